@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "weir/error.h"
+
 /*    code          value  text                             HTTP gRPC retry */
 #define WEIR_ERRORS(X)                                                          \
     X(EINVALID, -1, "invalid input", 400, 3, 0)                                 \
@@ -38,21 +40,11 @@
     X(ECLOSED, -19, "closed", 503, 14, 1)                                       \
     X(EFULL, -20, "disk full", 503, 14, 1)
 
-enum weir_code {
-    WEIR_OK = 0,
-    WEIR_END = 1, /* a cursor has nothing more: no failure */
-#define WEIR_ERROR_ENUM(name, value, text, http, grpc, retry) WEIR_##name = (value),
-    WEIR_ERRORS(WEIR_ERROR_ENUM)
-#undef WEIR_ERROR_ENUM
-};
-
-/* What went wrong, in words for the one who can mend it: what, where, remedy. */
-struct weir_error {
-    int code;          /* one of enum weir_code */
-    uint32_t line;     /* 1-based, 0 = unknown */
-    uint32_t column;   /* 1-based, in bytes, 0 = unknown */
-    char message[500]; /* NUL-terminated, cut if too long, always valid UTF-8 if the input was */
-};
+/* enum weir_code and struct weir_error are public, see weir/error.h; the two must agree. */
+#define WEIR_ERROR_SAME(name, value, text, http, grpc, retry) \
+    _Static_assert((int)WEIR_##name == (value), "weir/error.h differs from the table");
+WEIR_ERRORS(WEIR_ERROR_SAME)
+#undef WEIR_ERROR_SAME
 
 /* Fills *err (when not NULL) and returns `code`, so that `return weir_error_set(...)` reads well. */
 int weir_error_set(struct weir_error *err, int code, const char *format, ...)
