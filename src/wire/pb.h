@@ -36,6 +36,13 @@ struct weir_pb_field {
     struct weir_view bytes; /* BYTES: the content */
 };
 
+/* Number and wire type in one value, to switch over: a known number that comes with a foreign wire
+ * type is then no case, hence skipped like an unknown field. WEIR_PB_KEY(2, BYTES). */
+#define WEIR_PB_KEY(number, wire) ((number) << 3 | WEIR_PB_##wire)
+static inline uint32_t weir_pb_key(const struct weir_pb_field *field) {
+    return field->number << 3 | field->wire;
+}
+
 static inline struct weir_pb weir_pb(struct weir_view bytes) {
     const uint8_t *at = (const uint8_t *)bytes.ptr;
     return (struct weir_pb){at, at ? at + bytes.len : at};
