@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/options.h"
+
+#include <stdio.h>
+
+const struct weir_option weir_options[] = {
+    {"config", "WEIR_CONFIG", NULL, WEIR_OPTION_STRING, "FILE", NULL,
+     "Read settings from a YAML file in the OpenTelemetry Collector's shape."},
+    {"data", "WEIR_DATA", "exporters.weir.path", WEIR_OPTION_STRING, "DIR", NULL,
+     "Keep traces, metrics and logs in this folder (default $XDG_STATE_HOME/weir, else "
+     "~/.local/state/weir)."},
+    {"listen-otlp-grpc", "WEIR_LISTEN_OTLP_GRPC", "receivers.otlp.protocols.grpc.endpoint",
+     WEIR_OPTION_ADDRESS, "HOST:PORT", "127.0.0.1:4317", "Take OTLP over gRPC here; off closes it."},
+    {"listen-otlp-http", "WEIR_LISTEN_OTLP_HTTP", "receivers.otlp.protocols.http.endpoint",
+     WEIR_OPTION_ADDRESS, "HOST:PORT", "127.0.0.1:4318",
+     "Take OTLP over HTTP (protobuf and JSON) here; off closes it."},
+    {"listen", "WEIR_LISTEN", "extensions.weir_ui.endpoint", WEIR_OPTION_ADDRESS, "HOST:PORT",
+     "127.0.0.1:3000", "Serve the web page and every query API here; off closes it."},
+    {"memory", "WEIR_MEMORY", "exporters.weir.memory", WEIR_OPTION_SIZE, "SIZE", "512MiB",
+     "Stay within this much memory; new data is refused (retryably) before it is passed."},
+    {"retention-age", "WEIR_RETENTION_AGE", "exporters.weir.retention.age", WEIR_OPTION_DURATION,
+     "DURATION", "7d", "Delete data older than this."},
+    {"retention-size", "WEIR_RETENTION_SIZE", "exporters.weir.retention.size", WEIR_OPTION_SIZE,
+     "SIZE", NULL,
+     "Delete the oldest data past this size (default half of what is free plus what is already "
+     "ours)."},
+    {"query-timeout", "WEIR_QUERY_TIMEOUT", "extensions.weir_ui.query_timeout",
+     WEIR_OPTION_DURATION, "DURATION", "60s", "Stop a query that takes longer."},
+    {"allow-host", "WEIR_ALLOW_HOST", "extensions.weir_ui.allow_hosts", WEIR_OPTION_LIST, "NAME",
+     NULL, "Answer requests that call this server by another name; may be repeated."},
+    {"allow-open", "WEIR_ALLOW_OPEN", "service.allow_open", WEIR_OPTION_FLAG, NULL, "false",
+     "Allow listening on other than loopback addresses although nobody has to log in."},
+    {"log-level", "WEIR_LOG_LEVEL", "service.telemetry.logs.level", WEIR_OPTION_LEVEL, "LEVEL",
+     "info", "Write log lines from this level up: debug, info, warn, error."},
+    {"print-config", NULL, NULL, WEIR_OPTION_FLAG, NULL, NULL,
+     "Print the settings in force and where each comes from, then end."},
+    {"help", NULL, NULL, WEIR_OPTION_FLAG, NULL, NULL, "Print this help, then end."},
+    {NULL, NULL, NULL, WEIR_OPTION_FLAG, NULL, NULL, NULL},
+};
+
+const struct weir_option *weir_options_get(struct weir_view name) {
+    for (const struct weir_option *option = weir_options; option->name; option++)
+        if (weir_view_is(name, option->name)) return option;
+    return NULL;
+}
+
+bool weir_options_parse_size(struct weir_view text, uint64_t *ret) {
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = {{"", 1},        {"B", 1},         {"kB", 1e3},     {"KB", 1e3},  {"KiB", 0x1p10},
+                 {"MB", 1e6},    {"MiB", 0x1p20},  {"GB", 1e9},     {"GiB", 0x1p30}, {"TB", 1e12},
+                 {"TiB", 0x1p40}};
+    size_t digits = 0;
+    while (digits < text.len && (text.ptr[digits] == '.' || (text.ptr[digits] >= '0' && text.ptr[digits] <= '9')))
+        digits++;
+    double number;
+    if (!weir_view_to_f64(weir_view_upto(text, digits), &number)) return false;
+    struct weir_view unit = weir_view_trim(weir_view_from(text, digits));
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (!weir_view_is(unit, units[i].name)) continue;
+        if (number * units[i].bytes > 9e18) return false;
+        *ret = (uint64_t)(number * units[i].bytes);
+        return true;
+    }
+    return false;
+}
+
+static bool is_address(struct weir_view text) {
+    if (weir_view_is(text, "off")) return true;
+    size_t colon = text.len;
+    while (colon > 0 && text.ptr[colon - 1] != ':') colon--;
+    uint64_t port;
+    return colon > 1 && weir_view_to_u64(weir_view_from(text, colon), &port) && port <= 65535;
+}
+
+static bool is_level(struct weir_view text) {
+    return weir_view_is(text, "debug") || weir_view_is(text, "info") ||
+           weir_view_is(text, "warn") || weir_view_is(text, "error");
+}
+
+int weir_options_check(const struct weir_option *option, struct weir_view text,
+                       struct weir_error *reterr) {
+    uint64_t size;
+    int64_t ns;
+    const char *expected = NULL;
+    switch (option->type) {
+    case WEIR_OPTION_STRING:
+    case WEIR_OPTION_LIST:
+        if (text.len == 0) expected = "something that is not empty";
+        break;
+    case WEIR_OPTION_ADDRESS:
+        if (!is_address(text)) expected = "HOST:PORT such as 127.0.0.1:4318, or off";
+        break;
+    case WEIR_OPTION_SIZE:
+        if (!weir_options_parse_size(text, &size)) expected = "a size such as 512MiB or 20GB";
+        break;
+    case WEIR_OPTION_DURATION:
+        if (!weir_view_to_duration_ns(text, &ns) || ns <= 0) expected = "a duration such as 30s, 12h or 7d";
+        break;
+    case WEIR_OPTION_FLAG:
+        if (!weir_view_is(text, "true") && !weir_view_is(text, "false")) expected = "true or false";
+        break;
+    case WEIR_OPTION_LEVEL:
+        if (!is_level(text)) expected = "debug, info, warn or error";
+        break;
+    }
+    if (!expected) return WEIR_OK;
+    return weir_error_set(reterr, WEIR_EINVALID, "%s is '%.*s', expected %s", option->name,
+                          WEIR_VIEW_ARG(text), expected);
+}
+
+/* Appends `text` in lines of at most 72 columns, each indented. */
+static void add_wrapped(struct weir_buf *out, const char *text, const char *indent) {
+    size_t width = strlen(indent), column = 0;
+    struct weir_view rest = weir_view_str(text);
+    while (rest.ptr) {
+        struct weir_view word = weir_view_cut(&rest, ' ');
+        if (column && column + 1 + word.len > 78) weir_buf_add_char(out, '\n'), column = 0;
+        if (column == 0)
+            weir_buf_add_str(out, indent), column = width;
+        else
+            weir_buf_add_char(out, ' '), column++;
+        weir_buf_add_view(out, word);
+        column += word.len;
+    }
+    weir_buf_add_char(out, '\n');
+}
+
+void weir_options_add_help(struct weir_buf *out, bool colours) {
+    const char *bold = colours ? "\x1b[1m" : "", *dim = colours ? "\x1b[2m" : "", *off = colours ? "\x1b[0m" : "";
+    weir_buf_printf(out,
+                    "%sweir%s %s: see what flows through Kafka; traces, metrics and logs in one server.\n\n"
+                    "%sUsage%s\n  weir COMMAND [OPTIONS]      weir alone is weir serve\n\n%sCommands%s\n",
+                    bold, off, WEIR_VERSION, bold, off, bold, off);
+    for (const struct weir_command *command = weir_commands; command->name; command++)
+        weir_buf_printf(out, "  %-10s %-16s %s\n", command->name, command->arguments, command->help);
+    weir_buf_printf(out, "\n%sOptions of weir serve%s\n", bold, off);
+    for (const struct weir_option *option = weir_options; option->name; option++) {
+        weir_buf_printf(out, "  %s--%s%s%s%s\n", bold, option->name, off, option->argument ? " " : "",
+                        option->argument ? option->argument : "");
+        add_wrapped(out, option->help, "      ");
+        if (option->env || option->preset)
+            weir_buf_printf(out, "      %s%s%s%s%s%s%s\n", dim, option->preset ? "default " : "",
+                            option->preset ? option->preset : "", option->preset && option->env ? ", " : "",
+                            option->env ? "environment " : "", option->env ? option->env : "", off);
+    }
+    weir_buf_add_str(out, "\nA setting on the command line wins over the environment, that over the file, that "
+                          "over the default.\n");
+}
+
+/* Text for roff: a leading dot or quote and every backslash and minus are escaped. */
+static void add_roff(struct weir_buf *out, const char *text) {
+    if (*text == '.' || *text == '\'') weir_buf_add_str(out, "\\&");
+    for (; *text; text++) {
+        if (*text == '\\' || *text == '-') weir_buf_add_char(out, '\\');
+        weir_buf_add_char(out, *text);
+    }
+}
+
+static void add_man_option(struct weir_buf *out, const struct weir_option *option) {
+    weir_buf_add_str(out, ".TP\n\\fB\\-\\-");
+    add_roff(out, option->name);
+    weir_buf_printf(out, "\\fR%s%s%s\n", option->argument ? " \\fI" : "",
+                    option->argument ? option->argument : "", option->argument ? "\\fR" : "");
+    add_roff(out, option->help);
+    if (option->preset) {
+        weir_buf_add_str(out, "\nDefault: ");
+        add_roff(out, option->preset);
+        weir_buf_add_char(out, '.');
+    }
+    if (option->env) weir_buf_printf(out, "\nEnvironment: %s.", option->env);
+    if (option->yaml) weir_buf_printf(out, "\nFile: %s.", option->yaml);
+    weir_buf_add_char(out, '\n');
+}
+
+void weir_options_add_man(struct weir_buf *out) {
+    weir_buf_add_str(out,
+                     ".TH WEIR 1 \"\" \"weir " WEIR_VERSION "\" \"User Commands\"\n"
+                     ".SH NAME\nweir \\- see what flows through Kafka\n"
+                     ".SH SYNOPSIS\n.B weir\n[\\fICOMMAND\\fR] [\\fIOPTIONS\\fR]\n"
+                     ".SH DESCRIPTION\n"
+                     "One server that takes traces, metrics and logs over OTLP, stores them durably, answers "
+                     "PromQL, LogQL and TraceQL over the usual HTTP interfaces and shows them on a web page.\n"
+                     ".SH COMMANDS\n");
+    for (const struct weir_command *command = weir_commands; command->name; command++) {
+        weir_buf_printf(out, ".TP\n\\fB%s\\fR %s\n", command->name, command->arguments);
+        add_roff(out, command->help);
+        weir_buf_add_char(out, '\n');
+    }
+    weir_buf_add_str(out, ".SH OPTIONS\n");
+    for (const struct weir_option *option = weir_options; option->name; option++) add_man_option(out, option);
+    weir_buf_add_str(out, ".SH SIGNALS\nSIGINT and SIGTERM stop the server after it has written what it holds; a second one "
+                          "ends it at once (what was acknowledged is on disk either way).\n"
+                          ".SH EXIT STATUS\n0 stopped as asked; 1 could not start or had to stop; 2 wrong usage.\n"
+                          ".SH FILES\nThe data folder holds one write-ahead log and immutable parts; see docs/formats.\n");
+}
+
+static void add_bash(struct weir_buf *out) {
+    weir_buf_add_str(out, "_weir() {\n  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n  case $prev in\n"
+                          "    --config) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+                          "    --data) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
+                          "    --log-level) COMPREPLY=($(compgen -W 'debug info warn error' -- \"$cur\")); return ;;\n"
+                          "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\")); return ;;\n  esac\n  local words='");
+    for (const struct weir_command *command = weir_commands; command->name; command++) weir_buf_printf(out, "%s ", command->name);
+    for (const struct weir_option *option = weir_options; option->name; option++) weir_buf_printf(out, "--%s ", option->name);
+    weir_buf_add_str(out, "'\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _weir weir\n");
+}
+
+static void add_zsh(struct weir_buf *out) {
+    weir_buf_add_str(out, "#compdef weir\n_arguments \\\n  '1:command:(");
+    for (const struct weir_command *command = weir_commands; command->name; command++) weir_buf_printf(out, "%s ", command->name);
+    weir_buf_add_str(out, ")'");
+    for (const struct weir_option *option = weir_options; option->name; option++)
+        weir_buf_printf(out, " \\\n  '--%s[%s]%s%s%s'", option->name, option->help, option->argument ? ":" : "",
+                        option->argument ? option->argument : "", option->argument ? ":_files" : "");
+    weir_buf_add_char(out, '\n');
+}
+
+static void add_fish(struct weir_buf *out) {
+    for (const struct weir_command *command = weir_commands; command->name; command++)
+        weir_buf_printf(out, "complete -c weir -n __fish_use_subcommand -a %s -d '%s'\n", command->name, command->help);
+    for (const struct weir_option *option = weir_options; option->name; option++)
+        weir_buf_printf(out, "complete -c weir -l %s%s -d '%s'\n", option->name, option->argument ? " -r" : "", option->help);
+}
+
+int weir_options_add_completion(struct weir_buf *out, struct weir_view shell, struct weir_error *reterr) {
+    if (weir_view_is(shell, "bash"))
+        add_bash(out);
+    else if (weir_view_is(shell, "zsh"))
+        add_zsh(out);
+    else if (weir_view_is(shell, "fish"))
+        add_fish(out);
+    else
+        return weir_error_set(reterr, WEIR_EINVALID, "no completion for '%.*s'; there is bash, zsh and fish",
+                              WEIR_VIEW_ARG(shell));
+    return WEIR_OK;
+}
