@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/json.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,7 +226,8 @@ static bool few_places(double value, struct decimal *ret) {
 static void shortest(double value, struct decimal *ret) {
     if (few_places(value, ret)) return;
     char text[40];
-    for (int precision = 14; precision <= 16; precision++) {
+    /* 15 digits always tell two normal numbers apart that were written with so many. */
+    for (int precision = value < DBL_MIN ? 0 : 14; precision <= 16; precision++) {
         snprintf(text, sizeof text, "%.*e", precision, value);
         if (precision == 16 || strtod(text, NULL) == value) break;
     }
