@@ -67,6 +67,7 @@ struct weir_http_options {
     size_t connections_max;   /* default 1024 */
     int64_t idle_timeout_ms;  /* default 60 s */
     int64_t header_timeout_ms; /* default 10 s */
+    size_t bodies_size_max;    /* request bodies in memory, of all connections; default 256 MiB */
 };
 
 /* Threads: owner (the app's main thread) only. */
