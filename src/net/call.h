@@ -71,7 +71,10 @@ struct weir_http_call {
     bool in_dispatch; /* its quick handler runs right now */
     bool head_sent;
     bool refused_early; /* answered before its body was read */
-    size_t body_at;     /* HTTP/2: bytes of the answer's body sent */
+    size_t fields_size; /* HTTP/2, as all below: bytes of the head so far */
+    bool received;      /* the whole request is here */
+    int64_t started_ns, progress_ns; /* of the stream; of its body or answer */
+    size_t body_at;     /* bytes of the answer's body sent; guarded by `lock` */
 
     /* Any thread. */
     atomic_bool canceled; /* the peer has gone */

@@ -43,7 +43,7 @@ struct weir_http_protocol {
     void (*drain)(struct weir_http_conn *conn);
 };
 
-extern const struct weir_http_protocol weir_http_protocol_h1;
+extern const struct weir_http_protocol weir_http_protocol_h1, weir_http_protocol_h2;
 
 enum weir_http1_state {
     WEIR_HTTP1_HEAD,    /* waits for a request */

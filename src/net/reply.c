@@ -31,10 +31,13 @@ static struct weir_view keep(struct weir_http_call *call, struct weir_view v) {
 
 void weir_http_reply_header(struct weir_http_request *req, const char *name, struct weir_view value) {
     struct weir_http_call *call = weir_http_call_of(req);
+    char *kept = weir_arena_strdup(&call->arena, weir_view_str(name));
+    for (char *c = kept; c && *c && call->stream_id; c++) /* HTTP/2 knows only lower case */
+        if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 'a' - 'A');
     pthread_mutex_lock(&call->lock);
-    if (call->reply_fields_count < WEIR_HTTP_REPLY_FIELDS_MAX)
+    if (kept && call->reply_fields_count < WEIR_HTTP_REPLY_FIELDS_MAX)
         call->reply_fields[call->reply_fields_count++] =
-            (struct weir_http_field){keep(call, weir_view_str(name)), keep(call, value)};
+            (struct weir_http_field){weir_view_str(kept), keep(call, value)};
     pthread_mutex_unlock(&call->lock);
 }
 
