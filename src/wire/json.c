@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/json.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 /* What may come next. */
 enum state {
     STATE_VALUE,         /* a value: at the start, behind a key, behind a comma in an array */
@@ -20,12 +23,18 @@ void weir_json_init(struct weir_json *json, struct weir_view input) {
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
-static enum weir_json_token fail_at(struct weir_json *json, size_t at, const char *what) {
+static void position(const struct weir_json *json, size_t at, uint32_t *ret_line, uint32_t *ret_column) {
     uint32_t line = 1;
     size_t line_start = 0;
     for (size_t i = 0; i < at && i < json->input.len; i++)
         if (json->input.ptr[i] == '\n') line++, line_start = i + 1;
-    uint32_t column = (uint32_t)(at - line_start) + 1;
+    *ret_line = line;
+    *ret_column = (uint32_t)(at - line_start) + 1;
+}
+
+static enum weir_json_token fail_at(struct weir_json *json, size_t at, const char *what) {
+    uint32_t line, column;
+    position(json, at, &line, &column);
     json->state = STATE_FAILED;
     weir_error_at(&json->error, WEIR_EINVALID, line, column, "JSON: %s at line %u, column %u", what,
                   line, column);
@@ -34,6 +43,16 @@ static enum weir_json_token fail_at(struct weir_json *json, size_t at, const cha
 
 static enum weir_json_token fail(struct weir_json *json, const char *what) {
     return fail_at(json, json->at, json->at >= json->input.len ? "the text ends too early" : what);
+}
+
+bool weir_json_fail(struct weir_json *json, const char *format, ...) {
+    char words[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(words, sizeof words, format, args);
+    va_end(args);
+    if (json->state != STATE_FAILED) fail_at(json, json->start, words);
+    return false;
 }
 
 /* ---- lexing ---------------------------------------------------------------------------------- */
@@ -225,6 +244,7 @@ enum weir_json_token weir_json_next(struct weir_json *json) {
     skip_blanks(json);
     if (json->state == STATE_COMMA_OR_END && json->depth == 0) return at_end(json);
     if (json->at >= json->input.len) return fail(json, "");
+    json->start = json->at;
     char c = json->input.ptr[json->at];
     switch ((enum state)json->state) {
     case STATE_KEY_OR_END:

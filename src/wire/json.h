@@ -37,6 +37,7 @@ enum { WEIR_JSON_DEPTH_MAX = 128 };
 struct weir_json {
     struct weir_view input;     /* all of it */
     size_t at;                  /* next byte */
+    size_t start;               /* first byte of the present token */
     struct weir_view text;      /* of KEY, STRING, NUMBER */
     bool escaped;               /* text has backslashes */
     uint32_t depth;             /* open objects and arrays */
@@ -50,6 +51,10 @@ enum weir_json_token weir_json_next(struct weir_json *json);
 /* The current KEY's or STRING's text with escapes resolved: the raw view itself if there are none,
  * else a copy in the arena. */
 struct weir_view weir_json_str(struct weir_json *json, struct weir_arena *arena);
+/* Refuses the present token for a reason of the caller's: sets `error` with its line and column;
+ * every later call gives ERROR. False always. */
+bool weir_json_fail(struct weir_json *json, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* After OBJECT or ARRAY: reads on behind its end. After KEY: over the value. False on an error. */
 bool weir_json_skip(struct weir_json *json);
 /* After OBJECT or ARRAY (`skip`s it) or a scalar: the raw text of the value, with its brackets. */
