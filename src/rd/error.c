@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rd/rd.h"
+
+#include <stddef.h>
+
+int weir_rd_code(rd_kafka_resp_err_t err) {
+    /* What is not named here is a failure of the moment or of the broker: try again later. */
+    switch ((int)err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR: return WEIR_OK;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF: return WEIR_END;
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+    case RD_KAFKA_RESP_ERR__CONFLICT:
+    case RD_KAFKA_RESP_ERR__STATE:
+    case RD_KAFKA_RESP_ERR_INVALID_REQUEST:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_INVALID_GROUP_ID:
+    case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE: return WEIR_EINVALID;
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__NO_OFFSET:
+    case RD_KAFKA_RESP_ERR__NOENT: return WEIR_ENOTFOUND;
+    case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST: return WEIR_ECONFLICT;
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: return WEIR_ETOOBIG;
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL: return WEIR_EBUSY;
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT: return WEIR_ETIMEOUT;
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR__SSL:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED: return WEIR_EAUTH;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return WEIR_EFORBIDDEN;
+    case RD_KAFKA_RESP_ERR__DESTROY:
+    case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
+    case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT: return WEIR_ECANCELED;
+    case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
+    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION: return WEIR_EUNSUPPORTED;
+    case RD_KAFKA_RESP_ERR_INVALID_MSG:
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+    case RD_KAFKA_RESP_ERR__BAD_COMPRESSION: return WEIR_ECORRUPT;
+    default: return WEIR_EUNAVAILABLE;
+    }
+}
+
+/* Kafka's protocol names where librdkafka's differ. Source: Apache Kafka, protocol error codes. */
+static const struct {
+    int err;
+    const char *name;
+} kafka_names[] = {
+    {RD_KAFKA_RESP_ERR_INVALID_MSG, "CORRUPT_MESSAGE"},
+    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "UNKNOWN_TOPIC_OR_PARTITION"},
+    {RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, "INVALID_FETCH_SIZE"},
+    {RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, "NOT_LEADER_OR_FOLLOWER"},
+    {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, "MESSAGE_TOO_LARGE"},
+    {RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, "COORDINATOR_LOAD_IN_PROGRESS"},
+    {RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, "COORDINATOR_NOT_AVAILABLE"},
+    {RD_KAFKA_RESP_ERR_NOT_COORDINATOR, "NOT_COORDINATOR"},
+    {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "INVALID_TOPIC_EXCEPTION"},
+};
+
+const char *weir_rd_error_type(const struct weir_rd *rd, rd_kafka_resp_err_t err) {
+    for (size_t i = 0; i < sizeof kafka_names / sizeof kafka_names[0]; i++)
+        if (kafka_names[i].err == (int)err) return kafka_names[i].name;
+    return rd->err2name(err);
+}
