@@ -74,6 +74,7 @@ struct weir_http_call {
     size_t fields_size; /* HTTP/2, as all below: bytes of the head so far */
     bool received;      /* the whole request is here */
     int64_t started_ns, progress_ns; /* of the stream; of its body or answer */
+    size_t dropped_size; /* bytes of body that came after the answer */
     size_t body_at;     /* bytes of the answer's body sent; guarded by `lock` */
 
     /* Any thread. */

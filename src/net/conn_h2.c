@@ -20,6 +20,7 @@
 #define FRAME_SIZE_MAX (256 * 1024)
 #define HEAD_SIZE_MAX (64 * 1024)
 #define FIELDS_MAX 128
+#define DROPPED_SIZE_MAX (16u << 20) /* of a request that is answered already */
 #define BODY_RATE_MIN 1024 /* bytes per second, averaged, below which a body is too slow */
 #define CHECKS_PER_TIMEOUT 4
 /* Frames that make work without asking for an answer are paid for from a bucket of tokens. */
@@ -110,12 +111,23 @@ static void end_request(struct weir_http_call *call) {
     if (!atomic_load(&call->answered)) weir_http_call_dispatch(call);
 }
 
+/* The answer came before the whole request. Clients (curl 7.88 is one) lose the answer when the stream is
+ * reset at once, so some of the rest is read and dropped. */
+static int drop_content(nghttp2_session *session, struct weir_http_call *call, size_t len) {
+    size_t before = call->dropped_size;
+    call->dropped_size += len;
+    if (before <= DROPPED_SIZE_MAX && call->dropped_size > DROPPED_SIZE_MAX)
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_NO_ERROR);
+    return 0;
+}
+
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
                          size_t len, void *arg) {
     struct weir_http_conn *conn = arg;
     (void)flags;
     struct weir_http_call *call = call_of(session, stream_id);
-    if (!call || atomic_load(&call->answered)) return 0; /* refused: what still comes is dropped */
+    if (!call) return 0;
+    if (atomic_load(&call->answered)) return drop_content(session, call, len);
     call->progress_ns = now_ns(conn);
     weir_http_call_body_add(call, weir_view(data, len));
     return 0;
@@ -303,17 +315,6 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     return 0;
 }
 
-/* An answer that came before the whole request: the peer shall not send the rest. */
-static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg) {
-    (void)arg;
-    bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
-                (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
-    struct weir_http_call *call = ends ? call_of(session, frame->hd.stream_id) : NULL;
-    if (call && !call->received)
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
-    return 0;
-}
-
 /* ---- the connection ---- */
 
 static size_t input(struct weir_http_conn *conn, struct weir_view bytes) {
@@ -357,9 +358,9 @@ static int64_t deadline_ns(const struct weir_http_conn *conn) {
 /* The request, or the peer's reading of the answer, makes no progress. */
 static bool is_stuck(struct weir_http_conn *conn, struct weir_http_call *call) {
     int64_t now = now_ns(conn), silent_ns = now - call->progress_ns;
-    if (!call->received && !atomic_load(&call->answered)) {
-        int64_t allowed_ns =
-            idle_ns(conn) + (int64_t)(call->body.len / BODY_RATE_MIN) * WEIR_NS_PER_S;
+    if (!call->received) {
+        size_t size = call->body.len + call->dropped_size;
+        int64_t allowed_ns = idle_ns(conn) + (int64_t)(size / BODY_RATE_MIN) * WEIR_NS_PER_S;
         return silent_ns > idle_ns(conn) || now - call->started_ns > allowed_ns;
     }
     if (!call->head_sent) return false; /* the handler's time */
@@ -410,7 +411,6 @@ static nghttp2_session *new_session(struct weir_http_conn *conn) {
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     if (nghttp2_option_new(&option) == 0) {
         nghttp2_option_set_no_closed_streams(option, 1);
         nghttp2_session_server_new2(&session, callbacks, conn, option);
