@@ -44,8 +44,9 @@ struct weir_promql_options {
     int64_t step_ms;          /* > 0 for a range query; 0 = instant */
     int64_t lookback_ms;      /* 0 = 5 minutes */
     int64_t interval_ms;      /* step of subqueries that name none; 0 = 1 minute */
-    uint64_t samples_max;     /* samples read; 0 = 50 million */
+    uint64_t samples_max;     /* samples that selectors may give; 0 = 200 million (none is kept) */
     uint32_t steps_max;       /* of a range query; 0 = 11 000 */
+    struct weir_view text;    /* the query as written, for positions in notes; may be empty */
 };
 
 struct weir_promql_series {

@@ -14,7 +14,7 @@ static void table_is_sorted_and_found(void **state) {
         if (f[1].name) assert_true(strcmp(f->name, f[1].name) < 0);
     }
     assert_null(weir_promql_function_get(WEIR_VIEW("rat")));
-    assert_string_equal(weir_promql_function_nearest(WEIR_VIEW("raet")), "rate");
+    assert_string_equal(weir_promql_function_nearest(WEIR_VIEW("ratee")), "rate");
     assert_string_equal(weir_promql_function_nearest(WEIR_VIEW("histogramquantile")), "histogram_quantile");
 }
 

@@ -122,7 +122,7 @@ static const struct {
     {"-foo[5m]", 1, 1, "unary expression"},
     {"1[5m:]", 1, 1, "subquery is only allowed on instant vector"},
     {"ratee(foo[5m])", 1, 1, "did you mean \"rate\"?"},
-    {"\n\n  smu(foo)", 3, 3, "did you mean \"sum\"?"},
+    {"\n\n  summ(foo)", 3, 3, "did you mean \"sum\"?"},
     {"rate(foo)", 1, 6, "expected type range vector in call to function \"rate\", got instant vector"},
     {"abs(foo[5m])", 1, 5, "expected type instant vector"},
     {"rate()", 1, 1, "expected 1 argument in call to \"rate\", got 0"},
