@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// A time chart (uPlot) with its legend table: hover reads values, a drag zooms the time range.
+
+import { useSignal, type Signal } from '@preact/signals';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+
+import { clock, num, tick as tickText } from '../lib/format';
+import type { Range } from '../lib/time';
+import { zoomTo } from '../state/range';
+import { theme } from '../state/theme';
+
+export interface Series { name: string; values: (number | null)[]; color?: string }
+
+export interface ChartData { times: number[]; series: Series[]; range: Range }   // times in seconds
+
+interface Props {
+  data: ChartData; height?: number; format?: (v: number | null | undefined) => string; legend?: boolean;
+  label: string;
+}
+
+const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export const seriesColor = (i: number): string => `--c${i % 10}`;
+
+function optionsFor(data: ChartData, size: { width: number; height: number },
+                    format: (v: number | null | undefined) => string, cursor: Signal<number | null>): uPlot.Options {
+  const rangeMs = data.range.end - data.range.start;
+  const axis = {
+    stroke: css('--muted'), font: `11px ${css('--font')}`,
+    grid: { stroke: css('--grid'), width: 1 }, ticks: { show: false },
+  };
+  return {
+    ...size,
+    ms: 1e-3,
+    legend: { show: false },
+    scales: { x: { time: true, range: () => [data.range.start / 1000, data.range.end / 1000] },
+              y: { range: (_u, min, max) => yRange(min, max) } },
+    axes: [
+      { ...axis, size: 26, values: (_u, splits) => splits.map((s) => tickText(s * 1000, rangeMs)), space: 70 },
+      { ...axis, size: 62, values: (_u, splits) => splits.map((v) => format(v)), space: 34 },
+    ],
+    cursor: {
+      drag: { x: true, y: false, setScale: false }, points: { size: 6 },
+      focus: { prox: 24 }, y: false,
+    },
+    focus: { alpha: 0.35 },
+    series: [{}, ...data.series.map((s, i) => ({
+      label: s.name, stroke: css(s.color ?? seriesColor(i)), width: 1.5, spanGaps: false,
+      points: { show: data.times.length < 3, size: 5 },
+      ...(data.series.length === 1 ? { fill: `${css(s.color ?? seriesColor(i))}22` } : {}),
+    }))],
+    hooks: {
+      setCursor: [(u) => { cursor.value = u.cursor.idx ?? null; }],
+      setSelect: [(u) => {
+        const { left, width } = u.select;
+        if (width > 4) zoomTo(u.posToVal(left, 'x') * 1000, u.posToVal(left + width, 'x') * 1000);
+        u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+      }],
+    },
+  };
+}
+
+function yRange(min: number | null, max: number | null): [number, number] {
+  if (min === null || max === null || !Number.isFinite(min) || !Number.isFinite(max)) return [0, 1];
+  const low = min >= 0 && min < max * 0.6 ? 0 : min;
+  const pad = (max - low || Math.abs(max) || 1) * 0.08;
+  return [low === 0 ? 0 : low - pad, max + pad];
+}
+
+export function TimeChart({ data, height = 240, format = num, legend = true, label }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const cursor = useSignal<number | null>(null);
+  const hidden = useSignal<ReadonlySet<string>>(new Set());
+  const names = data.series.map((s) => s.name + (s.color ?? '')).join('\n');
+  const latest = useRef(data);
+  latest.current = data;
+
+  useEffect(() => {
+    const el = box.current!;
+    const make = () => {
+      plot.current?.destroy();
+      const d = latest.current;
+      const o = optionsFor(d, { width: el.clientWidth, height }, format, cursor);
+      o.scales!.x!.range = () => [latest.current.range.start / 1000, latest.current.range.end / 1000];
+      plot.current = new uPlot(o, toPlot(d), el);
+    };
+    make();
+    const resize = new ResizeObserver(() => plot.current?.setSize({ width: el.clientWidth, height }));
+    resize.observe(el);
+    return () => {
+      resize.disconnect();
+      plot.current?.destroy();
+      plot.current = null;
+    };
+  }, [names, height, theme.value, data.range.end - data.range.start]);
+
+  useEffect(() => { plot.current?.setData(toPlot(data)); }, [data]);
+  useEffect(() => {
+    data.series.forEach((s, i) => {
+      const show = !hidden.value.has(s.name);
+      if (plot.current && plot.current.series[i + 1]!.show !== show) plot.current.setSeries(i + 1, { show });
+    });
+  }, [hidden.value, names]);
+
+  return (
+    <div class="chart">
+      <div class="chart-plot" ref={box} role="img" aria-label={label} />
+      {legend && <Legend data={data} cursor={cursor} hidden={hidden} format={format}
+        focus={(i) => plot.current?.setSeries(i === null ? null as unknown as number : i + 1, { focus: i !== null })} />}
+    </div>
+  );
+}
+
+const toPlot = (d: ChartData): uPlot.AlignedData => [d.times, ...d.series.map((s) => s.values)] as uPlot.AlignedData;
+
+const LEGEND_MAX = 200;
+
+function Legend({ data, cursor, hidden, format, focus }: {
+  data: ChartData; cursor: Signal<number | null>; hidden: Signal<ReadonlySet<string>>;
+  format: (v: number | null | undefined) => string; focus: (i: number | null) => void;
+}) {
+  const at = cursor.value;
+  const time = at !== null ? data.times[at] : undefined;
+  const stats = useMemo(() => data.series.map((s) => statsOf(s.values)), [data]);
+  /** A click shows this one alone; with Ctrl or Shift it adds or removes it. */
+  const toggle = (name: string, add: boolean) => {
+    const all = data.series.map((s) => s.name);
+    const shown = all.filter((n) => !hidden.value.has(n));
+    if (add) {
+      const next = new Set(hidden.value);
+      if (!next.delete(name)) next.add(name);
+      hidden.value = next;
+    } else {
+      hidden.value = shown.length === 1 && shown[0] === name ? new Set() : new Set(all.filter((n) => n !== name));
+    }
+  };
+  return (
+    <div class="legend-scroll">
+      <table class="table legend">
+        <thead>
+          <tr>
+            <th>{data.series.length} series</th>
+            <th class="num">{time === undefined ? 'last' : clock(time * 1000)}</th>
+            <th class="num">min</th><th class="num">mean</th><th class="num">max</th>
+          </tr>
+        </thead>
+        <tbody>
+          {data.series.slice(0, LEGEND_MAX).map((s, i) => (
+            <tr class={hidden.value.has(s.name) ? 'off' : ''} onMouseEnter={() => focus(i)} onMouseLeave={() => focus(null)}>
+              <td>
+                <button type="button" class="series" onClick={(e) => toggle(s.name, e.ctrlKey || e.shiftKey || e.metaKey)}
+                  title={`${s.name}\nClick: only this one. Ctrl+click: on or off.`}>
+                  <span class="swatch" style={{ background: `var(${s.color ?? seriesColor(i)})` }} />
+                  <span class="series-name">{s.name}</span>
+                </button>
+              </td>
+              <td class="num strong">{format(at !== null ? s.values[at] ?? null : stats[i]!.last)}</td>
+              <td class="num">{format(stats[i]!.min)}</td>
+              <td class="num">{format(stats[i]!.mean)}</td>
+              <td class="num">{format(stats[i]!.max)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {data.series.length > LEGEND_MAX && <p class="faint">{data.series.length - LEGEND_MAX} more are drawn but not listed.</p>}
+    </div>
+  );
+}
+
+function statsOf(values: (number | null)[]) {
+  let min: number | null = null;
+  let max: number | null = null;
+  let last: number | null = null;
+  let sum = 0;
+  let n = 0;
+  for (const v of values) {
+    if (v === null || !Number.isFinite(v)) continue;
+    min = min === null || v < min ? v : min;
+    max = max === null || v > max ? v : max;
+    last = v;
+    sum += v;
+    n++;
+  }
+  return { min, max, last, mean: n ? sum / n : null };
+}
+
+/** A line without axes: the shape of the last while. */
+export function Spark({ values, width = 120, height = 24, tone = '', label }: {
+  values: (number | null)[]; width?: number; height?: number; tone?: string; label: string;
+}) {
+  const known = values.filter((v): v is number => v !== null && Number.isFinite(v));
+  if (known.length < 2) return <span class="spark-none" style={{ width: `${width}px` }} />;
+  const max = Math.max(...known);
+  const min = Math.min(0, ...known);
+  const x = (i: number) => ((i / (values.length - 1)) * (width - 2) + 1).toFixed(1);
+  const y = (v: number) => (height - 2 - ((v - min) / (max - min || 1)) * (height - 4)).toFixed(1);
+  let d = '';
+  let pen = false;
+  values.forEach((v, i) => {
+    if (v === null || !Number.isFinite(v)) pen = false;
+    else {
+      d += `${pen ? 'L' : 'M'}${x(i)} ${y(v)}`;
+      pen = true;
+    }
+  });
+  return (
+    <svg class={`spark ${tone}`} width={width} height={height} role="img" aria-label={label}>
+      <title>{label}</title>
+      <path d={d} />
+    </svg>
+  );
+}
+

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// /weir/v1/status read leniently: known fields by name, everything else as it comes.
+
+export interface Component {
+  name: string; ready: boolean; detail: string; lastError: string;
+  lastErrorMs: number | null; sinceMs: number | null;
+}
+
+type Json = Record<string, unknown>;
+const isObject = (v: unknown): v is Json => typeof v === 'object' && v !== null && !Array.isArray(v);
+
+/** A time given as seconds, milliseconds, nanoseconds or a date; null if absent or zero. */
+export function timeMs(v: unknown): number | null {
+  if (typeof v === 'string' && Number.isNaN(Number(v))) {
+    const ms = Date.parse(v);
+    return Number.isNaN(ms) ? null : ms;
+  }
+  const n = Number(v ?? 0);
+  if (!n) return null;
+  if (n > 1e16) return n / 1e6;
+  return n > 1e11 ? n : n * 1000;
+}
+
+export function componentsOf(status: Json | undefined): Component[] {
+  const list = status?.components;
+  if (!Array.isArray(list)) return [];
+  return list.filter(isObject).map((c) => ({
+    name: String(c.component ?? c.name ?? ''),
+    ready: c.ready === true,
+    detail: String(c.detail ?? ''),
+    lastError: String(c.last_error ?? ''),
+    lastErrorMs: timeMs(c.last_error_time ?? c.last_error_ns),
+    sinceMs: timeMs(c.since ?? c.since_ns),
+  })).sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Where the two OTLP doors listen, as the components say it; else the defaults. */
+export function doorsOf(status: Json | undefined): { grpc: string; http: string } {
+  const found = { grpc: '127.0.0.1:4317', http: '127.0.0.1:4318' };
+  for (const c of componentsOf(status)) {
+    const address = /(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{2,5}\b/.exec(c.detail)?.[0];
+    if (!address) continue;
+    if (/grpc/.test(c.name)) found.grpc = address;
+    else if (/otlp.*http/.test(c.name)) found.http = address;
+  }
+  return found;
+}
+
+export interface Fact { path: string; value: string | number | boolean }
+
+/** Every plain value below an object, with its path: "store.parts". */
+export function factsOf(value: unknown, path = ''): Fact[] {
+  if (isObject(value)) {
+    return Object.entries(value).flatMap(([k, v]) => factsOf(v, path ? `${path}.${k}` : k));
+  }
+  if (Array.isArray(value)) return value.flatMap((v, i) => factsOf(v, `${path}[${i}]`));
+  return value === null || value === undefined ? [] : [{ path, value: value as string }];
+}
