@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/config_file.h"
+#include "wire/yaml.h"
 
 static size_t index_of(const struct weir_option *option) {
     return (size_t)(option - weir_options);
@@ -140,8 +141,8 @@ static int fill_typed(struct weir_config *config, struct weir_error *reterr) {
     config->grpc = address_of(config, "listen-otlp-grpc");
     config->http = address_of(config, "listen-otlp-http");
     config->ui = address_of(config, "listen");
-    weir_options_parse_size(text_of(config, "memory"), &config->memory_bytes);
-    weir_options_parse_size(text_of(config, "retention-size"), &config->retention_bytes);
+    weir_yaml_size_parse(text_of(config, "memory"), &config->memory_bytes);
+    weir_yaml_size_parse(text_of(config, "retention-size"), &config->retention_bytes);
     weir_view_to_duration_ns(text_of(config, "retention-age"), &config->retention_age_ns);
     weir_view_to_duration_ns(text_of(config, "query-timeout"), &config->query_timeout_ns);
     config->allow_open = weir_view_is(text_of(config, "allow-open"), "true");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/options.h"
 
-#include <stdio.h>
+#include "wire/yaml.h"
 
 const struct weir_option weir_options[] = {
     {"config", "WEIR_CONFIG", NULL, WEIR_OPTION_STRING, "FILE", NULL,
@@ -44,28 +44,6 @@ const struct weir_option *weir_options_get(struct weir_view name) {
     return NULL;
 }
 
-bool weir_options_parse_size(struct weir_view text, uint64_t *ret) {
-    static const struct {
-        const char *name;
-        double bytes;
-    } units[] = {{"", 1},        {"B", 1},         {"kB", 1e3},     {"KB", 1e3},  {"KiB", 0x1p10},
-                 {"MB", 1e6},    {"MiB", 0x1p20},  {"GB", 1e9},     {"GiB", 0x1p30}, {"TB", 1e12},
-                 {"TiB", 0x1p40}};
-    size_t digits = 0;
-    while (digits < text.len && (text.ptr[digits] == '.' || (text.ptr[digits] >= '0' && text.ptr[digits] <= '9')))
-        digits++;
-    double number;
-    if (!weir_view_to_f64(weir_view_upto(text, digits), &number)) return false;
-    struct weir_view unit = weir_view_trim(weir_view_from(text, digits));
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (!weir_view_is(unit, units[i].name)) continue;
-        if (number * units[i].bytes > 9e18) return false;
-        *ret = (uint64_t)(number * units[i].bytes);
-        return true;
-    }
-    return false;
-}
-
 static bool is_address(struct weir_view text) {
     if (weir_view_is(text, "off")) return true;
     size_t colon = text.len;
@@ -93,7 +71,7 @@ int weir_options_check(const struct weir_option *option, struct weir_view text,
         if (!is_address(text)) expected = "HOST:PORT such as 127.0.0.1:4318, or off";
         break;
     case WEIR_OPTION_SIZE:
-        if (!weir_options_parse_size(text, &size)) expected = "a size such as 512MiB or 20GB";
+        if (!weir_yaml_size_parse(text, &size)) expected = "a size such as 512MiB or 20GB";
         break;
     case WEIR_OPTION_DURATION:
         if (!weir_view_to_duration_ns(text, &ns) || ns <= 0) expected = "a duration such as 30s, 12h or 7d";

@@ -48,8 +48,6 @@ extern const struct weir_command weir_commands[];
 const struct weir_option *weir_options_get(struct weir_view name);
 /* Checks `text` against the option's type; WEIR_EINVALID says what is expected. */
 int weir_options_check(const struct weir_option *option, struct weir_view text, struct weir_error *reterr);
-/* Bytes with an optional unit (B, kB, KiB, MB, MiB, GB, GiB, TB, TiB). */
-bool weir_options_parse_size(struct weir_view text, uint64_t *ret);
 
 /* Documents from the table. */
 void weir_options_add_help(struct weir_buf *out, bool colours);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration file: YAML in the OpenTelemetry Collector's shape, checked key by key.
+ *
+ *     receivers:  {otlp: {protocols: {grpc: {endpoint}, http: {endpoint}}}}
+ *     exporters:  {weir: {path, memory, retention: {age, size}}}
+ *     extensions: {weir_ui: {endpoint, query_timeout, allow_hosts}}
+ *     service:    {extensions, pipelines: {traces|metrics|logs: {receivers, exporters}}, telemetry}
+ *
+ * A signal without a pipeline is refused at the door. Without `service.pipelines` all three exist.
+ *
+ * Threads: main thread only.
+ */
+#ifndef WEIR_APP_CONFIG_FILE_H
+#define WEIR_APP_CONFIG_FILE_H
+
+#include "app/config.h"
+
+/* Fills every setting that neither the command line nor the environment set. Errors start with
+ * FILE:LINE:COLUMN and name the nearest known key. */
+int weir_config_file_load(struct weir_config *config, const char *path, struct weir_error *reterr);
+
+#endif
