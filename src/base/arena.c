@@ -121,7 +121,7 @@ void *weir_arena_grow(struct weir_arena *arena, void *old, size_t old_size, size
         return old;
     }
     void *ptr = weir_arena_alloc(arena, new_size);
-    if (ptr && old_size) memcpy(ptr, old, old_size < new_size ? old_size : new_size);
+    if (ptr && old && old_size) memcpy(ptr, old, old_size < new_size ? old_size : new_size);
     return ptr;
 }
 

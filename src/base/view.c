@@ -136,7 +136,7 @@ bool weir_view_to_bytes_hex(struct weir_view v, uint8_t *ret, size_t size) {
     for (size_t i = 0; i < v.len; i++)
         if (hex_digit(v.ptr[i]) < 0) return false;
     for (size_t i = 0; i < size; i++)
-        ret[i] = (uint8_t)(hex_digit(v.ptr[2 * i]) << 4 | hex_digit(v.ptr[2 * i + 1]));
+        ret[i] = (uint8_t)((unsigned)hex_digit(v.ptr[2 * i]) << 4 | (unsigned)hex_digit(v.ptr[2 * i + 1]));
     return true;
 }
 
