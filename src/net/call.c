@@ -217,8 +217,8 @@ static bool check_grpc_size(struct weir_http_call *call) {
     if (!weir_grpc_prefix_parse(weir_buf_view(&call->body), &compressed, &len)) return true;
     if (len <= call->body_size_max) return true;
     weir_http_call_refuse(call, WEIR_HTTP_REFUSED_BODY_SIZE, 413,
-                          "the message of %zu bytes is larger than the limit of %zu: send smaller batches",
-                          len, call->body_size_max);
+                          "the message of %zu bytes is larger than %zu bytes: send smaller batches", len,
+                          call->body_size_max);
     return false;
 }
 

@@ -24,7 +24,10 @@ static size_t head_size(const struct weir_websocket_parser *p) {
     return 2 + 4 + (len == 126 ? 2 : len == 127 ? 8 : 0);
 }
 
-static int check_head(struct weir_websocket_parser *p, int opcode, bool fin) {
+/* The first two bytes are known: refuse without waiting for more. */
+static int check_head(struct weir_websocket_parser *p) {
+    int opcode = p->head[0] & 15;
+    bool fin = p->head[0] & 0x80;
     if (p->head[0] & 0x70) return -1002;    /* no extension was agreed on */
     if (!(p->head[1] & 0x80)) return -1002; /* a client masks */
     switch (opcode) {
@@ -46,8 +49,7 @@ static int check_head(struct weir_websocket_parser *p, int opcode, bool fin) {
 
 /* The head is complete. */
 static int begin_payload(struct weir_websocket_parser *p) {
-    int opcode = p->head[0] & 15, rc = check_head(p, opcode, p->head[0] & 0x80);
-    if (rc) return rc;
+    int opcode = p->head[0] & 15;
     size_t len_size = p->head_len - 6;
     p->left = len_size ? 0 : p->head[1] & 127;
     for (size_t i = 0; i < len_size; i++) p->left = p->left << 8 | p->head[2 + i];
@@ -121,6 +123,8 @@ int weir_websocket_parse(struct weir_websocket_parser *p, struct weir_view *in,
             if (in->len == 0) return 0;
             p->head[p->head_len++] = (uint8_t)in->ptr[0];
             *in = weir_view_from(*in, 1);
+            int rc = p->head_len == 2 ? check_head(p) : 0;
+            if (rc) return rc;
         }
         int rc = take_payload(p, in);
         if (rc) return rc;

@@ -111,7 +111,7 @@ static void test_refusals_by_the_server(void **state) {
     assert_int_equal(answer.status, 0);
     assert_int_equal(call("Small", weir_view(body, 1001), &answer), WEIR_OK);
     assert_int_equal(answer.status, 8);
-    assert_view_is(answer.message, "the message of 1001 bytes is larger than the limit of 1000: send smaller batches");
+    assert_true(weir_view_find(answer.message, WEIR_VIEW("larger than 1000 bytes")) != SIZE_MAX);
 }
 
 static void test_gzip(void **state) {
