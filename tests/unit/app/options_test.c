@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fs.h"
 #include "unit.h"
 
 const struct weir_command weir_commands[] = {
@@ -74,11 +75,36 @@ static void documents_name_every_option(void **state) {
     weir_buf_done(&man);
 }
 
+/* docs/configuration.md names every option, and no flag or variable that does not exist. */
+static void the_reference_is_complete_and_true(void **state) {
+    (void)state;
+    struct weir_buf page;
+    struct weir_error err;
+    weir_buf_init(&page, 1 << 20);
+    assert_int_equal(weir_fs_read_file("docs/configuration.md", &page, &err), 0);
+    for (const struct weir_option *option = weir_options; option->name; option++) {
+        char text[80];
+        snprintf(text, sizeof text, "`--%s`", option->name);
+        assert_true(weir_view_find(weir_buf_view(&page), weir_view_str(text)) != SIZE_MAX);
+        if (option->env) assert_true(weir_view_find(weir_buf_view(&page), weir_view_str(option->env)) != SIZE_MAX);
+        if (option->yaml) assert_true(weir_view_find(weir_buf_view(&page), weir_view_str(option->yaml)) != SIZE_MAX);
+    }
+    struct weir_view rest = weir_buf_view(&page);
+    for (size_t at; (at = weir_view_find(rest, WEIR_VIEW("`--"))) != SIZE_MAX;) {
+        rest = weir_view_from(rest, at + 3);
+        struct weir_view copy = rest, name = weir_view_cut(&copy, '`');
+        struct weir_view first = weir_view_cut(&name, ' ');
+        if (!weir_options_get(first)) fail_msg("docs/configuration.md names --%.*s", WEIR_VIEW_ARG(first));
+    }
+    weir_buf_done(&page);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_option_is_whole),
         cmocka_unit_test(values_are_checked_by_type),
         cmocka_unit_test(documents_name_every_option),
+        cmocka_unit_test(the_reference_is_complete_and_true),
     };
     return cmocka_run_group_tests_name("app/options", tests, NULL, NULL);
 }
