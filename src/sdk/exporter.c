@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sdk/exporter.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "base/thread.h"
+#include "sdk/attr.h"
+#include "sdk/instrumentation.h"
+#include "sdk/lane.h"
+#include "sdk/line.h"
+#include "sdk/log_file.h"
+#include "sdk/metric.h"
+#include "sdk/sdk.h"
+#include "sdk/span.h"
+#include "wire/pb.h"
+
+enum {
+    TICK_MS = 1000,             /* the thread looks at least so often */
+    TICK_LOCAL_MS = 100,        /* when logs go to a file or the console */
+    REQUEST_SIZE = 3 << 20,     /* a batch ends here: receivers refuse messages over 4 MiB */
+    REQUEST_SIZE_MAX = 64 << 20,
+    LINES_SIZE_MAX = 16 << 20,
+    BACKOFF_MS = 250,           /* doubles with each attempt … */
+    BACKOFF_MAX_MS = 30000,     /* … up to this; jitter takes up to half away */
+    FLUSH_ATTEMPTS = 2,         /* a flush does not wait for a receiver that is away … */
+    FLUSH_PAUSE_MS = 200,       /* … longer than this, unless the receiver asked for it */
+    JOIN_GRACE_MS = 1000,
+};
+
+struct queue {
+    struct weir_record **slots;
+    const struct weir_config_queue *limits;
+    _Atomic uint32_t count;
+    uint32_t head;
+    int64_t exported_ns; /* when it was last found empty, or a batch left */
+};
+
+struct stream { /* one signal's request under way */
+    struct weir_sdk_transport *transport; /* NULL: not exported by OTLP */
+    enum weir_sdk_signal signal;
+    struct weir_buf request; /* empty: none under way */
+    uint64_t records;        /* in the request */
+    int64_t timeout_ms;      /* for all attempts together */
+    int64_t give_up_ns, next_try_ns; /* monotonic */
+    unsigned attempts;
+    bool asked; /* the receiver said when */
+};
+
+struct weir_exporter {
+    const struct weir_config *config;
+    pthread_t thread;
+    struct stream streams[WEIR_SDK_SIGNALS_COUNT];
+    struct queue spans, logs;
+    struct weir_record **batch; /* what is being encoded: batch_max of the larger queue */
+    struct weir_buf resource;   /* encoded Resource, as field 1 of Resource… */
+    struct weir_buf lines;      /* console and file output */
+    struct weir_log_file *log_file;
+    int64_t metrics_next_ns;
+    int last_code;              /* of the latest failed attempt */
+    char last_message[300];
+    pthread_mutex_t lock; /* guards the queues against fork, and the fields below */
+    pthread_cond_t changed;
+    uint64_t flush_wanted, flush_done; /* numbers of flushes */
+    int64_t flush_deadline_ns;
+    int flush_code;
+    bool stopping, stopped;
+};
+
+static weir_sdk_transport_open_fn *open_transport = weir_sdk_transport_open;
+
+void weir_exporter_transport_set(weir_sdk_transport_open_fn *open) {
+    open_transport = open ? open : weir_sdk_transport_open;
+}
+
+/* ── waking ──────────────────────────────────────────────────────────────────────────────────── */
+
+/* Process-wide and never destroyed: a thread may post while an exporter goes away. */
+static sem_t bell;
+static pthread_once_t bell_once = PTHREAD_ONCE_INIT;
+static atomic_bool rung;
+
+static void make_bell(void) {
+    sem_init(&bell, 0, 0);
+}
+
+static void ring(void) {
+    if (!atomic_exchange_explicit(&rung, true, memory_order_acq_rel)) sem_post(&bell);
+}
+
+void weir_exporter_wake(struct weir_exporter *exporter) {
+    (void)exporter;
+    ring();
+}
+
+static void wait_for_bell(int64_t timeout_ms) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += timeout_ms % 1000 * WEIR_NS_PER_MS;
+    if (until.tv_nsec >= WEIR_NS_PER_S) until.tv_nsec -= WEIR_NS_PER_S, until.tv_sec++;
+    while (sem_clockwait(&bell, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {}
+    atomic_store_explicit(&rung, false, memory_order_release);
+}
+
+/* ── queues ──────────────────────────────────────────────────────────────────────────────────── */
+
+static void enqueue(void *arg, struct weir_record *record) {
+    struct weir_exporter *ex = arg;
+    struct queue *queue = record->type == WEIR_RECORD_SPAN ? &ex->spans : &ex->logs;
+    uint32_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
+    if (count == queue->limits->queue_max) {
+        int signal = record->type == WEIR_RECORD_SPAN ? WEIR_SDK_TRACES : WEIR_SDK_LOGS;
+        weir_sdk_count(&weir_sdk_counters.dropped_queue[signal], 1);
+        record->next = NULL;
+        weir_records_give_back(record);
+        return;
+    }
+    queue->slots[(queue->head + count) % queue->limits->queue_max] = record;
+    atomic_store_explicit(&queue->count, count + 1, memory_order_relaxed);
+}
+
+static void drain(struct weir_exporter *ex) {
+    pthread_mutex_lock(&ex->lock);
+    weir_lanes_drain(enqueue, ex);
+    pthread_mutex_unlock(&ex->lock);
+}
+
+/* Takes the oldest records into ex->batch, up to the batch's limits. */
+static uint32_t dequeue(struct weir_exporter *ex, struct queue *queue) {
+    size_t size = 0;
+    uint32_t taken = 0;
+    pthread_mutex_lock(&ex->lock);
+    uint32_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
+    while (taken < count && taken < queue->limits->batch_max && size < REQUEST_SIZE) {
+        struct weir_record *record = queue->slots[queue->head];
+        size += record->size + WEIR_SPAN_HEAD_SIZE_MAX;
+        ex->batch[taken++] = record;
+        queue->head = (queue->head + 1) % queue->limits->queue_max;
+    }
+    atomic_store_explicit(&queue->count, count - taken, memory_order_relaxed);
+    pthread_mutex_unlock(&ex->lock);
+    return taken;
+}
+
+static void release_batch(struct weir_exporter *ex, uint32_t count) {
+    struct weir_record *list = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        ex->batch[i]->next = list;
+        list = ex->batch[i];
+    }
+    weir_records_give_back(list);
+}
+
+/* ── encoding ────────────────────────────────────────────────────────────────────────────────── */
+
+static void encode_record(const struct weir_record *record, struct weir_buf *buf) {
+    if (record->type == WEIR_RECORD_SPAN)
+        weir_span_encode((const struct weir_span *)record, buf);
+    else
+        weir_pb_put_bytes(buf, 2, weir_view(record->data, record->size));
+}
+
+/* Request { Resource… { resource, Scope… { scope, records } … } }, records grouped by their scope. */
+static void encode_batch(struct weir_exporter *ex, uint32_t count, struct weir_buf *buf) {
+    size_t outer = weir_pb_begin(buf, 1);
+    weir_buf_add_view(buf, weir_buf_view(&ex->resource));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct weir_instrumentation *scope = ex->batch[i]->scope;
+        uint32_t before = 0;
+        while (ex->batch[before]->scope != scope) before++;
+        if (before < i) continue; /* written with the first of its scope */
+        size_t inner = weir_pb_begin(buf, 2);
+        weir_buf_add_view(buf, scope->encoded);
+        for (uint32_t j = i; j < count; j++)
+            if (ex->batch[j]->scope == scope) encode_record(ex->batch[j], buf);
+        weir_pb_end(buf, inner);
+    }
+    weir_pb_end(buf, outer);
+}
+
+/* Process-wide attributes are added here, since a forked child is another process. */
+static bool build_resource(struct weir_exporter *ex) {
+    uint8_t random[16];
+    char id[33];
+    weir_rand_fill(random, sizeof random);
+    for (int i = 0; i < 16; i++) {
+        id[2 * i] = "0123456789abcdef"[random[i] >> 4];
+        id[2 * i + 1] = "0123456789abcdef"[random[i] & 15];
+    }
+    id[32] = 0;
+    struct weir_attribute pid = WEIR_INT("process.pid", getpid());
+    struct weir_attribute instance = WEIR_STR("service.instance.id", id);
+    weir_buf_init(&ex->resource, 1 << 20);
+    size_t mark = weir_pb_begin(&ex->resource, 1);
+    weir_buf_add_view(&ex->resource, ex->config->resource);
+    weir_attr_add(&ex->resource, WEIR_ATTR_TAG_RESOURCE, &pid, 0);
+    if (!ex->config->has_instance_id)
+        weir_attr_add(&ex->resource, WEIR_ATTR_TAG_RESOURCE, &instance, 0);
+    weir_pb_end(&ex->resource, mark);
+    return !ex->resource.failed;
+}
+
+/* ── sending ─────────────────────────────────────────────────────────────────────────────────── */
+
+static bool under_way(const struct stream *stream) {
+    return stream->request.len > 0;
+}
+
+static void finish(struct stream *stream) {
+    weir_buf_clear(&stream->request);
+    stream->records = 0;
+    stream->attempts = 0;
+}
+
+static void give_up(struct stream *stream) {
+    weir_sdk_count(&weir_sdk_counters.dropped_export[stream->signal], stream->records);
+    finish(stream);
+}
+
+static int64_t pause_ms(const struct stream *stream, const struct weir_sdk_answer *answer) {
+    if (answer->retry_after_ms >= 0) return answer->retry_after_ms;
+    unsigned doublings = stream->attempts < 8 ? stream->attempts : 8;
+    int64_t pause = (int64_t)BACKOFF_MS << doublings;
+    if (pause > BACKOFF_MAX_MS) pause = BACKOFF_MAX_MS;
+    return pause - (int64_t)(weir_rand_u64() % (uint64_t)(pause / 2));
+}
+
+static void failed(struct weir_exporter *ex, const struct stream *stream,
+                   const struct weir_sdk_answer *answer) {
+    struct weir_error err = {.code = 0};
+    weir_sdk_count(&weir_sdk_counters.export_failures[stream->signal], 1);
+    ex->last_code = answer->code;
+    memcpy(ex->last_message, answer->message, sizeof ex->last_message);
+    weir_error_set(&err, answer->code, "%s to %.*s: %s", weir_sdk_signal_names[stream->signal],
+                   WEIR_VIEW_ARG(ex->config->otlp[stream->signal].url), answer->message);
+    weir_sdk_report(&err);
+}
+
+/* A partial success: what was refused is lost, the rest has arrived. */
+static void succeeded(struct weir_exporter *ex, struct stream *stream,
+                      const struct weir_sdk_answer *answer) {
+    uint64_t rejected = answer->rejected < stream->records ? answer->rejected : stream->records;
+    weir_sdk_count(&weir_sdk_counters.exported[stream->signal], stream->records - rejected);
+    weir_sdk_count(&weir_sdk_counters.dropped_export[stream->signal], rejected);
+    if (rejected || answer->message[0]) {
+        struct weir_error err = {.code = 0};
+        weir_error_set(&err, rejected ? WEIR_EINVALID : WEIR_OK, "%s to %.*s: %llu refused: %s",
+                       weir_sdk_signal_names[stream->signal],
+                       WEIR_VIEW_ARG(ex->config->otlp[stream->signal].url),
+                       (unsigned long long)rejected, answer->message);
+        weir_sdk_report(&err);
+    }
+    finish(stream);
+}
+
+/* One attempt. `deadline_ns`: of the flush that waits, or INT64_MAX. */
+static void attempt(struct weir_exporter *ex, struct stream *stream, int64_t deadline_ns) {
+    struct weir_sdk_answer answer;
+    int64_t now = weir_clock_mono_ns(), timeout_ms = ex->config->otlp[stream->signal].timeout_ms;
+    if (stream->attempts == 0) stream->give_up_ns = now + stream->timeout_ms * WEIR_NS_PER_MS;
+    else weir_sdk_count(&weir_sdk_counters.exports_retried, 1);
+    int64_t left_ms = (deadline_ns - now) / WEIR_NS_PER_MS;
+    if (left_ms < timeout_ms) timeout_ms = left_ms > 1 ? left_ms : 1;
+    stream->transport->send(stream->transport, weir_buf_view(&stream->request), timeout_ms, &answer);
+    stream->attempts++;
+    if (answer.code == WEIR_OK) {
+        succeeded(ex, stream, &answer);
+        return;
+    }
+    failed(ex, stream, &answer);
+    now = weir_clock_mono_ns();
+    stream->asked = answer.retry_after_ms >= 0;
+    stream->next_try_ns = now + pause_ms(stream, &answer) * WEIR_NS_PER_MS;
+    if (!answer.retry || stream->next_try_ns > stream->give_up_ns) give_up(stream);
+}
+
+/* Attempts until the request is gone; false when it must wait. In a flush short waits are taken. */
+static bool push(struct weir_exporter *ex, struct stream *stream, int64_t flush_deadline_ns) {
+    bool flush = flush_deadline_ns != INT64_MAX;
+    for (int tries = 0; under_way(stream); tries++) {
+        int64_t now = weir_clock_mono_ns();
+        if (flush && (tries == FLUSH_ATTEMPTS || now >= flush_deadline_ns)) return false;
+        if (now < stream->next_try_ns && stream->attempts) {
+            int64_t pause_ns = stream->next_try_ns - now, most_ns = FLUSH_PAUSE_MS * WEIR_NS_PER_MS;
+            if (!stream->asked && pause_ns > most_ns) pause_ns = most_ns;
+            if (!flush || now + pause_ns >= flush_deadline_ns) return false;
+            if (tries || stream->asked) weir_clock_sleep_ns(pause_ns);
+        }
+        attempt(ex, stream, flush_deadline_ns);
+    }
+    return true;
+}
+
+static void write_lines(struct weir_exporter *ex, uint32_t count, const struct queue *queue) {
+    bool spans = queue == &ex->spans;
+    unsigned exporters = ex->config->exporters[spans ? WEIR_SDK_TRACES : WEIR_SDK_LOGS];
+    bool console = exporters & WEIR_EXPORTER_CONSOLE, file = !spans && ex->log_file;
+    if (!console && !file) return;
+    weir_buf_clear(&ex->lines);
+    for (uint32_t i = 0; i < count; i++)
+        if (spans) weir_line_add_span((const struct weir_span *)ex->batch[i], &ex->lines);
+        else weir_line_add_log(ex->batch[i], ex->config->service_name, &ex->lines);
+    if (file) weir_log_file_write(ex->log_file, weir_buf_view(&ex->lines));
+    if (console && !spans && ex->config->log_text) {
+        weir_buf_clear(&ex->lines);
+        for (uint32_t i = 0; i < count; i++) weir_line_add_log_text(ex->batch[i], &ex->lines);
+    }
+    if (console) weir_line_write_console(weir_buf_view(&ex->lines));
+}
+
+/* Makes the next request of a queue; false when there is nothing to do now. */
+static bool next_batch(struct weir_exporter *ex, struct queue *queue, struct stream *stream,
+                       bool flush) {
+    int64_t now = weir_clock_mono_ns();
+    drain(ex);
+    uint32_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
+    if (!count) queue->exported_ns = now;
+    bool local = queue == &ex->logs && (ex->log_file || ex->config->exporters[WEIR_SDK_LOGS] & WEIR_EXPORTER_CONSOLE);
+    int64_t delay_ms = local ? 0 : queue->limits->delay_ms;
+    if (!count || (!flush && count < queue->limits->batch_max &&
+                   now - queue->exported_ns < delay_ms * WEIR_NS_PER_MS))
+        return false;
+    queue->exported_ns = now;
+    count = dequeue(ex, queue);
+    write_lines(ex, count, queue);
+    if (stream->transport) {
+        encode_batch(ex, count, &stream->request);
+        stream->records = count;
+        if (stream->request.failed) give_up(stream);
+    } else {
+        weir_sdk_count(&weir_sdk_counters.exported[stream->signal], count);
+    }
+    release_batch(ex, count);
+    return true;
+}
+
+static void pump_queue(struct weir_exporter *ex, struct queue *queue, struct stream *stream,
+                       int64_t flush_deadline_ns) {
+    bool flush = flush_deadline_ns != INT64_MAX;
+    do {
+        if (!push(ex, stream, flush_deadline_ns)) {
+            drain(ex);
+            return;
+        }
+    } while (next_batch(ex, queue, stream, flush));
+}
+
+/* Cumulative: a newer collection makes one that still waits for its turn needless. */
+static void pump_metrics(struct weir_exporter *ex, int64_t flush_deadline_ns) {
+    struct stream *stream = &ex->streams[WEIR_SDK_METRICS];
+    bool flush = flush_deadline_ns != INT64_MAX;
+    bool console = ex->config->exporters[WEIR_SDK_METRICS] & WEIR_EXPORTER_CONSOLE;
+    int64_t now = weir_clock_mono_ns();
+    if (!stream->transport && !console) return;
+    if (now >= ex->metrics_next_ns || flush) {
+        ex->metrics_next_ns = now + ex->config->metric_interval_ms * WEIR_NS_PER_MS;
+        if (console) {
+            weir_buf_clear(&ex->lines);
+            weir_metrics_add_text(&ex->lines);
+            weir_line_write_console(weir_buf_view(&ex->lines));
+        }
+        if (stream->transport) {
+            finish(stream);
+            stream->records = weir_metrics_encode(weir_buf_view(&ex->resource), &stream->request);
+            if (stream->request.failed) give_up(stream);
+        }
+    }
+    if (stream->transport) push(ex, stream, flush_deadline_ns);
+}
+
+/* ── the thread ──────────────────────────────────────────────────────────────────────────────── */
+
+static int64_t wait_ms(const struct weir_exporter *ex) {
+    int64_t now = weir_clock_mono_ns(), wait = TICK_MS;
+    bool local = ex->log_file || ex->config->exporters[WEIR_SDK_LOGS] & WEIR_EXPORTER_CONSOLE;
+    if (local) wait = TICK_LOCAL_MS;
+    if (ex->config->spans.delay_ms < wait) wait = ex->config->spans.delay_ms;
+    if (ex->config->logs.delay_ms < wait) wait = ex->config->logs.delay_ms;
+    int64_t metrics = (ex->metrics_next_ns - now) / WEIR_NS_PER_MS + 1;
+    if (metrics < wait) wait = metrics;
+    for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++) {
+        int64_t retry = (ex->streams[i].next_try_ns - now) / WEIR_NS_PER_MS + 1;
+        if (under_way(&ex->streams[i]) && retry < wait) wait = retry;
+    }
+    return wait > 1 ? wait : 1;
+}
+
+static bool all_sent(const struct weir_exporter *ex) {
+    for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
+        if (under_way(&ex->streams[i])) return false;
+    return true;
+}
+
+static void flush_answer(struct weir_exporter *ex, uint64_t number, uint64_t dropped_before) {
+    uint64_t dropped = 0;
+    for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
+        dropped += weir_sdk_read(&weir_sdk_counters.dropped_export[i]);
+    pthread_mutex_lock(&ex->lock);
+    ex->flush_code = all_sent(ex) && dropped == dropped_before ? WEIR_OK
+                     : weir_clock_mono_ns() >= ex->flush_deadline_ns ? WEIR_ETIMEOUT
+                                                                     : WEIR_EUNAVAILABLE;
+    ex->flush_done = number;
+    pthread_cond_broadcast(&ex->changed);
+    pthread_mutex_unlock(&ex->lock);
+}
+
+static void drop_rest(struct weir_exporter *ex) {
+    for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
+        if (under_way(&ex->streams[i])) give_up(&ex->streams[i]);
+    struct queue *const queues[] = {&ex->spans, &ex->logs};
+    for (int i = 0; i < 2; i++) {
+        uint32_t count;
+        while ((count = dequeue(ex, queues[i]))) {
+            weir_sdk_count(&weir_sdk_counters.dropped_export[i ? WEIR_SDK_LOGS : WEIR_SDK_TRACES], count);
+            release_batch(ex, count);
+        }
+    }
+}
+
+static void *run(void *arg) {
+    struct weir_exporter *ex = arg;
+    for (bool stopping = false; !stopping;) {
+        wait_for_bell(wait_ms(ex));
+        drain(ex);
+        pthread_mutex_lock(&ex->lock);
+        stopping = ex->stopping;
+        uint64_t wanted = ex->flush_wanted, dropped = 0;
+        bool flush = wanted != ex->flush_done;
+        int64_t deadline_ns = flush ? ex->flush_deadline_ns : INT64_MAX;
+        pthread_mutex_unlock(&ex->lock);
+        for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
+            dropped += weir_sdk_read(&weir_sdk_counters.dropped_export[i]);
+        pump_queue(ex, &ex->spans, &ex->streams[WEIR_SDK_TRACES], deadline_ns);
+        pump_queue(ex, &ex->logs, &ex->streams[WEIR_SDK_LOGS], deadline_ns);
+        pump_metrics(ex, deadline_ns);
+        if (flush) flush_answer(ex, wanted, dropped);
+    }
+    drop_rest(ex);
+    pthread_mutex_lock(&ex->lock);
+    ex->stopped = true;
+    pthread_cond_broadcast(&ex->changed);
+    pthread_mutex_unlock(&ex->lock);
+    return NULL;
+}
+
+/* ── life ────────────────────────────────────────────────────────────────────────────────────── */
+
+static void destroy(struct weir_exporter *ex) {
+    for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++) {
+        if (ex->streams[i].transport) ex->streams[i].transport->close(ex->streams[i].transport);
+        weir_buf_done(&ex->streams[i].request);
+    }
+    weir_buf_done(&ex->resource);
+    weir_buf_done(&ex->lines);
+    weir_log_file_close(ex->log_file);
+    free(ex->spans.slots);
+    free(ex->logs.slots);
+    free(ex->batch);
+    pthread_cond_destroy(&ex->changed);
+    pthread_mutex_destroy(&ex->lock);
+    free(ex);
+}
+
+static bool queue_init(struct queue *queue, const struct weir_config_queue *limits) {
+    queue->limits = limits;
+    queue->exported_ns = weir_clock_mono_ns();
+    queue->slots = calloc(limits->queue_max, sizeof *queue->slots);
+    return queue->slots != NULL;
+}
+
+static int open_outputs(struct weir_exporter *ex, struct weir_error *reterr) {
+    const struct weir_config *config = ex->config;
+    const int64_t timeouts[] = {config->spans.timeout_ms, config->metric_timeout_ms, config->logs.timeout_ms};
+    for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++) {
+        ex->streams[i].signal = (enum weir_sdk_signal)i;
+        ex->streams[i].timeout_ms = timeouts[i];
+        if (!(config->exporters[i] & WEIR_EXPORTER_OTLP)) continue;
+        int rc = open_transport(&config->otlp[i], (enum weir_sdk_signal)i, &ex->streams[i].transport, reterr);
+        if (rc) return rc;
+    }
+    return config->log_file ? weir_log_file_open(config->log_file, &ex->log_file, reterr) : WEIR_OK;
+}
+
+static struct weir_exporter *make(const struct weir_config *config) {
+    struct weir_exporter *ex = calloc(1, sizeof *ex);
+    if (!ex) return NULL;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&ex->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&ex->lock, NULL);
+    ex->config = config;
+    ex->metrics_next_ns = weir_clock_mono_ns() + config->metric_interval_ms * WEIR_NS_PER_MS;
+    weir_buf_init(&ex->lines, LINES_SIZE_MAX);
+    for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
+        weir_buf_init(&ex->streams[i].request, REQUEST_SIZE_MAX);
+    uint32_t batch = config->spans.batch_max > config->logs.batch_max ? config->spans.batch_max
+                                                                      : config->logs.batch_max;
+    ex->batch = calloc(batch, sizeof *ex->batch);
+    if (ex->batch && queue_init(&ex->spans, &config->spans) && queue_init(&ex->logs, &config->logs) &&
+        build_resource(ex))
+        return ex;
+    destroy(ex);
+    return NULL;
+}
+
+int weir_exporter_start(const struct weir_config *config, struct weir_exporter **ret,
+                        struct weir_error *reterr) {
+    pthread_once(&bell_once, make_bell);
+    struct weir_exporter *ex = make(config);
+    if (!ex) return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory for the exporter");
+    int rc = open_outputs(ex, reterr);
+    if (!rc && (rc = weir_thread_start(&ex->thread, "weir-export", run, ex)))
+        weir_error_set(reterr, rc, "no thread for the exporter");
+    if (rc) {
+        destroy(ex);
+        return rc;
+    }
+    weir_lanes_wake_set(ring);
+    *ret = ex;
+    return WEIR_OK;
+}
+
+static void to_timespec(int64_t mono_ns, struct timespec *ret) {
+    ret->tv_sec = (time_t)(mono_ns / WEIR_NS_PER_S);
+    ret->tv_nsec = (long)(mono_ns % WEIR_NS_PER_S);
+}
+
+static int flush(struct weir_exporter *ex, int64_t deadline_ns, bool stop, struct weir_error *reterr) {
+    struct timespec until;
+    to_timespec(deadline_ns, &until);
+    pthread_mutex_lock(&ex->lock);
+    uint64_t number = ++ex->flush_wanted;
+    ex->flush_deadline_ns = deadline_ns;
+    if (stop) ex->stopping = true;
+    ring();
+    int waited = 0;
+    while (ex->flush_done < number && !ex->stopped && !waited)
+        waited = pthread_cond_timedwait(&ex->changed, &ex->lock, &until);
+    int rc = ex->flush_done < number ? WEIR_ETIMEOUT : ex->flush_code;
+    if (rc)
+        weir_error_set(reterr, rc, "%s: %s",
+                       rc == WEIR_ETIMEOUT ? "not everything was sent in time"
+                                           : "not everything could be sent",
+                       ex->last_message[0] ? ex->last_message : "the receiver did not answer yet");
+    pthread_mutex_unlock(&ex->lock);
+    return rc;
+}
+
+int weir_exporter_flush(struct weir_exporter *exporter, int64_t deadline_ns, struct weir_error *reterr) {
+    return flush(exporter, deadline_ns, false, reterr);
+}
+
+/* True when the thread has said its last word in time. */
+static bool wait_stopped(struct weir_exporter *ex, int64_t deadline_ns) {
+    struct timespec until;
+    to_timespec(deadline_ns, &until);
+    int waited = 0;
+    pthread_mutex_lock(&ex->lock);
+    while (!ex->stopped && !waited) waited = pthread_cond_timedwait(&ex->changed, &ex->lock, &until);
+    bool stopped = ex->stopped;
+    pthread_mutex_unlock(&ex->lock);
+    return stopped;
+}
+
+int weir_exporter_stop(struct weir_exporter *ex, int64_t deadline_ns, struct weir_error *reterr) {
+    int rc = flush(ex, deadline_ns, true, reterr);
+    weir_lanes_wake_set(NULL);
+    if (rc == WEIR_ETIMEOUT)
+        for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
+            if (ex->streams[i].transport) ex->streams[i].transport->cancel(ex->streams[i].transport);
+    if (wait_stopped(ex, weir_clock_mono_ns() + JOIN_GRACE_MS * WEIR_NS_PER_MS)) {
+        pthread_join(ex->thread, NULL);
+        destroy(ex);
+    } else {
+        pthread_detach(ex->thread); /* stuck in the system, in a name lookup say: it keeps its memory */
+    }
+    return rc;
+}
+
+void weir_exporter_waiting(struct weir_exporter *ex, uint32_t *ret_spans, uint32_t *ret_logs) {
+    *ret_spans = atomic_load_explicit(&ex->spans.count, memory_order_relaxed);
+    *ret_logs = atomic_load_explicit(&ex->logs.count, memory_order_relaxed);
+}
+
+void weir_exporter_lock(struct weir_exporter *ex) {
+    pthread_mutex_lock(&ex->lock);
+}
+
+void weir_exporter_unlock(struct weir_exporter *ex) {
+    pthread_mutex_unlock(&ex->lock);
+}
+
+/* The thread may have been anywhere outside the lock: only the queues are sure to be whole. The rest
+ * stays as it is, reachable, a few kilobytes. */
+void weir_exporter_forked(struct weir_exporter *ex) {
+    static struct weir_exporter *lost;
+    struct queue *const queues[] = {&ex->spans, &ex->logs};
+    sem_init(&bell, 0, 0);
+    atomic_store(&rung, false);
+    for (int i = 0; i < 2; i++)
+        for (uint32_t n = 0; n < queues[i]->count; n++) {
+            struct weir_record *record = queues[i]->slots[(queues[i]->head + n) % queues[i]->limits->queue_max];
+            record->next = NULL;
+            weir_records_give_back(record);
+        }
+    lost = ex;
+    (void)lost;
+}

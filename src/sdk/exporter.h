@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The exporter: the one thread that turns records into requests and sends them.
+ *
+ *     lanes ─ drain ─▶ queue of spans ─┐  batch: encode, release records
+ *                    ▶ queue of logs  ─┼─▶ request ─ send ─▶ ok │ retry later │ drop, count
+ *     instruments ─ collect ───────────┘  (one request under way per signal)
+ *
+ * A request that may succeed later is tried again with growing pauses and jitter, or when the receiver
+ * said; until its time is over, then it is dropped and counted. While one waits, records queue up to
+ * the queue's limit, then the newest are dropped and counted.
+ *
+ * Threads: start, flush and stop by sdk.c; the rest is the exporter's own.
+ */
+#ifndef WEIR_SDK_EXPORTER_H
+#define WEIR_SDK_EXPORTER_H
+
+#include "sdk/config.h"
+#include "sdk/transport.h"
+
+struct weir_exporter;
+
+/* Opens the transports and starts the thread. Keeps `config` by pointer. */
+int weir_exporter_start(const struct weir_config *config, struct weir_exporter **ret,
+                        struct weir_error *reterr);
+/* Waits until all that was recorded before has been sent, or given up, or the deadline (monotonic). */
+int weir_exporter_flush(struct weir_exporter *exporter, int64_t deadline_ns, struct weir_error *reterr);
+/* Flushes, ends the thread, frees. Past the deadline the thread is left to itself. */
+int weir_exporter_stop(struct weir_exporter *exporter, int64_t deadline_ns, struct weir_error *reterr);
+/* Wakes the thread. Never blocks; any thread. */
+void weir_exporter_wake(struct weir_exporter *exporter);
+/* In a forked child: frees what the parent's exporter held, without its thread. */
+void weir_exporter_forked(struct weir_exporter *exporter);
+/* Held across fork, so that the queues are whole in the child. */
+void weir_exporter_lock(struct weir_exporter *exporter);
+void weir_exporter_unlock(struct weir_exporter *exporter);
+/* Records that wait: in the queues of spans and logs. */
+void weir_exporter_waiting(struct weir_exporter *exporter, uint32_t *ret_spans, uint32_t *ret_logs);
+
+/* Tests put their own in place of weir_sdk_transport_open; NULL: back. Before start. */
+void weir_exporter_transport_set(weir_sdk_transport_open_fn *open);
+
+#endif

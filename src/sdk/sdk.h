@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The process-wide SDK: whether it runs, with which configuration, and what it has counted.
+ *
+ * Configurations never change and are never freed while the process runs (a thread may still look at
+ * the one before a restart); init and shutdown swap the pointer.
+ *
+ * Threads: any.
+ */
+#ifndef WEIR_SDK_SDK_H
+#define WEIR_SDK_SDK_H
+
+#include <stdatomic.h>
+
+#include "sdk/config.h"
+
+enum weir_sdk_bits { /* of weir_sdk_on */
+    WEIR_SDK_RUNS = 1,
+    WEIR_SDK_RECORDS_SPANS = 2, /* some exporter takes them */
+    WEIR_SDK_RECORDS_LOGS = 4,
+    WEIR_SDK_PROPAGATES = 8, /* also when OTEL_SDK_DISABLED */
+    WEIR_SDK_FORKED = 16,    /* a child that has no exporter thread yet */
+};
+
+extern _Atomic unsigned weir_sdk_on;
+
+static inline unsigned weir_sdk_bits(void) {
+    return atomic_load_explicit(&weir_sdk_on, memory_order_relaxed);
+}
+
+/* In a forked child, at its first record: starts an exporter thread of its own. */
+void weir_sdk_restart(void);
+static inline void weir_sdk_continue_after_fork(void) {
+    if (__builtin_expect(weir_sdk_bits() & WEIR_SDK_FORKED, 0)) weir_sdk_restart();
+}
+
+/* The configuration of the latest init; NULL only before the first. */
+const struct weir_config *weir_sdk_config(void);
+
+/* Counters that are too rare to be kept per thread. Only grow. */
+struct weir_sdk_counters {
+    _Atomic uint64_t exported[3], dropped_export[3], dropped_queue[3]; /* by enum weir_sdk_signal */
+    _Atomic uint64_t export_failures[3]; /* attempts that failed */
+    _Atomic uint64_t attributes_dropped, headers_malformed, exports_retried, bugs;
+    _Atomic uint64_t measurements_dropped; /* negative counter amounts, wrong instrument */
+    _Atomic uint64_t series_overflowed;    /* measurements past the cardinality limit */
+    _Atomic uint64_t log_file_errors;
+};
+extern struct weir_sdk_counters weir_sdk_counters;
+
+static inline void weir_sdk_count(_Atomic uint64_t *counter, uint64_t amount) {
+    atomic_fetch_add_explicit(counter, amount, memory_order_relaxed);
+}
+static inline uint64_t weir_sdk_read(const _Atomic uint64_t *counter) {
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Records that wait in the exporter's queues, by enum weir_sdk_signal. */
+void weir_sdk_waiting(uint32_t ret[WEIR_SDK_SIGNALS_COUNT]);
+
+/* Tells the application's on_error, at most once per second. */
+void weir_sdk_report(const struct weir_error *err);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SDK's own metrics (otel.sdk.*, weir.sdk.*) and the process's, as observable instruments.
+ *
+ * Threads: any. Source: OpenTelemetry semantic conventions 1.44, otel/sdk-metrics.md.
+ */
+#ifndef WEIR_SDK_SELF_H
+#define WEIR_SDK_SELF_H
+
+/* Registers them once per process; what memory does not allow is missing. */
+void weir_self_start(void);
+
+#endif
