@@ -96,13 +96,14 @@ function writeDir(files, dir) {
 
 /** The table in C. The hash in each line makes the object file follow the content of the files. */
 function cSource(table, dir) {
-  const inc = (symbol, file) =>
-    `    ".p2align 4\\n" ".Lweir_ui_${symbol}:\\n" ".incbin \\"${path.resolve(dir, file).replace(/["\\]/g, '\\\\\\$&')}\\"\\n"\n` +
-    `    ".globl weir_ui_${symbol}\\n" ".hidden weir_ui_${symbol}\\n" ".set weir_ui_${symbol}, .Lweir_ui_${symbol}\\n"\n`;
+  const bytes = (symbol, file) => {
+    const from = path.resolve(dir, file).replace(/["\\]/g, '\\\\\\$&');
+    return `    ".globl ${symbol}\\n.hidden ${symbol}\\n.p2align 4\\n${symbol}:\\n"\n    ".incbin \\"${from}\\"\\n"\n`;
+  };
   const rows = table.map((f, i) =>
     `    {"${f.name}", "${f.type}", "\\"${f.etag}\\"", weir_ui_b${i}, ${f.bytes.length}, weir_ui_z${i}, ${f.gz.length}},\n`);
   return `/* Written by ui/build.mjs. */\n#include "api/ui_files.h"\n\n__asm__(".section .rodata\\n"\n` +
-    table.map((f, i) => inc(`b${i}`, f.name) + inc(`z${i}`, `${f.name}.gz`)).join('') +
+    table.map((f, i) => bytes(`weir_ui_b${i}`, f.name) + bytes(`weir_ui_z${i}`, `${f.name}.gz`)).join('') +
     `    ".previous\\n");\n\n` +
     table.map((_, i) => `extern const unsigned char weir_ui_b${i}[];\nextern const unsigned char weir_ui_z${i}[];\n`).join('') +
     `\nconst struct weir_ui_file weir_ui_files[] = {\n${rows.join('')}};\n` +

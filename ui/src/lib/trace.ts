@@ -99,8 +99,10 @@ function isForeignTo(s: Span, kept: Set<Span>, index: Index): boolean {
   return !(parent && kept.has(parent));
 }
 
+interface Place { key: string; relation: 'child' | 'link' }
+
 /** Where a span hangs in the joined view: its poll, its real parent, or what it links to. */
-function hangUnder(s: Span, index: Index, focus: string): { key: string; relation: Relation } | null {
+function hangUnder(s: Span, index: Index, focus: string): Place | null {
   const linked = s.links.map((l) => index.byKey.get(keyOf(l.traceId, l.spanId)))
     .filter((t): t is Span => t !== undefined && t !== s);
   const real = s.parentId ? index.byKey.get(keyOf(s.traceId, s.parentId)) : undefined;
@@ -122,18 +124,18 @@ export function joinFlow(all: Span[], focus: string, wholeFlow: boolean): Flow {
   const nodes = new Map<string, Node>();
   for (const s of spans) nodes.set(spanKey(s), nodeOf(s, startNs));
 
-  const parents = new Map<string, string>();
-  const roots: Node[] = [];
+  const places = new Map<string, Place>();
   for (const node of nodes.values()) {
     const place = hangUnder(node.span, index, focus);
-    if (!place || reaches(place.key, node.id, parents)) {
-      node.orphan = node.span.parentId !== '' && !place;
-      roots.push(node);
-      continue;
-    }
-    parents.set(node.id, place.key);
-    node.relation = place.relation;
-    nodes.get(place.key)!.children.push(node);
+    if (place) places.set(node.id, place);
+    node.orphan = node.span.parentId !== '' && !place;
+  }
+  cutCircles(places);
+  const roots: Node[] = [];
+  for (const node of nodes.values()) {
+    const place = places.get(node.id);
+    node.relation = place?.relation ?? 'root';
+    (place ? nodes.get(place.key)!.children : roots).push(node);
   }
   roots.sort(byStart);
   for (const r of roots) finish(r);
@@ -158,9 +160,23 @@ function nodeOf(span: Span, startNs: bigint): Node {
 const byStart = (a: Node, b: Node): number =>
   a.startMs - b.startMs || b.durationMs - a.durationMs || (a.id < b.id ? -1 : 1);
 
-function reaches(from: string, target: string, parents: Map<string, string>): boolean {
-  for (let at: string | undefined = from; at; at = parents.get(at)) if (at === target) return true;
-  return false;
+/** Links and lying peers can make circles; each loses one place, a link's before a real parent's.
+ *  Linear: every span is walked over once. */
+function cutCircles(places: Map<string, Place>): void {
+  const walkOf = new Map<string, number>();
+  let walk = 0;
+  for (const start of [...places.keys()]) {
+    walk++;
+    let at: string | undefined = start;
+    while (at !== undefined && !walkOf.has(at)) {
+      walkOf.set(at, walk);
+      at = places.get(at)?.key;
+    }
+    if (at === undefined || walkOf.get(at) !== walk) continue;
+    const circle: string[] = [];
+    for (let id = at; circle.length === 0 || id !== at; id = places.get(id)!.key) circle.push(id);
+    places.delete(circle.find((id) => places.get(id)!.relation === 'link') ?? at);
+  }
 }
 
 /** Sorts children and sums up, without recursion: a chain may be thousands deep. */

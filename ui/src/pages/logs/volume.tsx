@@ -40,7 +40,7 @@ export function Volume({ query }: { query: string }) {
   const answer = useQuery(`volume/${query}`, async (signal) => {
     const step = stepFor(range.value, 90);
     const asked = alignRange(range.value, step);
-    const found = await lokiRange(volumeQuery(query), asked, { step }, signal);
+    const found = await lokiRange(volumeQuery(query, step), asked, { step }, signal);
     return binsOf(onGrid(found.kind === 'matrix' ? found.series : [], asked, step), step, asked);
   }, query);
   if (!answer.data) return null;
