@@ -26,6 +26,7 @@ struct model_row {
     struct weir_value body;
     struct weir_attrs attrs, resource; /* without keys that come twice */
     bool acked;
+    bool maybe; /* refused, or never answered: may be there or not */
     uint32_t seen;
 };
 
@@ -405,7 +406,7 @@ static inline bool model_holds(const struct weir_predicate *predicate, struct we
 }
 
 static inline bool model_wanted(const struct weir_select *select, const struct model_row *row) {
-    if (!row->acked || row->table != select->table || row->time_ns < select->from_ns ||
+    if (!row->acked || row->maybe || row->table != select->table || row->time_ns < select->from_ns ||
         row->time_ns >= select->until_ns)
         return false;
     for (uint32_t i = 0; i < select->predicates_count; i++)
