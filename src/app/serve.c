@@ -15,6 +15,7 @@
 #include "base/state.h"
 #include "collect/budget.h"
 #include "collect/receivers/otlp.h"
+#include "collect/receivers/process.h"
 #include "collect/receivers/self.h"
 #include "net/http.h"
 #include "store/store.h"
@@ -210,6 +211,7 @@ static int serve(const struct weir_config *config) {
     struct weir_error err;
     int64_t started_ns = weir_clock_mono_ns();
     weir_log_level_set(config->log_level);
+    weir_process_metrics_use();
     block_signals(&stop);
     int rc = open_rooms(&rooms, config, &err);
     if (rc == WEIR_OK) {
