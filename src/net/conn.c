@@ -158,10 +158,14 @@ static void wait_until(struct weir_http_conn *conn) {
 }
 
 void weir_http_conn_settle(struct weir_http_conn *conn) {
-    if (conn->closed) return;
-    feed_kept(conn);
-    if (conn->closed) return;
-    flush(conn);
+    bool again = !conn->closed;
+    while (again) {
+        feed_kept(conn);
+        bool was_busy = !conn->closed && !conn->protocol->wants_input(conn);
+        if (!conn->closed) flush(conn);
+        /* flushing may have ended a stream: the request behind it is next */
+        again = !conn->closed && was_busy && conn->in.len && conn->protocol->wants_input(conn);
+    }
     if (conn->closed) return;
     if (conn->out.failed || (conn->close_when_sent && conn->out.len == 0)) {
         weir_http_conn_close(conn);

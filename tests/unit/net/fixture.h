@@ -70,7 +70,7 @@ static inline void send_raw(int fd, const void *ptr, size_t len) {
 static inline size_t receive_raw(int fd, char *to, size_t size, const char *until) {
     size_t len = 0;
     to[0] = 0;
-    while (len < size - 1 && !(until && strstr(to, until))) {
+    while (len < size - 1 && !(until && memmem(to, len, until, strlen(until)))) {
         struct pollfd poller = {.fd = fd, .events = POLLIN};
         if (poll(&poller, 1, 5000) <= 0) break;
         ssize_t got = recv(fd, to + len, size - 1 - len, 0);
