@@ -11,6 +11,7 @@
 #include "sdk/metric.h"
 #include "sdk/process.h"
 #include "sdk/sdk.h"
+#include "sdk/self.h"
 #include "wire/json.h"
 
 enum { TEXT_SIZE_MAX = 64 << 20, ATTRS_MAX = 128 };
@@ -48,6 +49,12 @@ static const char *type_of(const struct weir_instrument *it, enum weir_metric_ty
     return "gauge";
 }
 
+/* Our own process.* instruments: the text has the customary process_* families in their place. */
+static bool is_process(const struct weir_instrument *it) {
+    return weir_view_is(it->meter->info.name, WEIR_SELF_METER) &&
+           weir_view_starts(it->name, WEIR_VIEW("process."));
+}
+
 static void list_families(struct text *text) {
     struct weir_snapshot *snapshot = &text->snapshot;
     for (uint32_t at = 0; at < snapshot->count;) {
@@ -56,6 +63,7 @@ static void list_families(struct text *text) {
         bool monotonic;
         uint32_t from = at;
         while (at < snapshot->count && snapshot->points[at].instrument == it) at++;
+        if (is_process(it)) continue;
         struct family *family = WEIR_PUSH(&snapshot->arena, text->families, text->count, text->room);
         if (!family) return;
         family->type = type_of(it, &type, &monotonic);

@@ -152,7 +152,7 @@ static const struct {
 };
 
 static void start(void) {
-    struct weir_meter *meter = weir_meter_get("weir.sdk", WEIR_VERSION);
+    struct weir_meter *meter = weir_meter_get(WEIR_SELF_METER, WEIR_VERSION);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         weir_instrument_observe(weir_instrument_get(meter, table[i].type, table[i].name, table[i].unit,
                                                     table[i].description, NULL),

@@ -6,6 +6,8 @@
 #ifndef WEIR_SDK_SELF_H
 #define WEIR_SDK_SELF_H
 
+#define WEIR_SELF_METER "weir.sdk" /* the scope of all of them */
+
 /* Registers them once per process; what memory does not allow is missing. */
 void weir_self_start(void);
 

@@ -72,6 +72,8 @@ int main(int argc, char **argv) {
     int count = argc > 1 ? atoi(argv[1]) : 3;
     struct weir_error err;
     if (weir_init(NULL, &err) != WEIR_OK) {
+        for (char *at = err.message; *at; at++)
+            if (*at == '"') *at = '\'';
         printf("{\"init\":%d,\"message\":\"%s\"}\n", err.code, err.message);
         return 1;
     }
