@@ -19,6 +19,14 @@ test('series names', () => {
   assert.equal(q.seriesName({}), '{}');
 });
 
+test('legend names say what differs, and the common part once', () => {
+  assert.deepEqual(q.legendNames([{ __name__: 'up', job: 'a', dc: 'x' }, { __name__: 'up', job: 'b', dc: 'x' }]),
+    { common: 'up{dc="x"}', names: ['job="a"', 'job="b"'] });
+  assert.deepEqual(q.legendNames([{ __name__: 'up', job: 'a' }]), { common: '', names: ['up{job="a"}'] });
+  assert.deepEqual(q.legendNames([{ __name__: 'a' }, { __name__: 'b', x: '1' }]), { common: '', names: ['a', 'b{x="1"}'] });
+  assert.deepEqual(q.legendNames([{ a: '1' }, {}]), { common: '', names: ['a="1"', '{}'] });
+});
+
 test('trace filters survive the way through TraceQL', () => {
   const cases = [
     {}, { service: 'a' }, { name: 'process orders' }, { status: 'error', min: '100ms' },

@@ -44,8 +44,8 @@ const look = EditorView.theme({
   '&.cm-focused .cm-matchingBracket': { backgroundColor: 'var(--select)', outline: 'none' },
   '.cm-tooltip': { background: 'var(--surface)', border: '1px solid var(--line)', borderRadius: '6px', boxShadow: 'var(--shadow)', overflow: 'hidden' },
   '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12px', maxHeight: '260px' },
-  '.cm-tooltip-autocomplete > ul > li': { padding: '3px 8px', lineHeight: '18px', color: 'var(--text)' },
-  '.cm-tooltip-autocomplete > ul > li[aria-selected]': { background: 'var(--accent-soft)', color: 'var(--text)' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { padding: '3px 8px', lineHeight: '18px', color: 'var(--text)' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]': { background: 'var(--accent-soft)', color: 'var(--text)' },
   '.cm-completionDetail': { color: 'var(--muted)', fontStyle: 'normal', marginLeft: '12px' },
   '.cm-completionMatchedText': { textDecoration: 'none', color: 'var(--accent)', fontWeight: '600' },
   '.cm-completionInfo': { padding: '8px', maxWidth: '320px', color: 'var(--muted)' },
@@ -124,7 +124,7 @@ function languageOf(options: EditorOptions): Extension[] {
   if (options.language === 'promql') {
     const prom = new PromQLExtension();
     prom.setComplete({ remote: { url: location.origin, httpMethod: 'GET', cache: { maxAge: 30000 } } });
-    return [prom.asExtension()];
+    return [prom.asExtension(), autocompletion({ icons: false })];
   }
   return [streamLanguage(options.language), linter(null),
           autocompletion({ override: [completer(options)], icons: false })];

@@ -13,8 +13,7 @@ const KEYS: readonly [string, readonly [string, string][]][] = [
     ['Enter', 'Run'], ['Shift Enter', 'New line'], ['Ctrl Space', 'Suggestions'],
   ]],
   ['Waterfall', [
-    ['↑  ↓', 'Previous, next span'], ['←  →', 'Collapse, expand'], ['Enter', 'Details of the span'],
-    ['Home  End', 'First, last'], ['e', 'Next error'], ['Esc', 'Close details'],
+    ['↑  ↓', 'Previous, next span'], ['←  →', 'Collapse, expand'], ['Home  End', 'First, last'], ['e', 'Next error'], ['Esc', 'Close details'],
   ]],
   ['Charts', [['Drag', 'Zoom the time range'], ['Click a series', 'Show it alone']]],
 ];

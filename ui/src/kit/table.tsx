@@ -9,6 +9,7 @@ export interface Column<T> {
   head: string;
   title?: string;
   num?: boolean;
+  wrap?: boolean;                              // long texts may break
   sort?: (row: T) => number | string | null;   // absent: cannot sort by it
   cell: (row: T) => ComponentChildren;
 }
@@ -44,7 +45,7 @@ export function Table<T>({ columns, rows, keyOf, sortBy, descending = false, lab
         </thead>
         <tbody>
           {sorted.slice(0, max).map((row) => (
-            <tr key={keyOf(row)}>{columns.map((c) => <td class={c.num ? 'num' : ''}>{c.cell(row)}</td>)}</tr>
+            <tr key={keyOf(row)}>{columns.map((c) => <td class={c.num ? 'num' : c.wrap ? 'wrap' : ''}>{c.cell(row)}</td>)}</tr>
           ))}
         </tbody>
       </table>

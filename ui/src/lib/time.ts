@@ -92,7 +92,10 @@ export function describeRange(text: RangeText): string {
   const preset = PRESETS.find(([d]) => text.from === `now-${d}` && text.to === 'now');
   if (preset) return `Last ${preset[1]}`;
   if (text.to === 'now' && text.from.startsWith('now-')) return `Last ${text.from.slice(4)}`;
-  return `${describeEnd(text.from)} to ${describeEnd(text.to)}`;
+  const from = describeEnd(text.from);
+  const to = describeEnd(text.to);
+  const sameDay = from.slice(0, 10) === to.slice(0, 10) && to.length === 19;
+  return `${from} to ${sameDay ? to.slice(11) : to}`;
 }
 
 function describeEnd(text: string): string {

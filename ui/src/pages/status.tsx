@@ -84,10 +84,10 @@ function ComponentTable({ components }: { components: Component[] }) {
       cell: (c) => <span class={`badge ${c.ready ? 'ok' : 'bad'}`}>{c.ready ? 'ready' : 'not ready'}</span>,
     },
     { id: 'name', head: 'Component', sort: (c) => c.name, cell: (c) => <span class="strong">{c.name}</span> },
-    { id: 'detail', head: 'Detail', cell: (c) => c.detail },
+    { id: 'detail', head: 'Detail', wrap: true, cell: (c) => c.detail },
     { id: 'since', head: 'Since', num: true, sort: (c) => c.sinceMs, cell: (c) => (c.sinceMs ? <span title={dayClock(c.sinceMs)}>{ago(c.sinceMs, now)}</span> : '') },
     {
-      id: 'error', head: 'Last error', cell: (c) => (c.lastError
+      id: 'error', head: 'Last error', wrap: true, cell: (c) => (c.lastError
         ? <span class="warn-text">{c.lastError}{c.lastErrorMs ? <span class="faint"> {ago(c.lastErrorMs, now)}</span> : null}</span>
         : <span class="faint">none</span>),
     },

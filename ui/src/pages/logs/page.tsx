@@ -12,9 +12,9 @@ import { count, plural } from '../../lib/format';
 import { rowsOf, type LogRow } from '../../lib/logs';
 import { onGrid } from '../../lib/matrix';
 import { addLabelFilter, addLineFilter, addMatcher, isLogQuery, seriesName } from '../../lib/query';
-import { alignRange, stepFor } from '../../lib/time';
+import { alignRange, isRelative, stepFor } from '../../lib/time';
 import { lokiLabels, lokiLabelValues, lokiRange, type Matrix } from '../../state/api';
-import { range, refresh } from '../../state/range';
+import { range, rangeText, refresh } from '../../state/range';
 import { params, setParams } from '../../state/route';
 import { useQuery } from '../../state/use-query';
 import { LabelBrowser } from './labels';
@@ -133,7 +133,7 @@ function OlderLines({ first, query, busy, onFilter }: { first: LogRow[]; query: 
   const full = first.length >= LIMIT && !(older.query === query && older.end);
   return (
     <Panel flush busy={busy || loading} title={`${plural(rows.length, 'line')}${full ? ', newest first' : ''}`}
-      aside={refresh.value !== 'off' && <span class="faint">refreshed every {refresh.value}</span>}>
+      aside={refresh.value !== 'off' && isRelative(rangeText.value) && <span class="faint">refreshed every {refresh.value}</span>}>
       <LogList rows={rows} onFilter={onFilter} />
       {full && <div class="pad"><Button onClick={more} disabled={loading}>Load older lines</Button></div>}
     </Panel>

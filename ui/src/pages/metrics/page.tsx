@@ -12,7 +12,7 @@ import { Table, type Column } from '../../kit/table';
 import { byMetricName, plural } from '../../lib/format';
 import type { Sample } from '../../lib/flow';
 import { onGrid } from '../../lib/matrix';
-import { seriesName } from '../../lib/query';
+import { legendNames, seriesName } from '../../lib/query';
 import { alignRange, stepFor, type Range } from '../../lib/time';
 import { promInstant, promRange } from '../../state/api';
 import { range } from '../../state/range';
@@ -33,7 +33,7 @@ const POINTS = 300;
 interface Found {
   range: Range;
   times: number[];
-  perQuery: { query: string; series: Series[]; samples: Sample[]; error?: Error; warnings: string[] }[];
+  perQuery: { query: string; common: string; series: Series[]; samples: Sample[]; error?: Error; warnings: string[] }[];
 }
 
 async function ask(queries: string[], asked: Range, signal: AbortSignal): Promise<Found> {
@@ -47,10 +47,11 @@ async function ask(queries: string[], asked: Range, signal: AbortSignal): Promis
       ]);
       const placed = onGrid(series, grid, step);
       times = placed.times;
-      return { query, warnings, samples, series: placed.rows.map((r) => ({ name: seriesName(r.metric), values: r.values })) };
+      const { common, names } = legendNames(placed.rows.map((r) => r.metric));
+      return { query, warnings, samples, common, series: placed.rows.map((r, i) => ({ name: names[i]!, values: r.values })) };
     } catch (error) {
       if ((error as Error).name === 'AbortError') throw error;
-      return { query, series: [], samples: [], warnings: [], error: error as Error };
+      return { query, common: '', series: [], samples: [], warnings: [], error: error as Error };
     }
   }));
   return { range: grid, times, perQuery };
@@ -147,7 +148,7 @@ function formatFor(found: Found) {
 function Result({ found, view }: { found: Found; view: 'chart' | 'table' }) {
   const many = found.perQuery.length > 1;
   const series = useMemo(() => found.perQuery.flatMap((p, i) =>
-    p.series.map((s) => ({ ...s, name: many ? `${String.fromCharCode(65 + i)} ${s.name === '{}' ? p.query : s.name}` : s.name === '{}' ? p.query : s.name }))), [found]);
+    p.series.map((s) => ({ ...s, name: many ? `${letter(i)} ${s.name === '{}' ? p.query : s.name}` : s.name === '{}' ? p.query : s.name }))), [found]);
   const format = useMemo(() => formatFor(found), [found]);
   const data = useMemo(() => ({ times: found.times, series, range: found.range }), [found, series]);
   const warnings = [...new Set(found.perQuery.flatMap((p) => p.warnings))];
@@ -156,17 +157,24 @@ function Result({ found, view }: { found: Found; view: 'chart' | 'table' }) {
     <>
       {warnings.map((w) => <p class="note warn slim">{w}</p>)}
       {view === 'chart'
-        ? <TimeChart label="Series of the queries" data={data} height={320} format={format} />
+        ? (
+          <>
+            <TimeChart label="Series of the queries" data={data} height={320} format={format} />
+            {found.perQuery.filter((p) => p.common).map((p) => <p class="faint common">{many ? `${letter(found.perQuery.indexOf(p))}: all ` : 'All '}<code>{p.common}</code></p>)}
+          </>
+        )
         : <Values found={found} format={format} />}
     </>
   );
 }
 
+const letter = (i: number): string => String.fromCharCode(65 + i);
+
 interface ValueRow { key: string; labels: Record<string, string>; value: number; query: string }
 
 function Values({ found, format }: { found: Found; format: (v: number) => string }) {
   const rows: ValueRow[] = found.perQuery.flatMap((p, i) => p.samples.map((s) => ({
-    key: `${i}${seriesName(s.metric)}`, labels: s.metric, value: s.value, query: String.fromCharCode(65 + i),
+    key: `${i}${seriesName(s.metric)}`, labels: s.metric, value: s.value, query: letter(i),
   })));
   const names = [...new Set(rows.flatMap((r) => Object.keys(r.labels)))].sort();
   const columns: Column<ValueRow>[] = [

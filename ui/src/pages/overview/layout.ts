@@ -6,7 +6,7 @@ import dagre from '@dagrejs/dagre';
 import type { FlowEdge, FlowMap, FlowNode } from '../../lib/flow';
 
 const SIZE = {
-  producer: { width: 184, height: 66 }, topic: { width: 168, height: 52 }, group: { width: 196, height: 84 },
+  producer: { width: 184, height: 66 }, topic: { width: 178, height: 52 }, group: { width: 196, height: 84 },
 } as const;
 
 export interface Placed { node: FlowNode; x: number; y: number; width: number; height: number }
@@ -16,7 +16,7 @@ export interface Layout { width: number; height: number; nodes: Placed[]; routes
 /** Depends on nodes and edges only, not on their numbers. */
 export function layoutFlow(map: FlowMap): Layout {
   const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: 'LR', nodesep: 24, ranksep: 104, marginx: 12, marginy: 12 });
+  graph.setGraph({ rankdir: 'LR', nodesep: 24, ranksep: 100, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
   const sorted = [...map.nodes].sort((a, b) => (a.id < b.id ? -1 : 1));
   for (const n of sorted) graph.setNode(n.id, { ...SIZE[n.kind] });

@@ -113,7 +113,7 @@ function Results({ hits }: { hits: Hit[] }) {
       cell: (h) => <a class="row-link" href={href(`trace/${h.id}`)} title={ago(h.startMs, now)}>{dayClock(h.startMs, true)}</a>,
     },
     {
-      id: 'name', head: 'Root', sort: (h) => `${h.service} ${h.name}`,
+      id: 'name', head: 'Root', wrap: true, sort: (h) => `${h.service} ${h.name}`,
       cell: (h) => <><Dot name={h.service} /><span class="muted">{h.service || 'no root yet'}</span> <span class="strong">{h.name}</span></>,
     },
     {

@@ -12,7 +12,7 @@ import { useWidth } from './scatter';
 const ROW = 28;
 const OVERSCAN = 12;
 const INDENT = 14;
-const MAX_INDENT = 24;
+const MAX_INDENT = 9;
 
 interface Props {
   flow: Flow; rows: Node[]; collapsed: ReadonlySet<string>; selected: Node | null;
@@ -48,6 +48,7 @@ export function Waterfall({ flow, rows, collapsed, selected, onSelect, onToggle 
   const first = Math.max(0, Math.floor(view.top / ROW) - OVERSCAN);
   const last = Math.min(rows.length, Math.ceil((view.top + view.height) / ROW) + OVERSCAN);
   const shown = rows.slice(first, last);
+  const level = baseLevel(rows, Math.floor(view.top / ROW), Math.ceil((view.top + view.height) / ROW));
   const focus = hover ?? selected;
   const linked = focus ? new Set(linkedWith(flow, focus)) : new Set<Node>();
   const total = Math.max(flow.durationMs, 1e-6);
@@ -55,7 +56,7 @@ export function Waterfall({ flow, rows, collapsed, selected, onSelect, onToggle 
   return (
     <div class="waterfall">
       <div class="wf-head">
-        <div class="wf-name">Span</div>
+        <div class="wf-name">Span{level > 0 && <span class="faint"> from level {level + 1}</span>}</div>
         <div class="wf-scale" ref={barsRef}>
           {[0, 0.25, 0.5, 0.75, 1].map((f) => (
             <span style={{ left: `${f * 100}%` }} class={f === 1 ? 'end' : ''}>{millis(total * f)}</span>
@@ -67,7 +68,7 @@ export function Waterfall({ flow, rows, collapsed, selected, onSelect, onToggle 
         <div class="wf-space" style={{ height: `${rows.length * ROW}px` }}>
           <div style={{ transform: `translateY(${first * ROW}px)` }}>
             {shown.map((n) => (
-              <Row key={n.id} node={n} total={total} open={!collapsed.has(n.id)} selected={n === selected}
+              <Row key={n.id} node={n} level={level} total={total} open={!collapsed.has(n.id)} selected={n === selected}
                 linked={linked.has(n)} onSelect={onSelect} onToggle={onToggle} onHover={setHover} />
             ))}
           </div>
@@ -78,12 +79,23 @@ export function Waterfall({ flow, rows, collapsed, selected, onSelect, onToggle 
   );
 }
 
+/** Deep down, indentation starts at what is in view, so that names stay readable. */
+function baseLevel(rows: Node[], from: number, to: number): number {
+  let least = Infinity;
+  let most = 0;
+  for (const n of rows.slice(from, to)) {
+    least = Math.min(least, n.depth);
+    most = Math.max(most, n.depth);
+  }
+  return most > MAX_INDENT && Number.isFinite(least) ? Math.max(0, least - 1) : 0;
+}
+
 interface RowProps {
-  node: Node; total: number; open: boolean; selected: boolean; linked: boolean;
+  node: Node; level: number; total: number; open: boolean; selected: boolean; linked: boolean;
   onSelect: (n: Node) => void; onToggle: (n: Node) => void; onHover: (n: Node | null) => void;
 }
 
-function Row({ node, total, open, selected, linked, onSelect, onToggle, onHover }: RowProps) {
+function Row({ node, level, total, open, selected, linked, onSelect, onToggle, onHover }: RowProps) {
   const { span } = node;
   const left = (node.startMs / total) * 100;
   const width = (node.durationMs / total) * 100;
@@ -92,7 +104,7 @@ function Row({ node, total, open, selected, linked, onSelect, onToggle, onHover 
     <div class={`wf-row${selected ? ' selected' : ''}${linked ? ' linked' : ''}`} role="treeitem"
       aria-level={node.depth + 1} aria-selected={selected} aria-expanded={node.children.length ? open : undefined}
       onClick={() => onSelect(node)} onMouseEnter={() => onHover(node)} onMouseLeave={() => onHover(null)}>
-      <div class="wf-name" style={{ paddingLeft: `${8 + Math.min(node.depth, MAX_INDENT) * INDENT}px` }}>
+      <div class="wf-name" style={{ paddingLeft: `${8 + Math.max(0, Math.min(node.depth - level, MAX_INDENT)) * INDENT}px` }}>
         {node.children.length
           ? (
             <button type="button" class={`twist${open ? ' open' : ''}`} tabIndex={-1} aria-label={open ? 'Collapse' : 'Expand'}
