@@ -16,7 +16,7 @@
 
 struct weir_dial_target {
     char host[256];
-    char port[8];
+    char port[12];
     char authority[272]; /* for Host: as in the URL */
     char prefix[256];    /* path before every request's, without a '/' at its end */
 };

@@ -141,14 +141,3 @@ int weir_encoding_decode(struct weir_view coding, struct weir_view in, struct we
                           "content coding \"%.*s\" is not supported: use one of " WEIR_ENCODING_ACCEPTED,
                           WEIR_VIEW_ARG(weir_view_upto(coding, 40)));
 }
-
-int weir_encoding_gzip(struct weir_view in, int level, struct weir_buf *out) {
-    struct libdeflate_compressor *codec = libdeflate_alloc_compressor(level);
-    if (!codec) return WEIR_ENOMEMORY;
-    size_t bound = libdeflate_gzip_compress_bound(codec, in.len), made = 0;
-    char *to = weir_buf_reserve(out, bound);
-    if (to) made = libdeflate_gzip_compress(codec, in.ptr, in.len, to, bound);
-    out->len += made;
-    libdeflate_free_compressor(codec);
-    return made ? WEIR_OK : WEIR_ENOMEMORY;
-}
