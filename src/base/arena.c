@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#if defined(__has_feature) /* clang's way to say it */
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #define POISON(ptr, size) __asan_poison_memory_region(ptr, size)
@@ -113,7 +118,7 @@ void *weir_arena_calloc(struct weir_arena *arena, size_t count, size_t size) {
 }
 
 void *weir_arena_grow(struct weir_arena *arena, void *old, size_t old_size, size_t new_size) {
-    char *tail = (char *)old + old_size + RED_ZONE;
+    const char *tail = old ? (char *)old + old_size + RED_ZONE : NULL;
     if (old && tail == arena->next && new_size >= old_size &&
         (size_t)(arena->end - arena->next) >= new_size - old_size) {
         arena->next += new_size - old_size;

@@ -54,7 +54,7 @@ static inline bool weir_view_ends(struct weir_view v, struct weir_view suffix) {
 /* The view from `from` (clamped) to the end. */
 static inline struct weir_view weir_view_from(struct weir_view v, size_t from) {
     if (from > v.len) from = v.len;
-    return (struct weir_view){v.ptr + from, v.len - from};
+    return (struct weir_view){from ? v.ptr + from : v.ptr, v.len - from}; /* ptr may be NULL */
 }
 
 /* The first `len` bytes (clamped). */
