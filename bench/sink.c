@@ -2,6 +2,7 @@
 /* Takes OTLP over HTTP and throws it away: what clients export to while they are measured.
  * Prints its port, ends at SIGTERM and then prints the bytes that it took. */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "net/http.h"
