@@ -18,6 +18,7 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 static void free_conn(void *arg) {
     struct weir_http_conn *conn = arg;
     struct weir_http_server *server = conn->server;
+    atomic_fetch_sub(&conn->worker->conns_count, 1);
     weir_buf_done(&conn->in);
     weir_outq_done(&conn->out);
     free(conn);
@@ -216,6 +217,7 @@ void weir_http_conn_open(struct weir_http_worker *worker, struct weir_http_door_
     weir_transport_init_plain(&transport, fd);
     if (!conn) {
         transport.ops->close(&transport);
+        atomic_fetch_sub(&worker->conns_count, 1);
         atomic_fetch_sub(&worker->server->conns_count, 1);
         return;
     }

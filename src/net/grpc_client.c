@@ -227,6 +227,7 @@ static int run_call(struct weir_grpc_client *client, int64_t deadline_ns) {
     while (!client->closed) {
         int rc = write_some(client), broken = rc == WEIR_EUNAVAILABLE;
         if (rc != WEIR_OK && !broken) return rc;
+        if (client->closed) break; /* by our own RST_STREAM */
         if (!broken && !nghttp2_session_want_read(client->session) && client->unsent.len == 0)
             return WEIR_EUNAVAILABLE; /* GOAWAY, and our stream is not among the served */
         int wanted = WEIR_DIAL_READABLE | (client->unsent.len && !broken ? WEIR_DIAL_WRITABLE : 0);

@@ -123,9 +123,12 @@ void weir_http_reply_error(struct weir_http_request *req, const struct weir_erro
     if (err->line) weir_buf_printf(&text, "%u:%u: ", err->line, err->column);
     weir_buf_add_str(&text, err->message);
     weir_buf_add_char(&text, '\n');
-    if (weir_error_http(err->code) == 429 || weir_error_http(err->code) == 503)
+    int status = weir_error_http(err->code);
+    const struct weir_http_call *call = weir_http_call_of(req);
+    bool says_when = weir_http_field_get(call->reply_fields, call->reply_fields_count, "retry-after").len;
+    if ((status == 429 || status == 503) && !says_when)
         weir_http_reply_header(req, "Retry-After", WEIR_VIEW("1"));
-    weir_http_reply_buf(req, weir_error_http(err->code), "text/plain; charset=utf-8", &text);
+    weir_http_reply_buf(req, status, "text/plain; charset=utf-8", &text);
 }
 
 /* ---- streams ---- */

@@ -92,10 +92,42 @@ static void turn_away(struct weir_http_door_state *door, int fd) {
     close(fd);
 }
 
+/* A socket on its way to the worker that will serve it. */
+struct handover {
+    struct weir_loop_task task;
+    struct weir_http_worker *worker;
+    struct weir_http_door_state *door;
+    int fd;
+    char peer[56];
+};
+
+static void drop_socket(struct weir_http_worker *worker, int fd) {
+    struct weir_http_server *server = worker->server;
+    close(fd);
+    atomic_fetch_sub(&worker->conns_count, 1);
+    pthread_mutex_lock(&server->lock);
+    if (atomic_fetch_sub(&server->conns_count, 1) == 1) pthread_cond_broadcast(&server->idle);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void run_handover(void *arg) {
+    struct handover *handover = arg;
+    if (handover->worker->draining) drop_socket(handover->worker, handover->fd);
+    else weir_http_conn_open(handover->worker, handover->door, handover->fd, handover->peer);
+    free(handover);
+}
+
+static struct weir_http_worker *least_busy(struct weir_http_server *server) {
+    struct weir_http_worker *best = &server->workers[0];
+    for (size_t i = 1; i < server->workers_count; i++)
+        if (atomic_load(&server->workers[i].conns_count) < atomic_load(&best->conns_count))
+            best = &server->workers[i];
+    return best;
+}
+
 static void take_socket(struct weir_http_listener *listener, int fd, const struct sockaddr_storage *peer) {
     struct weir_http_server *server = listener->worker->server;
     int one = 1;
-    char text[56];
     if (atomic_fetch_add(&server->conns_count, 1) >= server->options.connections_max) {
         atomic_fetch_sub(&server->conns_count, 1);
         turn_away(listener->door, fd);
@@ -103,8 +135,22 @@ static void take_socket(struct weir_http_listener *listener, int fd, const struc
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-    peer_text(peer, text, sizeof text);
-    weir_http_conn_open(listener->worker, listener->door, fd, text);
+    struct weir_http_worker *worker = least_busy(server);
+    atomic_fetch_add(&worker->conns_count, 1);
+    struct handover *handover = malloc(sizeof *handover);
+    if (!handover) {
+        drop_socket(worker, fd);
+        return;
+    }
+    *handover = (struct handover){.worker = worker, .door = listener->door, .fd = fd};
+    handover->task = (struct weir_loop_task){.run = run_handover, .arg = handover};
+    peer_text(peer, handover->peer, sizeof handover->peer);
+    if (worker == listener->worker) {
+        run_handover(handover);
+    } else if (!weir_loop_post(worker->loop, &handover->task)) {
+        drop_socket(worker, fd);
+        free(handover);
+    }
 }
 
 static void accept_some(void *arg, uint32_t events) {

@@ -21,6 +21,7 @@ struct weir_http_listener {
 struct weir_http_worker {
     struct weir_http_server *server;
     struct weir_loop *loop;
+    atomic_size_t conns_count;    /* any thread: the worker with the fewest gets the next one */
     struct weir_http_conn *conns; /* loop only, as all below */
     struct weir_http_listener listeners[WEIR_HTTP_DOORS_MAX];
     size_t listeners_count;

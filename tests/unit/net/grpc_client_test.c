@@ -171,6 +171,21 @@ static void test_deadline_and_cancel(void **state) {
     assert_int_equal(call("Never", WEIR_VIEW("x"), &answer), WEIR_ECANCELED);
 }
 
+static void test_answer_limit(void **state) {
+    (void)state;
+    struct weir_grpc_client *small;
+    struct weir_grpc_client_answer answer;
+    struct weir_grpc_client_options options = {.endpoint = f.url, .answer_size_max = 1000};
+    static char body[100000];
+    struct weir_grpc_client_call c = {.path = "/test.Echo/Unary", .message = weir_view(body, sizeof body)};
+    assert_int_equal(weir_grpc_client_open(&options, &small, &err), WEIR_OK);
+    assert_int_equal(weir_grpc_client_do(small, &c, &answer, &err), WEIR_ETOOBIG);
+    c.message.len = 1000;
+    assert_int_equal(weir_grpc_client_do(small, &c, &answer, &err), WEIR_OK);
+    assert_int_equal(answer.body.len, 1000);
+    weir_grpc_client_close(small);
+}
+
 static void test_server_restarts(void **state) {
     (void)state;
     struct weir_grpc_client_answer answer;
@@ -233,6 +248,7 @@ int main(void) {
         TEST(test_gzip_bomb),
         TEST(test_metadata),
         TEST(test_deadline_and_cancel),
+        TEST(test_answer_limit),
         TEST(test_server_restarts),
         TEST(test_nobody_listens_and_bad_endpoints),
         TEST(test_child_leaves_the_connection_alone),
