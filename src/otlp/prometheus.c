@@ -47,9 +47,11 @@ struct name {
     size_t len, room;
 };
 
+/* A name must not start with a digit: then '_' stands before it. */
 static void add_word(struct name *name, struct weir_view word) {
     if (word.len == 0 || name->len + word.len + 1 > name->room) return;
-    if (name->len) name->ptr[name->len++] = '_';
+    bool digit = word.ptr[0] >= '0' && word.ptr[0] <= '9';
+    if (name->len || digit) name->ptr[name->len++] = '_';
     memcpy(name->ptr + name->len, word.ptr, word.len);
     name->len += word.len;
 }
@@ -106,12 +108,6 @@ struct weir_view weir_prometheus_metric_name(struct weir_arena *arena, struct we
     if (!name_init(arena, name.len + unit.len, &out)) return weir_view(NULL, 0);
     bool counter = type == WEIR_METRIC_TYPE_SUM && monotonic;
     bool ratio = type == WEIR_METRIC_TYPE_GAUGE && weir_view_is(weir_view_trim(unit), "1");
-    if (name.len && name.ptr[0] >= '0' && name.ptr[0] <= '9') {
-        out.ptr[out.len++] = '_';
-        struct weir_view word = next_word(&name);
-        memcpy(out.ptr + out.len, word.ptr, word.len);
-        out.len += word.len;
-    }
     add_words(&out, name, counter ? "total" : ratio ? "ratio" : NULL);
     split_unit(unit, &main_unit, &per_unit);
     add_suffix(&out, main_unit);

@@ -45,6 +45,8 @@ static void translates_metric_names(void **state) {
         {"a..b__c-d", "", GAUGE, false, "a_b_c_d"},
         {"_lead.", "", GAUGE, false, "lead"},
         {"2xx.answers", "", GAUGE, false, "_2xx_answers"},
+        {".8x", "", GAUGE, false, "_8x"},
+        {"total.2x", "", SUM, true, "_2x_total"},
         {"load", "%", GAUGE, false, "load_percent"},
         {"odd", "foo bar", GAUGE, false, "odd_foo_bar"},
         {"job:rate:5m", "", GAUGE, false, "job:rate:5m"},
