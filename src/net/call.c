@@ -109,20 +109,23 @@ void weir_http_call_refuse(struct weir_http_call *call, enum weir_http_refusal w
     va_end(args);
     weir_http_door_count_refused(call->door, why);
     if (call->req.is_grpc) {
-        int grpc_status = status == 413 ? WEIR_GRPC_RESOURCE_EXHAUSTED
+        int grpc_status = status == 413                    ? WEIR_GRPC_RESOURCE_EXHAUSTED
                           : status == 404 || status == 415 ? WEIR_GRPC_UNIMPLEMENTED
-                          : status == 400 ? WEIR_GRPC_INVALID_ARGUMENT
-                                          : weir_grpc_status_from_http(status);
+                          : status == 400                  ? WEIR_GRPC_INVALID_ARGUMENT
+                                                           : weir_grpc_status_from_http(status);
         if (status == 415)
-            weir_http_reply_header(&call->req, "grpc-accept-encoding", WEIR_VIEW(WEIR_ENCODING_ACCEPTED));
+            weir_http_reply_header(&call->req, "grpc-accept-encoding",
+                                   WEIR_VIEW(WEIR_ENCODING_ACCEPTED));
         weir_http_reply_grpc(&call->req, grpc_status, text, WEIR_VIEW(""), WEIR_VIEW(""));
         return;
     }
     if (status == 415)
         weir_http_reply_header(&call->req, "Accept-Encoding", WEIR_VIEW(WEIR_ENCODING_ACCEPTED));
-    if (status == 503 || status == 429) weir_http_reply_header(&call->req, "Retry-After", WEIR_VIEW("1"));
-    strcat(text, "\n"); /* vsnprintf left room for it */
-    weir_http_reply_view(&call->req, status, "text/plain; charset=utf-8", weir_view_str(text));
+    if (status == 503 || status == 429)
+        weir_http_reply_header(&call->req, "Retry-After", WEIR_VIEW("1"));
+    size_t len = strlen(text);
+    text[len] = '\n'; /* vsnprintf left room for it */
+    weir_http_reply_view(&call->req, status, "text/plain; charset=utf-8", weir_view(text, len + 1));
 }
 
 /* ---- the head ---- */
@@ -131,13 +134,14 @@ void weir_http_call_refuse(struct weir_http_call *call, enum weir_http_refusal w
 static void refuse_route(struct weir_http_call *call) {
     struct weir_buf allowed;
     weir_buf_init(&allowed, 256);
-    weir_http_route_add_allowed(call->door->door.routes, call->door->door.routes_count, call->raw_path,
-                                &call->arena, &allowed);
+    weir_http_route_add_allowed(call->door->door.routes, call->door->door.routes_count,
+                                call->raw_path, &call->arena, &allowed);
     if (allowed.len) weir_http_reply_header(&call->req, "Allow", weir_buf_view(&allowed));
     if (allowed.len && weir_view_is(call->req.method, "OPTIONS"))
         weir_http_reply_view(&call->req, 204, NULL, WEIR_VIEW(""));
     else if (allowed.len)
-        weir_http_call_refuse(call, WEIR_HTTP_REFUSED_METHOD, 405, "%.*s is not allowed here, only %.*s",
+        weir_http_call_refuse(call, WEIR_HTTP_REFUSED_METHOD, 405,
+                              "%.*s is not allowed here, only %.*s",
                               WEIR_VIEW_ARG(weir_view_upto(call->req.method, 20)),
                               WEIR_VIEW_ARG(weir_buf_view(&allowed)));
     else
@@ -169,22 +173,26 @@ static bool check_target(struct weir_http_call *call, struct weir_view target) {
 static bool check_encoding(struct weir_http_call *call) {
     struct weir_view coding = weir_http_call_field(call, "content-encoding");
     if (call->req.is_grpc || weir_encoding_known(coding)) return true;
-    weir_http_call_refuse(call, WEIR_HTTP_REFUSED_ENCODING, 415,
-                          "Content-Encoding \"%.*s\" is not supported: use one of " WEIR_ENCODING_ACCEPTED,
-                          WEIR_VIEW_ARG(weir_view_upto(coding, 40)));
+    weir_http_call_refuse(
+        call, WEIR_HTTP_REFUSED_ENCODING, 415,
+        "Content-Encoding \"%.*s\" is not supported: use one of " WEIR_ENCODING_ACCEPTED,
+        WEIR_VIEW_ARG(weir_view_upto(coding, 40)));
     return false;
 }
 
-bool weir_http_call_check(struct weir_http_call *call, struct weir_view target, int64_t content_length) {
+bool weir_http_call_check(struct weir_http_call *call, struct weir_view target,
+                          int64_t content_length) {
     const char *reason;
     call->is_head = weir_view_is(call->req.method, "HEAD");
     if (!check_target(call, target)) return false;
-    if (!weir_http_door_allows(call->door, call->authority, weir_http_call_field(call, "origin"), &reason)) {
+    if (!weir_http_door_allows(call->door, call->authority, weir_http_call_field(call, "origin"),
+                               &reason)) {
         weir_http_call_refuse(call, WEIR_HTTP_REFUSED_HOST, 403, "%s", reason);
         return false;
     }
-    call->route = weir_http_route_find(call->door->door.routes, call->door->door.routes_count,
-                                       call->req.method, call->raw_path, &call->arena, &call->path_params);
+    call->route =
+        weir_http_route_find(call->door->door.routes, call->door->door.routes_count,
+                             call->req.method, call->raw_path, &call->arena, &call->path_params);
     if (!call->route) {
         refuse_route(call);
         return false;
@@ -217,8 +225,8 @@ static bool check_grpc_size(struct weir_http_call *call) {
     if (!weir_grpc_prefix_parse(weir_buf_view(&call->body), &compressed, &len)) return true;
     if (len <= call->body_size_max) return true;
     weir_http_call_refuse(call, WEIR_HTTP_REFUSED_BODY_SIZE, 413,
-                          "the message of %zu bytes is larger than %zu bytes: send smaller batches", len,
-                          call->body_size_max);
+                          "the message of %zu bytes is larger than %zu bytes: send smaller batches",
+                          len, call->body_size_max);
     return false;
 }
 
@@ -236,7 +244,8 @@ bool weir_http_call_body_add(struct weir_http_call *call, struct weir_view bytes
 }
 
 /* Replaces the body by what it decodes to. */
-static bool decompress(struct weir_http_call *call, struct weir_view coding, struct weir_view bytes) {
+static bool decompress(struct weir_http_call *call, struct weir_view coding,
+                       struct weir_view bytes) {
     struct weir_buf out;
     struct weir_error err;
     weir_buf_init(&out, call->body_size_max);
@@ -247,9 +256,9 @@ static bool decompress(struct weir_http_call *call, struct weir_view coding, str
     }
     if (rc != WEIR_OK) {
         weir_buf_done(&out);
-        weir_http_call_refuse(call, rc == WEIR_ETOOBIG ? WEIR_HTTP_REFUSED_BODY_SIZE
-                                                       : WEIR_HTTP_REFUSED_ENCODING,
-                              weir_error_http(rc), "%s", err.message);
+        weir_http_call_refuse(
+            call, rc == WEIR_ETOOBIG ? WEIR_HTTP_REFUSED_BODY_SIZE : WEIR_HTTP_REFUSED_ENCODING,
+            weir_error_http(rc), "%s", err.message);
         return false;
     }
     weir_buf_done(&call->body);
@@ -295,12 +304,14 @@ static void run_handler(struct weir_http_call *call) {
 /* What a blocking handler left open when it returned. */
 static void close_open_end(struct weir_http_call *call) {
     if (!atomic_load(&call->answered)) {
-        weir_http_call_refuse(call, WEIR_HTTP_REFUSED_INTERNAL, 500, "the request was not answered");
+        weir_http_call_refuse(call, WEIR_HTTP_REFUSED_INTERNAL, 500,
+                              "the request was not answered");
         return;
     }
     pthread_mutex_lock(&call->lock);
-    bool open = (call->answer == WEIR_HTTP_ANSWER_STREAM || call->answer == WEIR_HTTP_ANSWER_WEBSOCKET) &&
-                !call->ended;
+    bool open =
+        (call->answer == WEIR_HTTP_ANSWER_STREAM || call->answer == WEIR_HTTP_ANSWER_WEBSOCKET) &&
+        !call->ended;
     if (open) call->aborted = call->ended = true;
     pthread_mutex_unlock(&call->lock);
     if (!open) return;
@@ -324,7 +335,8 @@ void weir_http_call_dispatch(struct weir_http_call *call) {
         if (pool && weir_pool_try_run(pool, run_job, call)) return;
         weir_http_call_unref(call);
         call->in_dispatch = true;
-        weir_http_call_refuse(call, WEIR_HTTP_REFUSED_BUSY, 503, "too many requests wait: try again");
+        weir_http_call_refuse(call, WEIR_HTTP_REFUSED_BUSY, 503,
+                              "too many requests wait: try again");
     } else {
         call->in_dispatch = true;
         weir_http_call_ref(call); /* the answer may end the last other reference */

@@ -5,8 +5,9 @@
  *         ▲                   └─ refuse ─┐                                │ reply, stream, …
  *         └────── protocol->answer ◀─────┴────────── task on the loop ◀───┘
  *
- * References: one of the connection, one of whoever must answer, one of each pool job or posted task.
- * `conn` is set while the connection waits for (the rest of) the answer, and is the loop's own.
+ * References: one of the connection, one of whoever must answer, one of each pool job or posted
+ * task. `conn` is set while the connection waits for (the rest of) the answer, and is the loop's
+ * own.
  *
  * Threads: fields are grouped by who may touch them. Memory: heap, by references.
  */
@@ -23,8 +24,8 @@
 #include "net/token.h"
 #include "net/uri.h"
 
-#define WEIR_HTTP_PIPE_SIZE_MAX (256 * 1024) /* of a stream: a writer waits beyond it */
-#define WEIR_HTTP_REPLY_FIELDS_MAX 32        /* extra headers of one answer */
+#define WEIR_HTTP_PIPE_SIZE_MAX    (256 * 1024) /* of a stream: a writer waits beyond it */
+#define WEIR_HTTP_REPLY_FIELDS_MAX 32           /* extra headers of one answer */
 
 struct weir_http_conn;
 struct weir_http_server;
@@ -54,9 +55,9 @@ struct weir_http_call {
     bool is_head;               /* HEAD: the answer has no body */
     const struct weir_http_route *route;
     struct weir_http_path_params path_params;
-    struct weir_buf body;   /* as received, then as decompressed */
-    size_t body_size_max;   /* of the route */
-    size_t budget_taken;    /* bytes counted against the server's budget */
+    struct weir_buf body; /* as received, then as decompressed */
+    size_t body_size_max; /* of the route */
+    size_t budget_taken;  /* bytes counted against the server's budget */
 
     /* Request owner only. */
     struct weir_http_param_item *params;
@@ -64,18 +65,18 @@ struct weir_http_call {
     bool params_parsed;
 
     /* Loop only. */
-    struct weir_http_conn *conn; /* NULL: nobody waits for the answer any more */
+    struct weir_http_conn *conn;         /* NULL: nobody waits for the answer any more */
     struct weir_http_call *next, **link; /* the connection's calls */
     int32_t stream_id;                   /* HTTP/2 */
-    bool dispatched;  /* the answer's reference went to a handler */
-    bool in_dispatch; /* its quick handler runs right now */
+    bool dispatched;                     /* the answer's reference went to a handler */
+    bool in_dispatch;                    /* its quick handler runs right now */
     bool head_sent;
-    bool refused_early; /* answered before its body was read */
-    size_t fields_size; /* HTTP/2, as all below: bytes of the head so far */
-    bool received;      /* the whole request is here */
+    bool refused_early;              /* answered before its body was read */
+    size_t fields_size;              /* HTTP/2, as all below: bytes of the head so far */
+    bool received;                   /* the whole request is here */
     int64_t started_ns, progress_ns; /* of the stream; of its body or answer */
-    size_t dropped_size; /* bytes of body that came after the answer */
-    size_t body_at;     /* bytes of the answer's body sent; guarded by `lock` */
+    size_t dropped_size;             /* bytes of body that came after the answer */
+    size_t body_at;                  /* bytes of the answer's body sent; guarded by `lock` */
 
     /* Any thread. */
     atomic_bool canceled; /* the peer has gone */
@@ -90,13 +91,13 @@ struct weir_http_call {
     struct weir_view content_type;
     struct weir_http_field reply_fields[WEIR_HTTP_REPLY_FIELDS_MAX];
     size_t reply_fields_count;
-    struct weir_buf reply;     /* whole body; gRPC: frame with message; stream: what waits */
-    size_t reply_size;         /* whole: body size even for HEAD */
+    struct weir_buf reply; /* whole body; gRPC: frame with message; stream: what waits */
+    size_t reply_size;     /* whole: body size even for HEAD */
     bool reply_gzipped;
     int grpc_status;
     struct weir_view grpc_message, grpc_details; /* encoded for the wire */
-    bool ended;   /* stream: nothing follows */
-    bool aborted; /* stream: its handler forgot to end it */
+    bool ended;                                  /* stream: nothing follows */
+    bool aborted;                                /* stream: its handler forgot to end it */
 };
 
 /* Loop. NULL: no memory. The call has two references: connection and answer. */
@@ -109,7 +110,8 @@ void weir_http_call_cancel(struct weir_http_call *call);
 void weir_http_call_detach(struct weir_http_call *call, bool canceled);
 
 /* Loop: the head is complete. False: refused, the answer is made. Length -1: unknown. */
-bool weir_http_call_check(struct weir_http_call *call, struct weir_view target, int64_t content_length);
+bool weir_http_call_check(struct weir_http_call *call, struct weir_view target,
+                          int64_t content_length);
 /* Loop: more of the body. False: refused, the answer is made. */
 bool weir_http_call_body_add(struct weir_http_call *call, struct weir_view bytes);
 /* Loop: the request is complete: decompress, run the handler here or on the pool. */

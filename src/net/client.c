@@ -11,17 +11,17 @@
 #include "net/http1.h"
 
 #define CONNECT_TIMEOUT_MS_DEFAULT 5000
-#define TIMEOUT_MS_DEFAULT 10000
-#define ANSWER_SIZE_MAX_DEFAULT (4u << 20)
-#define REQUEST_HEAD_SIZE_MAX (64 * 1024)
-#define READ_SIZE (16 * 1024)
+#define TIMEOUT_MS_DEFAULT         10000
+#define ANSWER_SIZE_MAX_DEFAULT    (4u << 20)
+#define REQUEST_HEAD_SIZE_MAX      (64 * 1024)
+#define READ_SIZE                  (16 * 1024)
 
 struct weir_http_client {
     struct weir_dial_target target;
     int64_t connect_timeout_ms;
     atomic_bool canceled;
-    int fd;              /* -1: not connected */
-    pid_t pid;           /* that connected: a child must not speak on its parent's connection */
+    int fd;                  /* -1: not connected */
+    pid_t pid;               /* that connected: a child must not speak on its parent's connection */
     struct weir_buf request; /* head */
     struct weir_buf input;   /* received, not parsed yet */
     struct weir_buf head_bytes; /* of the answer; `head` points into it */
@@ -34,14 +34,14 @@ struct exchange {
     struct weir_http_client *client;
     const struct weir_http_client_request *request;
     int64_t deadline_ns;
-    bool reused;      /* on a connection that was kept */
-    bool got_bytes;   /* of the answer */
+    bool reused;    /* on a connection that was kept */
+    bool got_bytes; /* of the answer */
     bool wrote_all;
     struct weir_error *reterr;
 };
 
-int weir_http_client_open(const struct weir_http_client_options *options, struct weir_http_client **ret,
-                          struct weir_error *reterr) {
+int weir_http_client_open(const struct weir_http_client_options *options,
+                          struct weir_http_client **ret, struct weir_error *reterr) {
     struct weir_http_client *client = calloc(1, sizeof *client);
     if (!client) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the HTTP client");
     client->fd = -1;
@@ -92,7 +92,8 @@ static int connect_client(struct exchange *x) {
     if (x->reused) return WEIR_OK;
     int64_t until_ns = weir_clock_mono_ns() + client->connect_timeout_ms * WEIR_NS_PER_MS;
     if (until_ns > x->deadline_ns) until_ns = x->deadline_ns;
-    int rc = weir_dial_connect(&client->target, until_ns, &client->canceled, &client->fd, x->reterr);
+    int rc =
+        weir_dial_connect(&client->target, until_ns, &client->canceled, &client->fd, x->reterr);
     client->pid = getpid();
     return rc;
 }
@@ -101,16 +102,17 @@ static int write_head(struct exchange *x) {
     const struct weir_http_client_request *request = x->request;
     struct weir_buf *out = &x->client->request;
     weir_buf_clear(out);
-    weir_buf_printf(out, "%s %s%s HTTP/1.1\r\nHost: %s\r\n", request->method, x->client->target.prefix,
-                    request->path, x->client->target.authority);
+    weir_buf_printf(out, "%s %s%s HTTP/1.1\r\nHost: %s\r\n", request->method,
+                    x->client->target.prefix, request->path, x->client->target.authority);
     for (size_t i = 0; i < request->fields_count; i++)
         weir_http1_add_field(out, request->fields[i].name, request->fields[i].value);
-    bool bodyless = request->body.len == 0 && (strcmp(request->method, "GET") == 0 ||
-                                               strcmp(request->method, "HEAD") == 0);
+    bool bodyless = request->body.len == 0 &&
+                    (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
     if (!bodyless) weir_buf_printf(out, "Content-Length: %zu\r\n", request->body.len);
     weir_buf_add_str(out, "\r\n");
-    return out->failed ? weir_error_set(x->reterr, WEIR_ENOMEMORY, "the request's headers are too large")
-                       : WEIR_OK;
+    return out->failed
+               ? weir_error_set(x->reterr, WEIR_ENOMEMORY, "the request's headers are too large")
+               : WEIR_OK;
 }
 
 /* Writes until done, or until the server begins to answer. */
@@ -121,8 +123,8 @@ static int write_all(struct exchange *x, struct weir_view bytes) {
         if (wrote < 0) return WEIR_OK; /* perhaps an answer waits that says why */
         bytes = weir_view_from(bytes, (size_t)wrote);
         if (bytes.len == 0) break;
-        int ready = weir_dial_wait(client->fd, WEIR_DIAL_READABLE | WEIR_DIAL_WRITABLE, x->deadline_ns,
-                                   &client->canceled);
+        int ready = weir_dial_wait(client->fd, WEIR_DIAL_READABLE | WEIR_DIAL_WRITABLE,
+                                   x->deadline_ns, &client->canceled);
         if (ready < 0) return fail(x, ready);
         if (ready == WEIR_DIAL_READABLE) return WEIR_OK;
     }
@@ -143,7 +145,8 @@ static int64_t read_more(struct exchange *x) {
     struct weir_buf *input = &x->client->input;
     char *to = weir_buf_reserve(input, READ_SIZE);
     if (!to) return weir_error_set(x->reterr, WEIR_ENOMEMORY, "no memory for the answer");
-    int64_t got = weir_dial_read(x->client->fd, to, READ_SIZE, x->deadline_ns, &x->client->canceled);
+    int64_t got =
+        weir_dial_read(x->client->fd, to, READ_SIZE, x->deadline_ns, &x->client->canceled);
     if (got < 0) return fail(x, (int)got);
     input->len += (size_t)got;
     if (got) x->got_bytes = true;
@@ -235,8 +238,12 @@ static bool parse_http_date(struct weir_view text, int64_t *ret_s) {
         !weir_view_to_u64(weir_view(text.ptr + 20, 2), &minute) ||
         !weir_view_to_u64(weir_view(text.ptr + 23, 2), &second))
         return false;
-    struct tm tm = {.tm_year = (int)year - 1900, .tm_mon = (int)month / 3, .tm_mday = (int)day,
-                    .tm_hour = (int)hour, .tm_min = (int)minute, .tm_sec = (int)second};
+    struct tm tm = {.tm_year = (int)year - 1900,
+                    .tm_mon = (int)month / 3,
+                    .tm_mday = (int)day,
+                    .tm_hour = (int)hour,
+                    .tm_min = (int)minute,
+                    .tm_sec = (int)second};
     *ret_s = (int64_t)timegm(&tm);
     return true;
 }
@@ -244,13 +251,15 @@ static bool parse_http_date(struct weir_view text, int64_t *ret_s) {
 static int64_t retry_after_ms(struct weir_view value) {
     uint64_t seconds;
     int64_t at_s;
-    if (weir_view_to_u64(value, &seconds)) return seconds > 86400 ? 86400000 : (int64_t)seconds * 1000;
+    if (weir_view_to_u64(value, &seconds))
+        return seconds > 86400 ? 86400000 : (int64_t)seconds * 1000;
     if (!parse_http_date(value, &at_s)) return -1;
     int64_t left_ms = at_s * 1000 - weir_clock_wall_ns() / WEIR_NS_PER_MS;
     return left_ms < 0 ? 0 : left_ms > 86400000 ? 86400000 : left_ms;
 }
 
-int weir_http_client_do(struct weir_http_client *client, const struct weir_http_client_request *request,
+int weir_http_client_do(struct weir_http_client *client,
+                        const struct weir_http_client_request *request,
                         struct weir_http_client_answer *ret, struct weir_error *reterr) {
     int64_t timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS_DEFAULT;
     struct exchange x = {.client = client, .request = request, .reterr = reterr};

@@ -11,7 +11,7 @@
 #include "net/server.h"
 
 #define WRITE_RUNS_MAX 16
-#define IN_KEPT_SIZE 4096 /* an idle connection keeps no more input room than this */
+#define IN_KEPT_SIZE   4096 /* an idle connection keeps no more input room than this */
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -88,8 +88,10 @@ static void got_bytes(struct weir_http_conn *conn, struct weir_view bytes) {
     if (conn->in.len == 0) bytes = weir_view_from(bytes, feed(conn, bytes));
     if (conn->closed || bytes.len == 0) return;
     weir_buf_add_view(&conn->in, bytes);
-    if (conn->in.failed) weir_http_conn_close(conn);
-    else feed_kept(conn);
+    if (conn->in.failed)
+        weir_http_conn_close(conn);
+    else
+        feed_kept(conn);
 }
 
 static void read_some(struct weir_http_conn *conn) {
@@ -172,8 +174,10 @@ void weir_http_conn_settle(struct weir_http_conn *conn) {
         weir_http_conn_close(conn);
         return;
     }
-    if (conn->out.len == 0) conn->stalled_ns = 0;
-    else if (conn->stalled_ns == 0) conn->stalled_ns = weir_loop_now_ns(conn->worker->loop);
+    if (conn->out.len == 0)
+        conn->stalled_ns = 0;
+    else if (conn->stalled_ns == 0)
+        conn->stalled_ns = weir_loop_now_ns(conn->worker->loop);
     watch_more(conn);
     wait_until(conn);
 }

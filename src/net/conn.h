@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection of the server: socket, deadline, what waits to be written, and the protocol it speaks.
+/* A connection of the server: socket, deadline, what waits to be written, and the protocol it
+ * speaks.
  *
  *     accept ─▶ sniff ─┬─▶ HTTP/1.1 ──▶ WebSocket
  *                      └─▶ HTTP/2 (preface "PRI * HTTP/2.0")
  *
- * Every event ends in conn_settle: write what can be written, then watch and wait for what the protocol
- * wants next. A closed connection is freed by a task, after the turn in which it was closed.
+ * Every event ends in conn_settle: write what can be written, then watch and wait for what the
+ * protocol wants next. A closed connection is freed by a task, after the turn in which it was
+ * closed.
  *
  * Threads: the worker's loop only. Memory: heap; owned by its worker's list.
  */
@@ -19,14 +21,15 @@
 #include "net/transport.h"
 
 #define WEIR_HTTP_OUT_HIGH (256 * 1024) /* protocols add no more while so much waits */
-#define WEIR_HTTP_NEVER INT64_MAX
+#define WEIR_HTTP_NEVER    INT64_MAX
 
 struct weir_http_conn;
 struct weir_http2;
 struct weir_http_websocket;
 
 struct weir_http_protocol {
-    /* Consumes from the front of `bytes`; gives how much. The rest is offered again with more behind it. */
+    /* Consumes from the front of `bytes`; gives how much. The rest is offered again with more
+     * behind it. */
     size_t (*input)(struct weir_http_conn *conn, struct weir_view bytes);
     /* A call's answer has changed. */
     void (*answer)(struct weir_http_conn *conn, struct weir_http_call *call);
@@ -60,9 +63,9 @@ struct weir_http1_conn {
     int minor;
     bool keep_alive;
     bool chunked_reply;
-    int64_t started_ns;    /* of the head, or of the body */
+    int64_t started_ns; /* of the head, or of the body */
     int64_t last_input_ns;
-    uint64_t body_size;    /* bytes of body so far */
+    uint64_t body_size; /* bytes of body so far */
 };
 
 struct weir_http_conn {
@@ -77,14 +80,14 @@ struct weir_http_conn {
     struct weir_http_conn *next, **link; /* the worker's connections */
     struct weir_http_call *calls;        /* whose answers are awaited */
     size_t calls_count;
-    struct weir_buf in;   /* input that the protocol could not use yet */
+    struct weir_buf in; /* input that the protocol could not use yet */
     struct weir_outq out;
-    int64_t stalled_ns;   /* since when the socket takes nothing of `out`; 0 while it is empty */
-    bool sniffed;         /* the protocol is known */
-    bool peer_ended;      /* EOF was read */
-    bool half_closed;     /* the peer ended its side behind bytes that are not read yet */
+    int64_t stalled_ns; /* since when the socket takes nothing of `out`; 0 while it is empty */
+    bool sniffed;       /* the protocol is known */
+    bool peer_ended;    /* EOF was read */
+    bool half_closed;   /* the peer ended its side behind bytes that are not read yet */
     bool close_when_sent;
-    bool draining;        /* the server stops */
+    bool draining; /* the server stops */
     bool closed;
     char peer[56];
     struct weir_http1_conn h1;

@@ -9,7 +9,7 @@
 #include "net/server.h"
 
 #define CLOSING_TIMEOUT_NS (2 * WEIR_NS_PER_S) /* for the peer to read a refusal and close */
-#define BODY_RATE_MIN 1024 /* bytes per second, averaged, below which a body is too slow */
+#define BODY_RATE_MIN      1024 /* bytes per second, averaged, below which a body is too slow */
 
 static int64_t now_ns(const struct weir_http_conn *conn) {
     return weir_loop_now_ns(conn->worker->loop);
@@ -43,9 +43,9 @@ static void fill_request(struct weir_http_call *call, const struct weir_http1_he
     call->authority = head->host.ptr ? head->host : WEIR_VIEW("");
     struct weir_view version = weir_http_call_field(call, "sec-websocket-version");
     struct weir_view key = weir_http_call_field(call, "sec-websocket-key");
-    call->req.is_websocket =
-        head->upgrade && weir_view_is(head->method, "GET") && weir_view_is(version, "13") && key.len == 24 &&
-        weir_http_list_has(weir_http_call_field(call, "upgrade"), "websocket");
+    call->req.is_websocket = head->upgrade && weir_view_is(head->method, "GET") &&
+                             weir_view_is(version, "13") && key.len == 24 &&
+                             weir_http_list_has(weir_http_call_field(call, "upgrade"), "websocket");
 }
 
 static void expect_body(struct weir_http_conn *conn, const struct weir_http1_head *head) {
@@ -62,7 +62,8 @@ static void begin_request(struct weir_http_conn *conn, struct weir_view bytes) {
     struct weir_http1_head head;
     const char *reason;
     struct weir_http_call *call = weir_http_call_new(conn);
-    struct weir_view kept = call ? weir_arena_copy(&call->arena, bytes) : (struct weir_view){NULL, 0};
+    struct weir_view kept =
+        call ? weir_arena_copy(&call->arena, bytes) : (struct weir_view){NULL, 0};
     if (!kept.ptr) {
         weir_http_conn_close(conn);
         return;
@@ -70,8 +71,8 @@ static void begin_request(struct weir_http_conn *conn, struct weir_view bytes) {
     int status = weir_http1_parse_request(kept, &head, &reason);
     if (status) {
         weir_http_call_detach(call, false);
-        refuse_head(conn, status == 431 ? WEIR_HTTP_REFUSED_HEAD_SIZE : WEIR_HTTP_REFUSED_MALFORMED, status,
-                    reason);
+        refuse_head(conn, status == 431 ? WEIR_HTTP_REFUSED_HEAD_SIZE : WEIR_HTTP_REFUSED_MALFORMED,
+                    status, reason);
         return;
     }
     conn->h1.call = call;
@@ -92,14 +93,15 @@ static size_t input_head(struct weir_http_conn *conn, struct weir_view bytes) {
     size_t len, skipped = 0;
     const char *reason;
     if (h1->scan.at == 0) { /* empty lines before a request are forgiven: RFC 9112, 2.2 */
-        while (bytes.len - skipped >= 2 && memcmp(bytes.ptr + skipped, "\r\n", 2) == 0) skipped += 2;
+        while (bytes.len - skipped >= 2 && memcmp(bytes.ptr + skipped, "\r\n", 2) == 0)
+            skipped += 2;
         if (skipped) return skipped;
         h1->started_ns = now_ns(conn);
     }
     int status = weir_http1_head_find(bytes, &h1->scan, &len, &reason);
     if (status) {
-        refuse_head(conn, status == 431 ? WEIR_HTTP_REFUSED_HEAD_SIZE : WEIR_HTTP_REFUSED_MALFORMED, status,
-                    reason);
+        refuse_head(conn, status == 431 ? WEIR_HTTP_REFUSED_HEAD_SIZE : WEIR_HTTP_REFUSED_MALFORMED,
+                    status, reason);
         return bytes.len;
     }
     if (len == 0) return 0;
@@ -140,12 +142,9 @@ static size_t input(struct weir_http_conn *conn, struct weir_view bytes) {
         used = input_head(conn, bytes);
         if (!conn->closed) dispatch_if_done(conn); /* a request without a body */
         return used;
-    case WEIR_HTTP1_BODY:
-        return input_body(conn, bytes);
-    case WEIR_HTTP1_BUSY:
-        return 0;
-    case WEIR_HTTP1_CLOSING:
-        return bytes.len;
+    case WEIR_HTTP1_BODY: return input_body(conn, bytes);
+    case WEIR_HTTP1_BUSY: return 0;
+    case WEIR_HTTP1_CLOSING: return bytes.len;
     }
     return 0;
 }
@@ -170,16 +169,21 @@ static void next_request(struct weir_http_conn *conn, struct weir_http_call *cal
     }
 }
 
-static void add_fields(struct weir_http_conn *conn, struct weir_http_call *call, struct weir_buf *head) {
+static void add_fields(struct weir_http_conn *conn, struct weir_http_call *call,
+                       struct weir_buf *head) {
     weir_http1_add_status(head, call->status);
-    weir_http1_add_field(head, WEIR_VIEW("Date"), weir_view_str(weir_http_worker_date(conn->worker)));
+    weir_http1_add_field(head, WEIR_VIEW("Date"),
+                         weir_view_str(weir_http_worker_date(conn->worker)));
     if (call->content_type.len)
         weir_http1_add_field(head, WEIR_VIEW("Content-Type"), call->content_type);
     for (size_t i = 0; i < call->reply_fields_count; i++)
         weir_http1_add_field(head, call->reply_fields[i].name, call->reply_fields[i].value);
-    if (call->reply_gzipped) weir_buf_add_str(head, "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n");
-    if (!conn->h1.keep_alive) weir_buf_add_str(head, "Connection: close\r\n");
-    else if (conn->h1.minor == 0) weir_buf_add_str(head, "Connection: keep-alive\r\n");
+    if (call->reply_gzipped)
+        weir_buf_add_str(head, "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n");
+    if (!conn->h1.keep_alive)
+        weir_buf_add_str(head, "Connection: close\r\n");
+    else if (conn->h1.minor == 0)
+        weir_buf_add_str(head, "Connection: keep-alive\r\n");
 }
 
 static void answer_whole(struct weir_http_conn *conn, struct weir_http_call *call) {
@@ -231,7 +235,8 @@ static bool answer_stream(struct weir_http_conn *conn, struct weir_http_call *ca
     if (conn->out.len >= WEIR_HTTP_OUT_HIGH) return false;
     move_stream(conn, call);
     if (!call->ended) return false;
-    if (call->aborted) conn->out.failed = true; /* the peer must not take it for whole */
+    if (call->aborted)
+        conn->out.failed = true; /* the peer must not take it for whole */
     else if (conn->h1.chunked_reply && !call->is_head)
         weir_outq_add(&conn->out, WEIR_VIEW(WEIR_HTTP1_LAST_CHUNK));
     return true;
@@ -243,8 +248,10 @@ static void answer(struct weir_http_conn *conn, struct weir_http_call *call) {
     if (call->refused_early) conn->h1.keep_alive = false;
     pthread_mutex_lock(&call->lock);
     enum weir_http_answer kind = call->answer;
-    if (kind == WEIR_HTTP_ANSWER_WHOLE) answer_whole(conn, call);
-    else if (kind == WEIR_HTTP_ANSWER_STREAM) complete = answer_stream(conn, call);
+    if (kind == WEIR_HTTP_ANSWER_WHOLE)
+        answer_whole(conn, call);
+    else if (kind == WEIR_HTTP_ANSWER_STREAM)
+        complete = answer_stream(conn, call);
     pthread_mutex_unlock(&call->lock);
     if (kind == WEIR_HTTP_ANSWER_NONE) return; /* claimed, not laid down yet: a task will come */
     if (kind == WEIR_HTTP_ANSWER_GRPC) conn->out.failed = true; /* is_grpc is never set here */
@@ -266,15 +273,10 @@ static void refill(struct weir_http_conn *conn) {
 
 static void eof(struct weir_http_conn *conn) {
     switch (conn->h1.state) {
-    case WEIR_HTTP1_HEAD:
-        conn->close_when_sent = true;
-        break;
+    case WEIR_HTTP1_HEAD: conn->close_when_sent = true; break;
     case WEIR_HTTP1_BODY:
-    case WEIR_HTTP1_CLOSING:
-        weir_http_conn_close(conn);
-        break;
-    case WEIR_HTTP1_BUSY:
-        break;
+    case WEIR_HTTP1_CLOSING: weir_http_conn_close(conn); break;
+    case WEIR_HTTP1_BUSY: break;
     }
 }
 
@@ -288,15 +290,13 @@ static int64_t deadline_ns(const struct weir_http_conn *conn) {
             return h1->started_ns + options->header_timeout_ms * WEIR_NS_PER_MS;
         return h1->last_input_ns + idle_ns;
     case WEIR_HTTP1_BODY: {
-        int64_t paced_ns = h1->started_ns + idle_ns +
-                           (int64_t)(h1->body_size / BODY_RATE_MIN) * WEIR_NS_PER_S;
+        int64_t paced_ns =
+            h1->started_ns + idle_ns + (int64_t)(h1->body_size / BODY_RATE_MIN) * WEIR_NS_PER_S;
         int64_t silent_ns = h1->last_input_ns + idle_ns;
         return paced_ns < silent_ns ? paced_ns : silent_ns;
     }
-    case WEIR_HTTP1_CLOSING:
-        return h1->started_ns + CLOSING_TIMEOUT_NS;
-    case WEIR_HTTP1_BUSY:
-        break;
+    case WEIR_HTTP1_CLOSING: return h1->started_ns + CLOSING_TIMEOUT_NS;
+    case WEIR_HTTP1_BUSY: break;
     }
     return WEIR_HTTP_NEVER;
 }
@@ -315,8 +315,10 @@ static void timeout(struct weir_http_conn *conn) {
 }
 
 static void drain(struct weir_http_conn *conn) {
-    if (conn->h1.state == WEIR_HTTP1_HEAD && conn->in.len == 0) conn->close_when_sent = true;
-    else conn->h1.keep_alive = false;
+    if (conn->h1.state == WEIR_HTTP1_HEAD && conn->in.len == 0)
+        conn->close_when_sent = true;
+    else
+        conn->h1.keep_alive = false;
 }
 
 const struct weir_http_protocol weir_http_protocol_h1 = {

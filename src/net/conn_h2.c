@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/2 on a connection of the server, with nghttp2: plain requests and unary gRPC calls side by side.
+/* HTTP/2 on a connection of the server, with nghttp2: plain requests and unary gRPC calls side by
+ * side.
  *
- * Inside nghttp2's callbacks the session must live on: nothing here closes the connection directly; it
- * marks `out.failed` or `close_when_sent`, which conn_settle acts on. */
+ * Inside nghttp2's callbacks the session must live on: nothing here closes the connection directly;
+ * it marks `out.failed` or `close_when_sent`, which conn_settle acts on. */
 #include "net/conn.h"
 
 #include <stdio.h>
@@ -14,19 +15,19 @@
 #include "net/grpc.h"
 #include "net/server.h"
 
-#define STREAMS_MAX 128
-#define STREAM_WINDOW_SIZE (1 << 20)
+#define STREAMS_MAX            128
+#define STREAM_WINDOW_SIZE     (1 << 20)
 #define CONNECTION_WINDOW_SIZE (16 << 20)
-#define FRAME_SIZE_MAX (256 * 1024)
-#define HEAD_SIZE_MAX (64 * 1024)
-#define FIELDS_MAX 128
-#define DROPPED_SIZE_MAX (16u << 20) /* of a request that is answered already */
-#define BODY_RATE_MIN 1024 /* bytes per second, averaged, below which a body is too slow */
-#define CHECKS_PER_TIMEOUT 4
+#define FRAME_SIZE_MAX         (256 * 1024)
+#define HEAD_SIZE_MAX          (64 * 1024)
+#define FIELDS_MAX             128
+#define DROPPED_SIZE_MAX       (16u << 20) /* of a request that is answered already */
+#define BODY_RATE_MIN          1024 /* bytes per second, averaged, below which a body is too slow */
+#define CHECKS_PER_TIMEOUT     4
 /* Frames that make work without asking for an answer are paid for from a bucket of tokens. */
-#define TOKENS_MAX 2000
-#define TOKENS_PER_S 200
-#define RESET_TOKENS 4
+#define TOKENS_MAX        2000
+#define TOKENS_PER_S      200
+#define RESET_TOKENS      4
 #define ANSWER_FIELDS_MAX (WEIR_HTTP_REPLY_FIELDS_MAX + 12)
 
 struct weir_http2 {
@@ -81,7 +82,8 @@ static void add_field(struct weir_http_call *call, struct weir_view name, struct
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *arg) {
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *arg) {
     (void)flags;
     (void)arg;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
@@ -97,12 +99,15 @@ static void begin_request(struct weir_http_call *call) {
     if (call->authority.len == 0) call->authority = weir_http_call_field(call, "host");
     call->req.is_grpc = weir_view_is(call->req.method, "POST") &&
                         weir_grpc_is_content_type(weir_http_call_field(call, "content-type"));
-    if (call->fields_size > HEAD_SIZE_MAX || call->fields_count >= FIELDS_MAX || call->arena.failed) {
+    if (call->fields_size > HEAD_SIZE_MAX || call->fields_count >= FIELDS_MAX ||
+        call->arena.failed) {
         weir_http_call_refuse(call, WEIR_HTTP_REFUSED_HEAD_SIZE, 431,
-                              "the headers are larger than 64 KiB, or more than %d", FIELDS_MAX - 1);
+                              "the headers are larger than 64 KiB, or more than %d",
+                              FIELDS_MAX - 1);
         return;
     }
-    weir_http_call_check(call, call->raw_path, has_length && length <= INT64_MAX ? (int64_t)length : -1);
+    weir_http_call_check(call, call->raw_path,
+                         has_length && length <= INT64_MAX ? (int64_t)length : -1);
 }
 
 /* The peer has sent all of the stream. */
@@ -111,8 +116,8 @@ static void end_request(struct weir_http_call *call) {
     if (!atomic_load(&call->answered)) weir_http_call_dispatch(call);
 }
 
-/* The answer came before the whole request. Clients (curl 7.88 is one) lose the answer when the stream is
- * reset at once, so some of the rest is read and dropped. */
+/* The answer came before the whole request. Clients (curl 7.88 is one) lose the answer when the
+ * stream is reset at once, so some of the rest is read and dropped. */
 static int drop_content(nghttp2_session *session, struct weir_http_call *call, size_t len) {
     size_t before = call->dropped_size;
     call->dropped_size += len;
@@ -121,8 +126,8 @@ static int drop_content(nghttp2_session *session, struct weir_http_call *call, s
     return 0;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
-                         size_t len, void *arg) {
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
+                         const uint8_t *data, size_t len, void *arg) {
     struct weir_http_conn *conn = arg;
     (void)flags;
     struct weir_http_call *call = call_of(session, stream_id);
@@ -150,7 +155,8 @@ static void pay(struct weir_http_conn *conn, int64_t price) {
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg) {
     struct weir_http_conn *conn = arg;
-    struct weir_http_call *call = frame->hd.stream_id ? call_of(session, frame->hd.stream_id) : NULL;
+    struct weir_http_call *call =
+        frame->hd.stream_id ? call_of(session, frame->hd.stream_id) : NULL;
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         if (call && frame->headers.cat == NGHTTP2_HCAT_REQUEST) begin_request(call);
@@ -158,14 +164,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_DATA:
         if (frame->hd.length == 0) pay(conn, 1);
         break;
-    case NGHTTP2_RST_STREAM:
-        pay(conn, RESET_TOKENS);
-        break;
-    case NGHTTP2_WINDOW_UPDATE:
-        break;
-    default:
-        pay(conn, 1);
-        break;
+    case NGHTTP2_RST_STREAM: pay(conn, RESET_TOKENS); break;
+    case NGHTTP2_WINDOW_UPDATE: break;
+    default: pay(conn, 1); break;
     }
     bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
                 (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
@@ -219,7 +220,8 @@ static ssize_t read_content(nghttp2_session *session, int32_t stream_id, uint8_t
     bool done = whole && call->body_at == call->reply.len;
     pthread_mutex_unlock(&call->lock);
     if (len) call->progress_ns = now_ns(conn);
-    if (done && aborted) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* RST_STREAM: it is not whole */
+    if (done && aborted)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* RST_STREAM: it is not whole */
     if (len == 0 && !done) return NGHTTP2_ERR_DEFERRED;
     if (!done) return len;
     *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -256,8 +258,10 @@ static int submit(struct weir_http_conn *conn, struct weir_http_call *call) {
     snprintf(status, sizeof status, "%d", call->status);
     fields[count++] = nv(":status", weir_view_str(status));
     fields[count++] = nv("date", weir_view_str(weir_http_worker_date(conn->worker)));
-    if (is_grpc) fields[count++] = nv("content-type", WEIR_VIEW("application/grpc"));
-    else if (call->content_type.len) fields[count++] = nv("content-type", call->content_type);
+    if (is_grpc)
+        fields[count++] = nv("content-type", WEIR_VIEW("application/grpc"));
+    else if (call->content_type.len)
+        fields[count++] = nv("content-type", call->content_type);
     for (size_t i = 0; i < call->reply_fields_count; i++) {
         fields[count] = nv("", call->reply_fields[i].value);
         fields[count].name = (uint8_t *)(uintptr_t)call->reply_fields[i].name.ptr;
@@ -265,7 +269,8 @@ static int submit(struct weir_http_conn *conn, struct weir_http_call *call) {
     }
     if (call->answer == WEIR_HTTP_ANSWER_WHOLE)
         count = whole_fields(call, length_text, sizeof length_text, fields, count);
-    if (is_grpc && bodyless) count += grpc_trailers(call, grpc_text, sizeof grpc_text, fields + count);
+    if (is_grpc && bodyless)
+        count += grpc_trailers(call, grpc_text, sizeof grpc_text, fields + count);
     nghttp2_data_provider content = {.source.ptr = call, .read_callback = read_content};
     return nghttp2_submit_response(conn->h2->session, call->stream_id, fields, count,
                                    bodyless ? NULL : &content);
@@ -275,13 +280,15 @@ static void answer(struct weir_http_conn *conn, struct weir_http_call *call) {
     if (!atomic_load(&call->answered)) return;
     int rc = 0;
     pthread_mutex_lock(&call->lock);
-    bool ready = call->answer != WEIR_HTTP_ANSWER_NONE; /* claimed, not laid down yet: a task will come */
+    bool ready =
+        call->answer != WEIR_HTTP_ANSWER_NONE; /* claimed, not laid down yet: a task will come */
     if (ready && !call->head_sent) {
         call->head_sent = true;
         call->progress_ns = now_ns(conn);
         rc = submit(conn, call);
     } else if (ready) {
-        nghttp2_session_resume_data(conn->h2->session, call->stream_id); /* fails when it runs already */
+        nghttp2_session_resume_data(conn->h2->session,
+                                    call->stream_id); /* fails when it runs already */
     }
     pthread_mutex_unlock(&call->lock);
     if (rc != 0)
@@ -291,20 +298,20 @@ static void answer(struct weir_http_conn *conn, struct weir_http_call *call) {
 
 /* The HTTP class that a gRPC status counts as. */
 static int counted_status(const struct weir_http_call *call) {
-    if (call->answer != WEIR_HTTP_ANSWER_GRPC || call->grpc_status == WEIR_GRPC_OK) return call->status;
+    if (call->answer != WEIR_HTTP_ANSWER_GRPC || call->grpc_status == WEIR_GRPC_OK)
+        return call->status;
     switch (call->grpc_status) {
     case WEIR_GRPC_UNKNOWN:
     case WEIR_GRPC_DEADLINE_EXCEEDED:
     case WEIR_GRPC_INTERNAL:
     case WEIR_GRPC_UNAVAILABLE:
-    case 15: /* data loss */
-        return 500;
-    default:
-        return 400;
+    case 15: /* data loss */ return 500;
+    default: return 400;
     }
 }
 
-static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *arg) {
+static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
+                           void *arg) {
     struct weir_http_conn *conn = arg;
     struct weir_http_call *call = call_of(session, stream_id);
     if (!call || conn->closed) return 0;
@@ -386,8 +393,9 @@ static void timeout(struct weir_http_conn *conn) {
 
 static void drain(struct weir_http_conn *conn) {
     nghttp2_session *session = conn->h2->session;
-    nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session),
-                          NGHTTP2_NO_ERROR, NULL, 0);
+    nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_NO_ERROR, NULL,
+                          0);
 }
 
 const struct weir_http_protocol weir_http_protocol_h2 = {

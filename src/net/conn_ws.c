@@ -15,9 +15,9 @@ struct weir_http_websocket {
     struct weir_websocket_parser parser;
     struct weir_http_call *call; /* NULL once its stream is over */
     bool close_sent;
-    bool ping_sent;        /* and nothing came since */
+    bool ping_sent; /* and nothing came since */
     int64_t last_input_ns;
-    int64_t closing_ns;    /* when close_sent was set */
+    int64_t closing_ns; /* when close_sent was set */
 };
 
 static int64_t now_ns(const struct weir_http_conn *conn) {
@@ -27,7 +27,8 @@ static int64_t now_ns(const struct weir_http_conn *conn) {
 static void send_control(struct weir_http_conn *conn, enum weir_websocket_opcode opcode,
                          struct weir_view payload) {
     char head[WEIR_WEBSOCKET_HEAD_SIZE_MAX];
-    weir_outq_add(&conn->out, weir_view(head, weir_websocket_head_encode(opcode, payload.len, head)));
+    weir_outq_add(&conn->out,
+                  weir_view(head, weir_websocket_head_encode(opcode, payload.len, head)));
     weir_outq_add(&conn->out, payload);
 }
 
@@ -64,7 +65,8 @@ static size_t input(struct weir_http_conn *conn, struct weir_view bytes) {
     int rc = 0;
     conn->ws->last_input_ns = now_ns(conn);
     conn->ws->ping_sent = false;
-    while (!conn->close_when_sent && (rc = weir_websocket_parse(&conn->ws->parser, &rest, &event)) == 1)
+    while (!conn->close_when_sent &&
+           (rc = weir_websocket_parse(&conn->ws->parser, &rest, &event)) == 1)
         on_event(conn, &event);
     if (rc < 0) {
         weir_http_door_count_refused(conn->door, WEIR_HTTP_REFUSED_MALFORMED);
@@ -146,13 +148,16 @@ bool weir_http_websocket_start(struct weir_http_conn *conn, struct weir_http_cal
     weir_buf_clear(head);
     weir_http1_add_status(head, 101);
     weir_buf_add_str(head, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
-    weir_http1_add_field(head, WEIR_VIEW("Sec-WebSocket-Accept"), weir_view(accept_key, sizeof accept_key));
+    weir_http1_add_field(head, WEIR_VIEW("Sec-WebSocket-Accept"),
+                         weir_view(accept_key, sizeof accept_key));
     weir_buf_add_str(head, "\r\n");
     weir_outq_add(&conn->out, weir_buf_view(head));
     weir_http_door_count_status(conn->door, 101);
     conn->protocol = &protocol;
-    if (conn->draining) drain(conn);
-    else answer(conn, call);
+    if (conn->draining)
+        drain(conn);
+    else
+        answer(conn, call);
     return true;
 }
 

@@ -40,21 +40,27 @@ int weir_dial_parse(const char *url, bool scheme_optional, const char *default_p
     size_t scheme = weir_view_find(rest, WEIR_VIEW("://"));
     struct weir_view name = weir_view_upto(rest, scheme == SIZE_MAX ? 0 : scheme);
     if (weir_view_eq_nocase(name, WEIR_VIEW("https")))
-        return weir_error_set(reterr, WEIR_EUNSUPPORTED,
-                              "%.200s: https is not supported here, use http to a collector on this host",
-                              url);
-    if (weir_view_eq_nocase(name, WEIR_VIEW("http"))) rest = weir_view_from(rest, scheme + 3);
-    else if (scheme != SIZE_MAX || !scheme_optional) return bad_url(url, reterr);
+        return weir_error_set(
+            reterr, WEIR_EUNSUPPORTED,
+            "%.200s: https is not supported here, use http to a collector on this host", url);
+    if (weir_view_eq_nocase(name, WEIR_VIEW("http")))
+        rest = weir_view_from(rest, scheme + 3);
+    else if (scheme != SIZE_MAX || !scheme_optional)
+        return bad_url(url, reterr);
     size_t end = 0;
     while (end < rest.len && rest.ptr[end] != '/') end++;
     struct weir_view authority = weir_view_upto(rest, end), prefix = weir_view_from(rest, end);
     while (prefix.len && prefix.ptr[prefix.len - 1] == '/') prefix.len--;
-    if (!weir_uri_split_authority(authority, &host, &port) || !copy(ret->host, sizeof ret->host, host) ||
+    if (!weir_uri_split_authority(authority, &host, &port) ||
+        !copy(ret->host, sizeof ret->host, host) ||
         !copy(ret->authority, sizeof ret->authority, authority) ||
-        !copy(ret->prefix, sizeof ret->prefix, prefix) || (prefix.len && !weir_http_is_target(prefix)))
+        !copy(ret->prefix, sizeof ret->prefix, prefix) ||
+        (prefix.len && !weir_http_is_target(prefix)))
         return bad_url(url, reterr);
-    if (port > 0) snprintf(ret->port, sizeof ret->port, "%d", port);
-    else snprintf(ret->port, sizeof ret->port, "%s", default_port);
+    if (port > 0)
+        snprintf(ret->port, sizeof ret->port, "%d", port);
+    else
+        snprintf(ret->port, sizeof ret->port, "%s", default_port);
     return WEIR_OK;
 }
 
@@ -77,7 +83,8 @@ int weir_dial_wait(int fd, int wanted, int64_t deadline_ns, const atomic_bool *c
     }
 }
 
-int64_t weir_dial_read(int fd, void *ptr, size_t size, int64_t deadline_ns, const atomic_bool *canceled) {
+int64_t weir_dial_read(int fd, void *ptr, size_t size, int64_t deadline_ns,
+                       const atomic_bool *canceled) {
     for (;;) {
         int rc = weir_dial_wait(fd, WEIR_DIAL_READABLE, deadline_ns, canceled);
         if (rc < 0) return rc;
@@ -118,8 +125,8 @@ static int connect_one(const struct addrinfo *at, int64_t deadline_ns, const ato
     return 0;
 }
 
-static int connect_any(const struct addrinfo *first, int64_t deadline_ns, const atomic_bool *canceled,
-                       int *ret_fd) {
+static int connect_any(const struct addrinfo *first, int64_t deadline_ns,
+                       const atomic_bool *canceled, int *ret_fd) {
     int count = 0, rc = EADDRNOTAVAIL;
     for (const struct addrinfo *at = first; at; at = at->ai_next) count++;
     for (const struct addrinfo *at = first; at; at = at->ai_next, count--) {
@@ -141,8 +148,8 @@ int weir_dial_connect(const struct weir_dial_target *target, int64_t deadline_ns
     rc = connect_any(found, deadline_ns, canceled, ret_fd);
     freeaddrinfo(found);
     if (rc <= 0) return rc == 0 ? WEIR_OK : weir_dial_error(target, rc, reterr);
-    return weir_error_set(reterr, WEIR_EUNAVAILABLE, "cannot connect to %s port %s: %s", target->host,
-                          target->port, strerror(rc));
+    return weir_error_set(reterr, WEIR_EUNAVAILABLE, "cannot connect to %s port %s: %s",
+                          target->host, target->port, strerror(rc));
 }
 
 int weir_dial_error(const struct weir_dial_target *target, int code, struct weir_error *reterr) {

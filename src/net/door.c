@@ -14,7 +14,7 @@
 #include "net/uri.h"
 
 #define BODY_SIZE_MAX_DEFAULT (20u << 20)
-#define BACKLOG 1024
+#define BACKLOG               1024
 
 /* ---- counters ---- */
 
@@ -30,9 +30,11 @@ static void add_metric(struct weir_metric *metric, const char *name, const char 
                        enum weir_metric_kind kind, const char *door, const char *label,
                        const char *value) {
     char labels[160];
-    snprintf(labels, sizeof labels, label ? "door=\"%s\",%s=\"%s\"" : "door=\"%s\"", door, label, value);
+    snprintf(labels, sizeof labels, label ? "door=\"%s\",%s=\"%s\"" : "door=\"%s\"", door, label,
+             value);
     char *kept = strdup(labels); /* lives as long as the registry */
-    *metric = (struct weir_metric){.name = name, .help = help, .labels = kept ? kept : "", .kind = kind};
+    *metric =
+        (struct weir_metric){.name = name, .help = help, .labels = kept ? kept : "", .kind = kind};
     weir_metric_register(metric);
 }
 
@@ -87,13 +89,15 @@ void weir_http_door_count_status(struct weir_http_door_state *door, int status) 
 static int listen_error(const char *address, int number, struct weir_error *reterr) {
     int code = weir_error_from_errno(number);
     if (number == EADDRINUSE)
-        return weir_error_set(reterr, WEIR_ECONFLICT,
-                              "cannot listen on %s: the port is taken; see who has it with `ss -ltnp`, "
-                              "or choose another address",
-                              address);
+        return weir_error_set(
+            reterr, WEIR_ECONFLICT,
+            "cannot listen on %s: the port is taken; see who has it with `ss -ltnp`, "
+            "or choose another address",
+            address);
     if (number == EACCES)
         return weir_error_set(reterr, WEIR_EFORBIDDEN,
-                              "cannot listen on %s: ports below 1024 need CAP_NET_BIND_SERVICE", address);
+                              "cannot listen on %s: ports below 1024 need CAP_NET_BIND_SERVICE",
+                              address);
     if (number == EADDRNOTAVAIL)
         return weir_error_set(reterr, WEIR_EINVALID,
                               "cannot listen on %s: no interface has this address", address);
@@ -128,7 +132,8 @@ static void note_address(struct weir_http_door_state *door) {
 static bool split_listen(const char *address, struct weir_view *ret_host, int *ret_port) {
     char with_host[300];
     if (address[0] != ':')
-        return weir_uri_split_authority(weir_view_str(address), ret_host, ret_port) && *ret_port >= 0;
+        return weir_uri_split_authority(weir_view_str(address), ret_host, ret_port) &&
+               *ret_port >= 0;
     snprintf(with_host, sizeof with_host, "x%s", address);
     bool good = weir_uri_split_authority(weir_view_str(with_host), ret_host, ret_port);
     *ret_host = WEIR_VIEW("0.0.0.0");
@@ -150,7 +155,8 @@ static int listen_at(struct weir_http_door_state *door, struct weir_error *reter
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
     int rc = getaddrinfo(host_text, port_text, &hints, &found);
     if (rc != 0)
-        return weir_error_set(reterr, WEIR_EINVALID, "cannot listen on %s: %s", address, gai_strerror(rc));
+        return weir_error_set(reterr, WEIR_EINVALID, "cannot listen on %s: %s", address,
+                              gai_strerror(rc));
     for (struct addrinfo *at = found; at && number != 0; at = at->ai_next)
         number = listen_on(at, &door->fd);
     freeaddrinfo(found);
@@ -160,13 +166,15 @@ static int listen_at(struct weir_http_door_state *door, struct weir_error *reter
 int weir_http_door_open(const struct weir_http_door *door, struct weir_http_door_state **ret,
                         struct weir_error *reterr) {
     struct weir_http_door_state *state = calloc(1, sizeof *state);
-    if (!state) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the door %s", door->name);
+    if (!state)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the door %s", door->name);
     state->door = *door;
     state->fd = -1;
     if (!state->door.body_size_max) state->door.body_size_max = BODY_SIZE_MAX_DEFAULT;
     state->counters = counters_of(door->name);
-    int rc = state->counters ? listen_at(state, reterr)
-                             : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for %s", door->name);
+    int rc = state->counters
+                 ? listen_at(state, reterr)
+                 : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for %s", door->name);
     state->door.listen = NULL; /* borrowed for this call only */
     if (rc != WEIR_OK) {
         weir_http_door_close(state);
@@ -204,7 +212,8 @@ bool weir_http_door_allows(const struct weir_http_door_state *door, struct weir_
     int port;
     if (!door->door.check_host) return true;
     if (!weir_uri_split_authority(authority, &host, &port) || !host_is_ours(door, host)) {
-        *ret_reason = "this Host is not served here: ask by address, or start weir with --allow-host";
+        *ret_reason =
+            "this Host is not served here: ask by address, or start weir with --allow-host";
         return false;
     }
     if (origin.len == 0) return true;

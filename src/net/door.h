@@ -21,22 +21,22 @@
     X(HOST, "host")         /* Host or Origin is foreign */                                        \
     X(NOT_FOUND, "not_found")                                                                      \
     X(METHOD, "method")                                                                            \
-    X(TIMEOUT, "timeout") /* head or body came too slowly */                                       \
-    X(BUSY, "busy")       /* handler pool or body budget is full */                                \
-    X(ABUSE, "abuse")     /* resets, pings or frames beyond reason */                              \
+    X(TIMEOUT, "timeout")   /* head or body came too slowly */                                     \
+    X(BUSY, "busy")         /* handler pool or body budget is full */                              \
+    X(ABUSE, "abuse")       /* resets, pings or frames beyond reason */                            \
     X(INTERNAL, "internal") /* a handler did not answer */
 
 enum weir_http_refusal {
 #define WEIR_HTTP_REFUSAL_ENUM(name, text) WEIR_HTTP_REFUSED_##name,
     WEIR_HTTP_REFUSALS(WEIR_HTTP_REFUSAL_ENUM)
 #undef WEIR_HTTP_REFUSAL_ENUM
-    WEIR_HTTP_REFUSALS_COUNT,
+        WEIR_HTTP_REFUSALS_COUNT,
 };
 
 struct weir_http_counters {
     const char *door;
-    struct weir_metric connections;   /* open now */
-    struct weir_metric requests[5];   /* by class of status: 1xx … 5xx */
+    struct weir_metric connections; /* open now */
+    struct weir_metric requests[5]; /* by class of status: 1xx … 5xx */
     struct weir_metric refused[WEIR_HTTP_REFUSALS_COUNT];
     struct weir_metric received_bytes; /* bodies, as on the wire */
 };
@@ -45,7 +45,7 @@ struct weir_http_door_state {
     struct weir_http_door door; /* strings copied */
     int fd;                     /* listening */
     uint16_t port;
-    char host[64];              /* numeric address that it listens on */
+    char host[64]; /* numeric address that it listens on */
     struct weir_http_counters *counters;
     struct weir_state *state;
     struct weir_http_server *server;

@@ -4,9 +4,9 @@
 #include <libdeflate.h>
 #include <zstd.h>
 
-#define GUESS_RATIO 6         /* of telemetry under gzip */
-#define GUESS_SIZE_MIN 4096   /* first output room */
-#define ZSTD_WINDOW_LOG_MAX 27 /* 128 MiB: the largest that the zstd tool writes by default */
+#define GUESS_RATIO         6    /* of telemetry under gzip */
+#define GUESS_SIZE_MIN      4096 /* first output room */
+#define ZSTD_WINDOW_LOG_MAX 27   /* 128 MiB: the largest that the zstd tool writes by default */
 
 bool weir_encoding_is_identity(struct weir_view coding) {
     return coding.len == 0 || weir_view_eq_nocase(coding, WEIR_VIEW("identity"));
@@ -24,9 +24,9 @@ bool weir_encoding_known(struct weir_view coding) {
 }
 
 static int too_big(const struct weir_buf *out, struct weir_error *reterr) {
-    return weir_error_set(reterr, WEIR_ETOOBIG,
-                          "the body is larger than %zu bytes when decompressed: send smaller batches",
-                          out->size_max);
+    return weir_error_set(
+        reterr, WEIR_ETOOBIG,
+        "the body is larger than %zu bytes when decompressed: send smaller batches", out->size_max);
 }
 
 /* More room in `out`: at least `wanted`, all that the limit leaves at most. 0: none is left. */
@@ -42,11 +42,11 @@ static int room_error(const struct weir_buf *out, struct weir_error *reterr) {
     return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the decompressed body");
 }
 
-typedef enum libdeflate_result inflate_function(struct libdeflate_decompressor *, const void *, size_t,
-                                                void *, size_t, size_t *, size_t *);
+typedef enum libdeflate_result inflate_function(struct libdeflate_decompressor *, const void *,
+                                                size_t, void *, size_t, size_t *, size_t *);
 
-/* One member or stream at *in: libdeflate wants all of the output at once, so the room doubles until
- * it fits or the cap is reached. */
+/* One member or stream at *in: libdeflate wants all of the output at once, so the room doubles
+ * until it fits or the cap is reached. */
 static int inflate_one(struct libdeflate_decompressor *codec, inflate_function *inflate,
                        struct weir_view *in, struct weir_buf *out, struct weir_error *reterr) {
     size_t wanted = in->len > out->size_max / GUESS_RATIO ? out->size_max : in->len * GUESS_RATIO;
@@ -68,7 +68,8 @@ static int inflate_one(struct libdeflate_decompressor *codec, inflate_function *
         case LIBDEFLATE_BAD_DATA:
         case LIBDEFLATE_SHORT_OUTPUT:
         default:
-            return weir_error_set(reterr, WEIR_EINVALID, "the compressed body is damaged or cut off");
+            return weir_error_set(reterr, WEIR_EINVALID,
+                                  "the compressed body is damaged or cut off");
         }
     }
 }
@@ -89,7 +90,8 @@ static int decode_deflate(struct weir_view in, struct weir_buf *out, struct weir
     if (!codec) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to decompress");
     bool is_zlib = in.len >= 2 && (in.ptr[0] & 15) == 8 &&
                    (((unsigned)(uint8_t)in.ptr[0] << 8) | (uint8_t)in.ptr[1]) % 31 == 0;
-    int rc = inflate_one(codec, is_zlib ? libdeflate_zlib_decompress_ex : libdeflate_deflate_decompress_ex,
+    int rc = inflate_one(codec,
+                         is_zlib ? libdeflate_zlib_decompress_ex : libdeflate_deflate_decompress_ex,
                          &in, out, reterr);
     if (rc == WEIR_OK && in.len)
         rc = weir_error_set(reterr, WEIR_EINVALID, "bytes follow the end of the compressed body");
@@ -132,12 +134,14 @@ int weir_encoding_decode(struct weir_view coding, struct weir_view in, struct we
     if (weir_encoding_is_identity(coding)) {
         if (in.len > out->size_max - out->len) return too_big(out, reterr);
         weir_buf_add_view(out, in);
-        return out->failed ? weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the body") : WEIR_OK;
+        return out->failed ? weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the body")
+                           : WEIR_OK;
     }
     if (is_gzip(coding)) return decode_gzip(in, out, reterr);
     if (weir_view_eq_nocase(coding, WEIR_VIEW("deflate"))) return decode_deflate(in, out, reterr);
     if (weir_view_eq_nocase(coding, WEIR_VIEW("zstd"))) return decode_zstd(in, out, reterr);
-    return weir_error_set(reterr, WEIR_EUNSUPPORTED,
-                          "content coding \"%.*s\" is not supported: use one of " WEIR_ENCODING_ACCEPTED,
-                          WEIR_VIEW_ARG(weir_view_upto(coding, 40)));
+    return weir_error_set(
+        reterr, WEIR_EUNSUPPORTED,
+        "content coding \"%.*s\" is not supported: use one of " WEIR_ENCODING_ACCEPTED,
+        WEIR_VIEW_ARG(weir_view_upto(coding, 40)));
 }

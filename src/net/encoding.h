@@ -24,8 +24,8 @@ bool weir_encoding_is_identity(struct weir_view coding);
  * WEIR_EINVALID: damaged; WEIR_ENOMEMORY. */
 int weir_encoding_decode(struct weir_view coding, struct weir_view in, struct weir_buf *out,
                          struct weir_error *reterr);
-/* Appends `in` as one gzip member; the limit of `out` must leave room for the worst case (a little more than
- * in.len). `level` 1 (fast) to 12 (small). */
+/* Appends `in` as one gzip member; the limit of `out` must leave room for the worst case (a little
+ * more than in.len). `level` 1 (fast) to 12 (small). */
 int weir_encoding_gzip(struct weir_view in, int level, struct weir_buf *out);
 
 #endif

@@ -16,16 +16,16 @@ bool weir_grpc_prefix_parse(struct weir_view bytes, bool *ret_compressed, size_t
     return true;
 }
 
-int weir_grpc_message_get(struct weir_view body, struct weir_view *ret_message, bool *ret_compressed,
-                          struct weir_error *reterr) {
+int weir_grpc_message_get(struct weir_view body, struct weir_view *ret_message,
+                          bool *ret_compressed, struct weir_error *reterr) {
     size_t len;
     bool compressed;
-    if (body.len == 0)
-        return weir_error_set(reterr, WEIR_EINVALID, "the call carries no message");
+    if (body.len == 0) return weir_error_set(reterr, WEIR_EINVALID, "the call carries no message");
     if (!weir_grpc_prefix_parse(body, &compressed, &len))
         return weir_error_set(reterr, WEIR_EINVALID, "the gRPC message prefix is malformed");
     if (len > body.len - WEIR_GRPC_PREFIX_SIZE)
-        return weir_error_set(reterr, WEIR_EINVALID, "the gRPC message is cut off: %zu of %zu bytes",
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "the gRPC message is cut off: %zu of %zu bytes",
                               body.len - WEIR_GRPC_PREFIX_SIZE, len);
     if (len < body.len - WEIR_GRPC_PREFIX_SIZE)
         return weir_error_set(reterr, WEIR_EINVALID, "a unary call carries more than one message");
@@ -70,12 +70,15 @@ void weir_grpc_add_base64(struct weir_buf *out, struct weir_view bytes) {
     for (size_t i = 0; i < bytes.len; i += 3) {
         size_t left = bytes.len - i < 3 ? bytes.len - i : 3;
         uint32_t bits = 0;
-        for (size_t j = 0; j < 3; j++) bits = bits << 8 | (j < left ? (uint8_t)bytes.ptr[i + j] : 0);
-        for (size_t j = 0; j <= left; j++) weir_buf_add_char(out, alphabet[bits >> (18 - 6 * j) & 63]);
+        for (size_t j = 0; j < 3; j++)
+            bits = bits << 8 | (j < left ? (uint8_t)bytes.ptr[i + j] : 0);
+        for (size_t j = 0; j <= left; j++)
+            weir_buf_add_char(out, alphabet[bits >> (18 - 6 * j) & 63]);
     }
 }
 
-bool weir_grpc_base64_decode(struct weir_arena *arena, struct weir_view text, struct weir_view *ret) {
+bool weir_grpc_base64_decode(struct weir_arena *arena, struct weir_view text,
+                             struct weir_view *ret) {
     while (text.len && text.ptr[text.len - 1] == '=') text.len--;
     if (text.len % 4 == 1) return false;
     char *out = weir_arena_alloc(arena, text.len / 4 * 3 + 3);

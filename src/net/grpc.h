@@ -33,8 +33,8 @@ void weir_grpc_add_prefix(struct weir_buf *out, bool compressed, size_t len);
 bool weir_grpc_prefix_parse(struct weir_view bytes, bool *ret_compressed, size_t *ret_len);
 /* The one message of a unary body, still compressed if *ret_compressed. WEIR_EINVALID: cut off,
  * none, or more than one. Borrows. */
-int weir_grpc_message_get(struct weir_view body, struct weir_view *ret_message, bool *ret_compressed,
-                          struct weir_error *reterr);
+int weir_grpc_message_get(struct weir_view body, struct weir_view *ret_message,
+                          bool *ret_compressed, struct weir_error *reterr);
 /* grpc-message: percent-encoding of everything but printable ASCII without '%'. */
 void weir_grpc_add_message(struct weir_buf *out, struct weir_view message);
 /* Decodes it in place of broken escapes leaving them as they are. Lies in the arena. */
@@ -42,8 +42,10 @@ struct weir_view weir_grpc_message_decode(struct weir_arena *arena, struct weir_
 /* Base64 without padding, as "-bin" metadata is sent. */
 void weir_grpc_add_base64(struct weir_buf *out, struct weir_view bytes);
 /* Accepts padding or none. False: malformed. Lies in the arena. */
-bool weir_grpc_base64_decode(struct weir_arena *arena, struct weir_view text, struct weir_view *ret);
-/* True for "application/grpc", "application/grpc+proto" and the like, not for "application/grpc-web". */
+bool weir_grpc_base64_decode(struct weir_arena *arena, struct weir_view text,
+                             struct weir_view *ret);
+/* True for "application/grpc", "application/grpc+proto" and the like, not for
+ * "application/grpc-web". */
 bool weir_grpc_is_content_type(struct weir_view content_type);
 /* The gRPC status that stands for a plain HTTP answer without grpc-status. */
 int weir_grpc_status_from_http(int http_status);

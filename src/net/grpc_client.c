@@ -14,12 +14,12 @@
 #include "net/grpc.h"
 
 #define CONNECT_TIMEOUT_MS_DEFAULT 5000
-#define TIMEOUT_MS_DEFAULT 10000
-#define ANSWER_SIZE_MAX_DEFAULT (4u << 20)
-#define STREAM_WINDOW_SIZE (1 << 20)
-#define METADATA_MAX 32
-#define ANSWER_HEAD_SIZE_MAX (64 * 1024)
-#define READ_SIZE (64 * 1024)
+#define TIMEOUT_MS_DEFAULT         10000
+#define ANSWER_SIZE_MAX_DEFAULT    (4u << 20)
+#define STREAM_WINDOW_SIZE         (1 << 20)
+#define METADATA_MAX               32
+#define ANSWER_HEAD_SIZE_MAX       (64 * 1024)
+#define READ_SIZE                  (64 * 1024)
 
 struct weir_grpc_client {
     struct weir_dial_target target;
@@ -34,23 +34,24 @@ struct weir_grpc_client {
     /* The call at hand. */
     const struct weir_grpc_client_call *call;
     int32_t stream_id;
-    size_t sent;             /* bytes of prefix and message handed to nghttp2 */
-    bool closed;             /* the stream has ended */
-    bool refused;            /* the server said that it has not looked at the stream */
-    bool got_status;         /* grpc-status was there */
-    bool is_grpc;            /* content-type was gRPC's */
-    uint32_t reset_code;     /* of RST_STREAM */
+    size_t sent;         /* bytes of prefix and message handed to nghttp2 */
+    bool closed;         /* the stream has ended */
+    bool refused;        /* the server said that it has not looked at the stream */
+    bool got_status;     /* grpc-status was there */
+    bool is_grpc;        /* content-type was gRPC's */
+    uint32_t reset_code; /* of RST_STREAM */
     int http_status;
     int grpc_status;
-    size_t head_size;        /* bytes of headers and trailers */
+    size_t head_size;                  /* bytes of headers and trailers */
     struct weir_view message, details; /* in the arena */
     struct weir_arena arena;
-    struct weir_buf body;    /* frames */
+    struct weir_buf body; /* frames */
 };
 
 /* ---- what the server sends ---- */
 
-static void take_field(struct weir_grpc_client *client, struct weir_view name, struct weir_view value) {
+static void take_field(struct weir_grpc_client *client, struct weir_view name,
+                       struct weir_view value) {
     uint64_t number;
     client->head_size += name.len + value.len;
     if (client->head_size > ANSWER_HEAD_SIZE_MAX) return;
@@ -69,7 +70,8 @@ static void take_field(struct weir_grpc_client *client, struct weir_view name, s
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *arg) {
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *arg) {
     struct weir_grpc_client *client = arg;
     (void)session;
     (void)flags;
@@ -78,8 +80,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
-                         size_t len, void *arg) {
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
+                         const uint8_t *data, size_t len, void *arg) {
     struct weir_grpc_client *client = arg;
     (void)flags;
     if (stream_id != client->stream_id || client->body.failed) return 0;
@@ -89,7 +91,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
     return 0;
 }
 
-static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *arg) {
+static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
+                           void *arg) {
     struct weir_grpc_client *client = arg;
     (void)session;
     if (stream_id != client->stream_id) return 0;
@@ -128,7 +131,8 @@ static int new_session(struct weir_grpc_client *client) {
     return rc == 0 ? WEIR_OK : WEIR_ENOMEMORY;
 }
 
-static int connect_client(struct weir_grpc_client *client, int64_t deadline_ns, struct weir_error *reterr) {
+static int connect_client(struct weir_grpc_client *client, int64_t deadline_ns,
+                          struct weir_error *reterr) {
     int64_t until_ns = weir_clock_mono_ns() + client->connect_timeout_ms * WEIR_NS_PER_MS;
     if (until_ns > deadline_ns) until_ns = deadline_ns;
     int rc = weir_dial_connect(&client->target, until_ns, &client->canceled, &client->fd, reterr);
@@ -154,7 +158,8 @@ static ssize_t read_message(nghttp2_session *session, int32_t stream_id, uint8_t
                                           (char)message.len};
     while (at < sizeof prefix && len < room) to[len++] = (uint8_t)prefix[at++];
     if (at >= sizeof prefix) {
-        struct weir_view rest = weir_view_upto(weir_view_from(message, at - sizeof prefix), room - len);
+        struct weir_view rest =
+            weir_view_upto(weir_view_from(message, at - sizeof prefix), room - len);
         if (rest.len) memcpy(to + len, rest.ptr, rest.len);
         len += rest.len;
         at += rest.len;
@@ -178,7 +183,8 @@ static int submit(struct weir_grpc_client *client, int64_t timeout_ms, struct we
     char path[512], timeout[32];
     size_t count = 0;
     snprintf(path, sizeof path, "%s%s", client->target.prefix, call->path);
-    snprintf(timeout, sizeof timeout, "%lldm", (long long)(timeout_ms > 99999999 ? 99999999 : timeout_ms));
+    snprintf(timeout, sizeof timeout, "%lldm",
+             (long long)(timeout_ms > 99999999 ? 99999999 : timeout_ms));
     fields[count++] = nv(WEIR_VIEW(":method"), WEIR_VIEW("POST"));
     fields[count++] = nv(WEIR_VIEW(":scheme"), WEIR_VIEW("http"));
     fields[count++] = nv(WEIR_VIEW(":path"), weir_view_str(path));
@@ -190,10 +196,12 @@ static int submit(struct weir_grpc_client *client, int64_t timeout_ms, struct we
     for (size_t i = 0; i < call->metadata_count && i < METADATA_MAX; i++)
         fields[count++] = nv(call->metadata[i].name, call->metadata[i].value);
     nghttp2_data_provider content = {.read_callback = read_message};
-    client->stream_id = nghttp2_submit_request(client->session, NULL, fields, count, &content, NULL);
+    client->stream_id =
+        nghttp2_submit_request(client->session, NULL, fields, count, &content, NULL);
     if (client->stream_id >= 0) return WEIR_OK;
-    return weir_error_set(reterr, client->stream_id == NGHTTP2_ERR_NOMEM ? WEIR_ENOMEMORY : WEIR_EUNAVAILABLE,
-                          "cannot start a call: %s", nghttp2_strerror(client->stream_id));
+    return weir_error_set(
+        reterr, client->stream_id == NGHTTP2_ERR_NOMEM ? WEIR_ENOMEMORY : WEIR_EUNAVAILABLE,
+        "cannot start a call: %s", nghttp2_strerror(client->stream_id));
 }
 
 /* Writes what the session has, as far as the socket takes it. */
@@ -214,10 +222,12 @@ static int write_some(struct weir_grpc_client *client) {
 }
 
 static int read_some(struct weir_grpc_client *client, int64_t deadline_ns) {
-    int64_t got = weir_dial_read(client->fd, client->read_room, READ_SIZE, deadline_ns, &client->canceled);
+    int64_t got =
+        weir_dial_read(client->fd, client->read_room, READ_SIZE, deadline_ns, &client->canceled);
     if (got < 0) return (int)got;
     if (got == 0) return WEIR_EUNAVAILABLE;
-    ssize_t used = nghttp2_session_mem_recv(client->session, (const uint8_t *)client->read_room, (size_t)got);
+    ssize_t used =
+        nghttp2_session_mem_recv(client->session, (const uint8_t *)client->read_room, (size_t)got);
     if (used == NGHTTP2_ERR_NOMEM) return WEIR_ENOMEMORY;
     return used < 0 ? WEIR_EINVALID : WEIR_OK;
 }
@@ -303,7 +313,8 @@ static int64_t find_retry_info(struct weir_view status) {
     return -1;
 }
 
-static int take_message(struct weir_grpc_client *client, struct weir_view *ret, struct weir_error *reterr) {
+static int take_message(struct weir_grpc_client *client, struct weir_view *ret,
+                        struct weir_error *reterr) {
     bool compressed;
     int rc = weir_grpc_message_get(weir_buf_view(&client->body), ret, &compressed, reterr);
     if (rc == WEIR_OK && compressed)
@@ -313,7 +324,8 @@ static int take_message(struct weir_grpc_client *client, struct weir_view *ret, 
 
 static int take_answer(struct weir_grpc_client *client, struct weir_grpc_client_answer *ret,
                        struct weir_error *reterr) {
-    struct weir_grpc_client_answer answer = {.message = client->message, .details = client->details};
+    struct weir_grpc_client_answer answer = {.message = client->message,
+                                             .details = client->details};
     if (client->body.failed)
         return weir_error_set(reterr, WEIR_ETOOBIG, "the answer is larger than %zu bytes",
                               client->body.size_max);
@@ -323,8 +335,8 @@ static int take_answer(struct weir_grpc_client *client, struct weir_grpc_client_
         answer.status = weir_grpc_status_from_http(client->http_status);
         answer.message = weir_arena_printf(&client->arena, "HTTP status %d", client->http_status);
     } else if (client->reset_code == NGHTTP2_NO_ERROR && client->http_status && !client->is_grpc) {
-        return weir_error_set(reterr, WEIR_EINVALID, "%s port %s does not speak gRPC", client->target.host,
-                              client->target.port);
+        return weir_error_set(reterr, WEIR_EINVALID, "%s port %s does not speak gRPC",
+                              client->target.host, client->target.port);
     } else {
         return weir_error_set(reterr, WEIR_EUNAVAILABLE, "%s port %s: the call was reset (%s)",
                               client->target.host, client->target.port,
@@ -338,8 +350,8 @@ static int take_answer(struct weir_grpc_client *client, struct weir_grpc_client_
 
 /* ---- public ---- */
 
-int weir_grpc_client_open(const struct weir_grpc_client_options *options, struct weir_grpc_client **ret,
-                          struct weir_error *reterr) {
+int weir_grpc_client_open(const struct weir_grpc_client_options *options,
+                          struct weir_grpc_client **ret, struct weir_error *reterr) {
     struct weir_grpc_client *client = calloc(1, sizeof *client);
     if (!client) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the gRPC client");
     client->fd = -1;
@@ -387,7 +399,8 @@ static void begin_call(struct weir_grpc_client *client, const struct weir_grpc_c
 }
 
 static int call_once(struct weir_grpc_client *client, const struct weir_grpc_client_call *call,
-                     int64_t deadline_ns, struct weir_grpc_client_answer *ret, struct weir_error *reterr) {
+                     int64_t deadline_ns, struct weir_grpc_client_answer *ret,
+                     struct weir_error *reterr) {
     begin_call(client, call);
     int rc = client->fd >= 0 ? WEIR_OK : connect_client(client, deadline_ns, reterr);
     if (rc != WEIR_OK) return rc;
@@ -403,7 +416,8 @@ static int call_once(struct weir_grpc_client *client, const struct weir_grpc_cli
     }
     if (rc == WEIR_OK) rc = take_answer(client, ret, reterr);
     /* A call that did not end leaves a stream behind; GOAWAY forbids the next one. */
-    if (!client->closed || !nghttp2_session_check_request_allowed(client->session)) disconnect(client);
+    if (!client->closed || !nghttp2_session_check_request_allowed(client->session))
+        disconnect(client);
     return rc;
 }
 

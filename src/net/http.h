@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The HTTP server that every door of weir uses: HTTP/1.1, HTTP/2 (h2c and ALPN) and gRPC unary calls
- * on one port, WebSocket upgrades, chunked and gzip bodies.
+/* The HTTP server that every door of weir uses: HTTP/1.1, HTTP/2 (h2c and ALPN) and gRPC unary
+ * calls on one port, WebSocket upgrades, chunked and gzip bodies.
  *
  *     loop threads: read, parse, run quick handlers        pool threads: run blocking handlers
  *            └── whole request (body within its limit) ──▶ handler ──▶ reply from any thread
@@ -23,15 +23,15 @@
 struct weir_http_server;
 
 struct weir_http_request {
-    struct weir_arena *arena;  /* lives until the answer is sent */
-    struct weir_view method;   /* "GET" */
-    struct weir_view path;     /* percent-decoded, starts with '/' */
-    struct weir_view query;    /* raw, without '?' */
-    struct weir_view body;     /* decompressed; gRPC: the one message */
-    size_t body_size_wire;     /* bytes received, before decompression */
-    struct weir_view peer;     /* "127.0.0.1:50123" */
-    bool is_grpc;              /* answer with weir_http_reply_grpc */
-    bool is_websocket;         /* asks for an upgrade: answer with weir_http_accept_websocket */
+    struct weir_arena *arena; /* lives until the answer is sent */
+    struct weir_view method;  /* "GET" */
+    struct weir_view path;    /* percent-decoded, starts with '/' */
+    struct weir_view query;   /* raw, without '?' */
+    struct weir_view body;    /* decompressed; gRPC: the one message */
+    size_t body_size_wire;    /* bytes received, before decompression */
+    struct weir_view peer;    /* "127.0.0.1:50123" */
+    bool is_grpc;             /* answer with weir_http_reply_grpc */
+    bool is_websocket;        /* asks for an upgrade: answer with weir_http_accept_websocket */
 };
 
 typedef void weir_http_handler(void *ctx, struct weir_http_request *req);
@@ -50,22 +50,23 @@ struct weir_http_route {
 };
 
 struct weir_http_door {
-    const char *listen;    /* "127.0.0.1:4318", "[::1]:0" (0 = any free port) */
-    const char *name;      /* for logs and errors: "otlp/http" */
+    const char *listen;                   /* "127.0.0.1:4318", "[::1]:0" (0 = any free port) */
+    const char *name;                     /* for logs and errors: "otlp/http" */
     const struct weir_http_route *routes; /* borrowed for the life of the server */
     size_t routes_count;
-    void *ctx;             /* given to the handlers */
-    size_t body_size_max;  /* default 20 MiB */
-    const char *const *hosts; /* allowed Host names besides loopback and the listen address; NULL-ended
-                                 or NULL; a request with another Host or a foreign Origin gets 403 */
-    bool check_host;       /* the Host and Origin check above (browser-facing doors) */
+    void *ctx;            /* given to the handlers */
+    size_t body_size_max; /* default 20 MiB */
+    const char *const
+        *hosts;      /* allowed Host names besides loopback and the listen address; NULL-ended
+                        or NULL; a request with another Host or a foreign Origin gets 403 */
+    bool check_host; /* the Host and Origin check above (browser-facing doors) */
 };
 
 struct weir_http_options {
-    size_t loops_count;       /* I/O threads, default 1 */
-    struct weir_pool *pool;   /* for blocking handlers; borrowed */
-    size_t connections_max;   /* default 1024 */
-    int64_t idle_timeout_ms;  /* default 60 s */
+    size_t loops_count;        /* I/O threads, default 1 */
+    struct weir_pool *pool;    /* for blocking handlers; borrowed */
+    size_t connections_max;    /* default 1024 */
+    int64_t idle_timeout_ms;   /* default 60 s */
     int64_t header_timeout_ms; /* default 10 s */
     size_t bodies_size_max;    /* request bodies in memory, of all connections; default 256 MiB */
 };
@@ -81,9 +82,11 @@ void weir_http_server_stop(struct weir_http_server *server, int64_t drain_timeou
 void weir_http_server_close(struct weir_http_server *server);
 
 /* Threads: the request's present owner. Views live as long as the request. */
-struct weir_view weir_http_header(const struct weir_http_request *req, const char *name); /* any case; "" if absent */
+struct weir_view weir_http_header(const struct weir_http_request *req,
+                                  const char *name); /* any case; "" if absent */
 struct weir_view weir_http_path_param(const struct weir_http_request *req, const char *name);
-/* The first parameter of that name, decoded, from the query (or the form body); ptr NULL if absent. */
+/* The first parameter of that name, decoded, from the query (or the form body); ptr NULL if absent.
+ */
 struct weir_view weir_http_param(const struct weir_http_request *req, const char *name);
 /* The `index`-th of that name (match[]); false past the last. */
 bool weir_http_param_at(const struct weir_http_request *req, const char *name, size_t index,
@@ -92,9 +95,10 @@ bool weir_http_param_at(const struct weir_http_request *req, const char *name, s
 bool weir_http_is_canceled(void *req);
 
 /* Extra answer headers, before the reply; both copied. */
-void weir_http_reply_header(struct weir_http_request *req, const char *name, struct weir_view value);
-/* One whole answer; the body is copied (`_view`) or taken (`_buf`, done by the callee). Large bodies
- * are gzipped when the peer accepts it. Any thread. */
+void weir_http_reply_header(struct weir_http_request *req, const char *name,
+                            struct weir_view value);
+/* One whole answer; the body is copied (`_view`) or taken (`_buf`, done by the callee). Large
+ * bodies are gzipped when the peer accepts it. Any thread. */
 void weir_http_reply_view(struct weir_http_request *req, int status, const char *content_type,
                           struct weir_view body);
 void weir_http_reply_buf(struct weir_http_request *req, int status, const char *content_type,

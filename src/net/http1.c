@@ -49,7 +49,8 @@ static int refuse(const char **ret_reason, int status, const char *reason) {
     return status;
 }
 
-static int parse_field(struct weir_view line, struct weir_http_field *ret, const char **ret_reason) {
+static int parse_field(struct weir_view line, struct weir_http_field *ret,
+                       const char **ret_reason) {
     if (line.ptr[0] == ' ' || line.ptr[0] == '\t')
         return refuse(ret_reason, 400, "a header line is folded");
     struct weir_view value = line, name = weir_view_cut(&value, ':');
@@ -66,7 +67,8 @@ static int note_content_length(struct weir_http1_head *head, struct weir_view va
                                const char **ret_reason) {
     do {
         uint64_t length;
-        if (!weir_view_to_u64(weir_view_trim(weir_view_cut(&value, ',')), &length) || length > INT64_MAX)
+        if (!weir_view_to_u64(weir_view_trim(weir_view_cut(&value, ',')), &length) ||
+            length > INT64_MAX)
             return refuse(ret_reason, 400, "Content-Length is not a number");
         if (head->content_length >= 0 && head->content_length != (int64_t)length)
             return refuse(ret_reason, 400, "Content-Length values differ");
@@ -96,8 +98,10 @@ static int note_field(struct weir_http1_head *head, const struct weir_http_field
         if (head->host.ptr) return refuse(ret_reason, 400, "Host is given twice");
         head->host = value;
     } else if (weir_view_eq_nocase(name, WEIR_VIEW("connection"))) {
-        if (weir_http_list_has(value, "close")) head->keep_alive = false;
-        else if (weir_http_list_has(value, "keep-alive")) head->keep_alive = true;
+        if (weir_http_list_has(value, "close"))
+            head->keep_alive = false;
+        else if (weir_http_list_has(value, "keep-alive"))
+            head->keep_alive = true;
         if (weir_http_list_has(value, "upgrade")) head->upgrade = true;
     } else if (weir_view_eq_nocase(name, WEIR_VIEW("expect"))) {
         if (!weir_view_eq_nocase(value, WEIR_VIEW("100-continue")))
@@ -107,7 +111,8 @@ static int note_field(struct weir_http1_head *head, const struct weir_http_field
     return 0;
 }
 
-static int parse_fields(struct weir_view rest, struct weir_http1_head *head, const char **ret_reason) {
+static int parse_fields(struct weir_view rest, struct weir_http1_head *head,
+                        const char **ret_reason) {
     head->content_length = -1;
     head->keep_alive = head->minor == 1;
     for (;;) {
@@ -179,8 +184,10 @@ enum chunk_state {
     CHUNK_END_LF,
 };
 
-void weir_http1_body_init_request(struct weir_http1_body *body, const struct weir_http1_head *head) {
-    *body = (struct weir_http1_body){.kind = head->chunked ? WEIR_HTTP1_CHUNKED : WEIR_HTTP1_LENGTH};
+void weir_http1_body_init_request(struct weir_http1_body *body,
+                                  const struct weir_http1_head *head) {
+    *body =
+        (struct weir_http1_body){.kind = head->chunked ? WEIR_HTTP1_CHUNKED : WEIR_HTTP1_LENGTH};
     if (head->chunked) return;
     body->left = head->content_length > 0 ? (uint64_t)head->content_length : 0;
     body->done = body->left == 0;
@@ -189,14 +196,16 @@ void weir_http1_body_init_request(struct weir_http1_body *body, const struct wei
 void weir_http1_body_init_response(struct weir_http1_body *body, const struct weir_http1_head *head,
                                    struct weir_view method) {
     weir_http1_body_init_request(body, head);
-    if (weir_view_is(method, "HEAD") || head->status < 200 || head->status == 204 || head->status == 304)
+    if (weir_view_is(method, "HEAD") || head->status < 200 || head->status == 204 ||
+        head->status == 304)
         *body = (struct weir_http1_body){.done = true};
     else if (!head->chunked && head->content_length < 0)
         *body = (struct weir_http1_body){.kind = WEIR_HTTP1_UNTIL_CLOSE};
 }
 
 /* Content straight from the input. */
-static void take_content(struct weir_http1_body *body, struct weir_view *in, struct weir_view *ret) {
+static void take_content(struct weir_http1_body *body, struct weir_view *in,
+                         struct weir_view *ret) {
     *ret = body->left < in->len ? weir_view_upto(*in, (size_t)body->left) : *in;
     *in = weir_view_from(*in, ret->len);
     body->left -= ret->len;
@@ -265,24 +274,20 @@ static int step_exact(struct weir_http1_body *body, char c, char wanted, int nex
 
 static int step_chunk(struct weir_http1_body *body, char c, const char **ret_reason) {
     switch (body->state) {
-    case CHUNK_SIZE:
-        return step_size(body, c, ret_reason);
-    case CHUNK_EXTENSION:
-        return step_extension(body, c, ret_reason);
+    case CHUNK_SIZE: return step_size(body, c, ret_reason);
+    case CHUNK_EXTENSION: return step_extension(body, c, ret_reason);
     case CHUNK_SIZE_LF:
-        return step_exact(body, c, '\n', body->left ? CHUNK_CONTENT : CHUNK_TRAILER_START, ret_reason);
-    case CHUNK_CONTENT_CR:
-        return step_exact(body, c, '\r', CHUNK_CONTENT_LF, ret_reason);
+        return step_exact(body, c, '\n', body->left ? CHUNK_CONTENT : CHUNK_TRAILER_START,
+                          ret_reason);
+    case CHUNK_CONTENT_CR: return step_exact(body, c, '\r', CHUNK_CONTENT_LF, ret_reason);
     case CHUNK_CONTENT_LF:
         body->digits = 0;
         return step_exact(body, c, '\n', CHUNK_SIZE, ret_reason);
-    case CHUNK_TRAILER_LF:
-        return step_exact(body, c, '\n', CHUNK_TRAILER_START, ret_reason);
+    case CHUNK_TRAILER_LF: return step_exact(body, c, '\n', CHUNK_TRAILER_START, ret_reason);
     case CHUNK_END_LF:
         body->done = c == '\n';
         return step_exact(body, c, '\n', CHUNK_END_LF, ret_reason);
-    default:
-        return step_trailer(body, c, ret_reason);
+    default: return step_trailer(body, c, ret_reason);
     }
 }
 

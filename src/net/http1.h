@@ -5,7 +5,8 @@
  *
  * Strict on purpose: what two implementations could read differently is refused (bare CR or LF,
  * folded lines, blanks before the colon, Transfer-Encoding with Content-Length, differing lengths,
- * signs or blanks in chunk sizes). Parsers return 0, or the HTTP status to refuse with and a reason.
+ * signs or blanks in chunk sizes). Parsers return 0, or the HTTP status to refuse with and a
+ * reason.
  *
  * Threads: any; state is the caller's. Memory: views borrow the input.
  * Source: RFC 9112.
@@ -16,9 +17,9 @@
 #include "base/buf.h"
 #include "net/token.h"
 
-#define WEIR_HTTP1_HEAD_SIZE_MAX (64 * 1024)
-#define WEIR_HTTP1_FIELDS_MAX 128
-#define WEIR_HTTP1_TRAILER_SIZE_MAX (8 * 1024)   /* all trailer lines of one message */
+#define WEIR_HTTP1_HEAD_SIZE_MAX      (64 * 1024)
+#define WEIR_HTTP1_FIELDS_MAX         128
+#define WEIR_HTTP1_TRAILER_SIZE_MAX   (8 * 1024) /* all trailer lines of one message */
 #define WEIR_HTTP1_EXTENSION_SIZE_MAX (4 * 1024) /* all chunk extensions of one message */
 
 /* Where weir_http1_head_find stopped looking; zero at the start of each head. */
@@ -57,8 +58,8 @@ enum weir_http1_body_kind { WEIR_HTTP1_LENGTH, WEIR_HTTP1_CHUNKED, WEIR_HTTP1_UN
 
 struct weir_http1_body {
     enum weir_http1_body_kind kind;
-    int state;      /* of the chunk decoder */
-    uint64_t left;  /* bytes to come of the body, or of the chunk */
+    int state;       /* of the chunk decoder */
+    uint64_t left;   /* bytes to come of the body, or of the chunk */
     unsigned digits; /* of the chunk size at hand */
     size_t extension_size, trailer_size;
     bool done; /* the body is complete; what follows is the next message */
@@ -76,7 +77,8 @@ int weir_http1_body_parse(struct weir_http1_body *body, struct weir_view *in,
 
 /* "HTTP/1.1 200 OK\r\n"; fields and the empty line follow. */
 void weir_http1_add_status(struct weir_buf *out, int status);
-/* "name: value\r\n". Bytes that must not stand in a value become blanks: nobody splits our heads. */
+/* "name: value\r\n". Bytes that must not stand in a value become blanks: nobody splits our heads.
+ */
 void weir_http1_add_field(struct weir_buf *out, struct weir_view name, struct weir_view value);
 /* One chunk: size line, content, line end. */
 void weir_http1_add_chunk(struct weir_buf *out, struct weir_view content);

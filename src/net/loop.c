@@ -21,8 +21,8 @@ struct weir_loop {
     atomic_int refs;
     pthread_mutex_t lock; /* guards the tasks and `ended` */
     struct weir_loop_task *tasks_first, **tasks_last;
-    bool ended;    /* no more tasks are taken */
-    bool stopping; /* loop thread only: leave after this turn */
+    bool ended;                      /* no more tasks are taken */
+    bool stopping;                   /* loop thread only: leave after this turn */
     struct weir_loop_timer **timers; /* binary heap by at_ns; loop thread only */
     size_t timers_count, timers_room;
     int64_t now_ns;
@@ -159,7 +159,9 @@ static void run_call(void *arg) {
 }
 
 void weir_loop_call(struct weir_loop *loop, void (*run)(void *arg), void *arg) {
-    struct call call = {.run = run, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER,
+    struct call call = {.run = run,
+                        .arg = arg,
+                        .lock = PTHREAD_MUTEX_INITIALIZER,
                         .changed = PTHREAD_COND_INITIALIZER};
     call.task = (struct weir_loop_task){.run = run_call, .arg = &call};
     if (!weir_loop_post(loop, &call.task)) return;
@@ -172,9 +174,11 @@ void weir_loop_call(struct weir_loop *loop, void (*run)(void *arg), void *arg) {
 
 /* ---- sockets ---- */
 
-int weir_loop_watch_add(struct weir_loop *loop, struct weir_loop_watch *watch, int fd, uint32_t events) {
+int weir_loop_watch_add(struct weir_loop *loop, struct weir_loop_watch *watch, int fd,
+                        uint32_t events) {
     struct epoll_event event = {.events = events, .data.ptr = watch};
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) return weir_error_from_errno(errno);
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+        return weir_error_from_errno(errno);
     watch->fd = fd;
     watch->events = events;
     watch->active = true;

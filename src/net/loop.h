@@ -5,12 +5,12 @@
  *     sockets ─────────────────▶ epoll ──────┼──▶ the loop's thread
  *     timers ────────────────────────────────┘
  *
- * Order within one turn: socket events, then due timers, then posted tasks. A watch or timer that is
- * removed gets no further call; its memory may go in a task posted afterwards.
+ * Order within one turn: socket events, then due timers, then posted tasks. A watch or timer that
+ * is removed gets no further call; its memory may go in a task posted afterwards.
  *
  * Threads: per function; "loop" means the loop's own thread.
- * Memory: watches, timers and tasks lie in their owner's structs. A loop is shared by references, so
- * that a late answer can still be posted to a loop that has ended (and is told so).
+ * Memory: watches, timers and tasks lie in their owner's structs. A loop is shared by references,
+ * so that a late answer can still be posted to a loop that has ended (and is told so).
  */
 #ifndef WEIR_NET_LOOP_H
 #define WEIR_NET_LOOP_H
@@ -28,7 +28,8 @@ struct weir_loop_task {
 };
 
 struct weir_loop_watch {
-    void (*ready)(void *arg, uint32_t events); /* EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR */
+    void (*ready)(void *arg,
+                  uint32_t events); /* EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR */
     void *arg;
     int fd;
     uint32_t events; /* what is watched now */
@@ -44,21 +45,22 @@ struct weir_loop_timer {
 
 /* Starts the thread. NULL: memory, descriptors or threads are out. */
 struct weir_loop *weir_loop_open(const char *name);
-/* Ends the thread: runs what was posted before, then joins. Drops the opener's reference. Not from the
- * loop. Takes NULL. */
+/* Ends the thread: runs what was posted before, then joins. Drops the opener's reference. Not from
+ * the loop. Takes NULL. */
 void weir_loop_close(struct weir_loop *loop);
 struct weir_loop *weir_loop_ref(struct weir_loop *loop);
 void weir_loop_unref(struct weir_loop *loop);
 
-/* Runs the task on the loop, soon. False: the loop has ended, the task will not run. Keeps the task until
- * it runs. Threads: any. */
+/* Runs the task on the loop, soon. False: the loop has ended, the task will not run. Keeps the task
+ * until it runs. Threads: any. */
 bool weir_loop_post(struct weir_loop *loop, struct weir_loop_task *task);
 /* Runs the function on the loop and waits for it. Threads: any but the loop. */
 void weir_loop_call(struct weir_loop *loop, void (*run)(void *arg), void *arg);
 bool weir_loop_is_current(const struct weir_loop *loop);
 
 /* Threads: loop. 0 or a weir code. */
-int weir_loop_watch_add(struct weir_loop *loop, struct weir_loop_watch *watch, int fd, uint32_t events);
+int weir_loop_watch_add(struct weir_loop *loop, struct weir_loop_watch *watch, int fd,
+                        uint32_t events);
 void weir_loop_watch_set(struct weir_loop *loop, struct weir_loop_watch *watch, uint32_t events);
 void weir_loop_watch_remove(struct weir_loop *loop, struct weir_loop_watch *watch);
 

@@ -7,9 +7,9 @@
 
 struct weir_outq_chunk {
     struct weir_outq_chunk *next;
-    char *ptr;        /* own room behind this struct, or taken memory */
-    size_t at, len;   /* the bytes [at, len) wait */
-    size_t room;      /* len may grow up to it; 0 for taken memory */
+    char *ptr;      /* own room behind this struct, or taken memory */
+    size_t at, len; /* the bytes [at, len) wait */
+    size_t room;    /* len may grow up to it; 0 for taken memory */
 };
 
 void weir_outq_init(struct weir_outq *q) {
@@ -31,8 +31,10 @@ void weir_outq_done(struct weir_outq *q) {
 }
 
 static void append(struct weir_outq *q, struct weir_outq_chunk *chunk) {
-    if (q->last) q->last->next = chunk;
-    else q->first = chunk;
+    if (q->last)
+        q->last->next = chunk;
+    else
+        q->first = chunk;
     q->last = chunk;
 }
 

@@ -9,7 +9,7 @@
 #include "net/websocket.h"
 
 #define GZIP_SIZE_MIN 1024
-#define GZIP_LEVEL 1 /* dashboards poll: time counts more than the last tenth of size */
+#define GZIP_LEVEL    1 /* dashboards poll: time counts more than the last tenth of size */
 
 /* Claims the right to answer. False: somebody did, which is a bug of the handler. */
 static bool claim(struct weir_http_call *call) {
@@ -29,7 +29,8 @@ static struct weir_view keep(struct weir_http_call *call, struct weir_view v) {
     return copy.ptr ? copy : WEIR_VIEW("");
 }
 
-void weir_http_reply_header(struct weir_http_request *req, const char *name, struct weir_view value) {
+void weir_http_reply_header(struct weir_http_request *req, const char *name,
+                            struct weir_view value) {
     struct weir_http_call *call = weir_http_call_of(req);
     char *kept = weir_arena_strdup(&call->arena, weir_view_str(name));
     for (char *c = kept; c && *c && call->stream_id; c++) /* HTTP/2 knows only lower case */
@@ -42,9 +43,9 @@ void weir_http_reply_header(struct weir_http_request *req, const char *name, str
 }
 
 static bool is_compressible(struct weir_view type) {
-    static const char *const media[] = {"application/json", "application/x-ndjson",
+    static const char *const media[] = {"application/json",       "application/x-ndjson",
                                         "application/javascript", "application/openmetrics-text",
-                                        "application/xml", "image/svg+xml"};
+                                        "application/xml",        "image/svg+xml"};
     if (weir_view_starts(type, WEIR_VIEW("text/"))) return true;
     for (size_t i = 0; i < sizeof media / sizeof *media; i++)
         if (weir_http_media_is(type, media[i])) return true;
@@ -52,8 +53,8 @@ static bool is_compressible(struct weir_view type) {
 }
 
 static bool wants_gzip(const struct weir_http_call *call, struct weir_view type, size_t size) {
-    struct weir_view has = weir_http_field_get(call->reply_fields, call->reply_fields_count,
-                                               "content-encoding");
+    struct weir_view has =
+        weir_http_field_get(call->reply_fields, call->reply_fields_count, "content-encoding");
     return size >= GZIP_SIZE_MIN && has.len == 0 && is_compressible(type) &&
            weir_http_accepts(weir_http_call_field(call, "accept-encoding"), "gzip");
 }
@@ -63,7 +64,8 @@ static void set_body(struct weir_http_call *call, struct weir_buf *body) {
     struct weir_buf small;
     weir_buf_init(&small, SIZE_MAX);
     if (wants_gzip(call, call->content_type, body->len) &&
-        weir_encoding_gzip(weir_buf_view(body), GZIP_LEVEL, &small) == WEIR_OK && small.len < body->len) {
+        weir_encoding_gzip(weir_buf_view(body), GZIP_LEVEL, &small) == WEIR_OK &&
+        small.len < body->len) {
         weir_buf_done(body);
         *body = small;
         weir_buf_init(&small, 0);
@@ -87,9 +89,11 @@ void weir_http_reply_buf(struct weir_http_request *req, int status, const char *
     }
     if (call->req.is_grpc) { /* a handler for both doors need not know */
         char text[300];
-        snprintf(text, sizeof text, "%.*s", WEIR_VIEW_ARG(weir_view_upto(weir_buf_view(body), 290)));
+        snprintf(text, sizeof text, "%.*s",
+                 WEIR_VIEW_ARG(weir_view_upto(weir_buf_view(body), 290)));
         weir_buf_done(body);
-        weir_http_reply_grpc(req, weir_grpc_status_from_http(status), text, WEIR_VIEW(""), WEIR_VIEW(""));
+        weir_http_reply_grpc(req, weir_grpc_status_from_http(status), text, WEIR_VIEW(""),
+                             WEIR_VIEW(""));
         return;
     }
     if (!claim(call)) {
@@ -115,7 +119,8 @@ void weir_http_reply_view(struct weir_http_request *req, int status, const char 
 
 void weir_http_reply_error(struct weir_http_request *req, const struct weir_error *err) {
     if (req->is_grpc) {
-        weir_http_reply_grpc(req, weir_error_grpc(err->code), err->message, WEIR_VIEW(""), WEIR_VIEW(""));
+        weir_http_reply_grpc(req, weir_error_grpc(err->code), err->message, WEIR_VIEW(""),
+                             WEIR_VIEW(""));
         return;
     }
     struct weir_buf text;
@@ -125,7 +130,8 @@ void weir_http_reply_error(struct weir_http_request *req, const struct weir_erro
     weir_buf_add_char(&text, '\n');
     int status = weir_error_http(err->code);
     const struct weir_http_call *call = weir_http_call_of(req);
-    bool says_when = weir_http_field_get(call->reply_fields, call->reply_fields_count, "retry-after").len;
+    bool says_when =
+        weir_http_field_get(call->reply_fields, call->reply_fields_count, "retry-after").len;
     if ((status == 429 || status == 503) && !says_when)
         weir_http_reply_header(req, "Retry-After", WEIR_VIEW("1"));
     weir_http_reply_buf(req, status, "text/plain; charset=utf-8", &text);

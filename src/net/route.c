@@ -67,8 +67,9 @@ static bool allows(const struct weir_http_route *route, struct weir_view method)
     return false;
 }
 
-const struct weir_http_route *weir_http_route_find(const struct weir_http_route *routes, size_t count,
-                                                   struct weir_view method, struct weir_view raw_path,
+const struct weir_http_route *weir_http_route_find(const struct weir_http_route *routes,
+                                                   size_t count, struct weir_view method,
+                                                   struct weir_view raw_path,
                                                    struct weir_arena *arena,
                                                    struct weir_http_path_params *ret_params) {
     const struct weir_http_route *best = NULL;
@@ -89,7 +90,8 @@ void weir_http_route_add_allowed(const struct weir_http_route *routes, size_t co
     static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
     struct weir_http_path_params params;
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
-        if (!weir_http_route_find(routes, count, weir_view_str(methods[m]), raw_path, arena, &params))
+        if (!weir_http_route_find(routes, count, weir_view_str(methods[m]), raw_path, arena,
+                                  &params))
             continue;
         weir_buf_add_str(out, methods[m]);
         weir_buf_add_str(out, ", ");

@@ -14,13 +14,13 @@
 
 #include "base/clock.h"
 
-#define LOOPS_DEFAULT 1
-#define CONNECTIONS_MAX_DEFAULT 1024
-#define IDLE_TIMEOUT_MS_DEFAULT 60000
+#define LOOPS_DEFAULT             1
+#define CONNECTIONS_MAX_DEFAULT   1024
+#define IDLE_TIMEOUT_MS_DEFAULT   60000
 #define HEADER_TIMEOUT_MS_DEFAULT 10000
-#define BODIES_SIZE_MAX_DEFAULT (256u << 20)
-#define ACCEPTS_PER_TURN 16
-#define PAUSE_NS (100 * WEIR_NS_PER_MS) /* when descriptors are out */
+#define BODIES_SIZE_MAX_DEFAULT   (256u << 20)
+#define ACCEPTS_PER_TURN          16
+#define PAUSE_NS                  (100 * WEIR_NS_PER_MS) /* when descriptors are out */
 
 /* ---- shared limits ---- */
 
@@ -55,7 +55,8 @@ void weir_http_server_budget_give(struct weir_http_server *server, size_t size) 
 const char *weir_http_worker_date(struct weir_http_worker *worker) {
     time_t now = (time_t)(weir_clock_wall_coarse_ns() / WEIR_NS_PER_S);
     if (now != worker->date_s) {
-        static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        static const char days[] = "SunMonTueWedThuFriSat",
+                          months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
         struct tm tm;
         gmtime_r(&now, &tm);
         snprintf(worker->date, sizeof worker->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
@@ -112,8 +113,10 @@ static void drop_socket(struct weir_http_worker *worker, int fd) {
 
 static void run_handover(void *arg) {
     struct handover *handover = arg;
-    if (handover->worker->draining) drop_socket(handover->worker, handover->fd);
-    else weir_http_conn_open(handover->worker, handover->door, handover->fd, handover->peer);
+    if (handover->worker->draining)
+        drop_socket(handover->worker, handover->fd);
+    else
+        weir_http_conn_open(handover->worker, handover->door, handover->fd, handover->peer);
     free(handover);
 }
 
@@ -125,7 +128,8 @@ static struct weir_http_worker *least_busy(struct weir_http_server *server) {
     return best;
 }
 
-static void take_socket(struct weir_http_listener *listener, int fd, const struct sockaddr_storage *peer) {
+static void take_socket(struct weir_http_listener *listener, int fd,
+                        const struct sockaddr_storage *peer) {
     struct weir_http_server *server = listener->worker->server;
     int one = 1;
     if (atomic_fetch_add(&server->conns_count, 1) >= server->options.connections_max) {
@@ -160,7 +164,8 @@ static void accept_some(void *arg, uint32_t events) {
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof peer;
-        int fd = accept4(listener->door->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listener->door->fd, (struct sockaddr *)&peer, &len,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             take_socket(listener, fd, &peer);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -228,7 +233,8 @@ int weir_http_server_open(const struct weir_http_options *given, struct weir_htt
         worker->loop = weir_loop_open("weir-http");
         if (!worker->loop) {
             weir_http_server_close(server);
-            return weir_error_set(reterr, WEIR_ENOMEMORY, "no thread or descriptor for the HTTP server");
+            return weir_error_set(reterr, WEIR_ENOMEMORY,
+                                  "no thread or descriptor for the HTTP server");
         }
         weir_loop_ref(worker->loop); /* for calls that are answered late */
         server->workers_count++;
@@ -241,7 +247,8 @@ int weir_http_server_add_door(struct weir_http_server *server, const struct weir
                               uint16_t *ret_port, struct weir_error *reterr) {
     struct weir_http_door_state *state;
     if (server->doors_count == WEIR_HTTP_DOORS_MAX)
-        return weir_error_set(reterr, WEIR_ELIMIT, "a server has at most %d doors", WEIR_HTTP_DOORS_MAX);
+        return weir_error_set(reterr, WEIR_ELIMIT, "a server has at most %d doors",
+                              WEIR_HTTP_DOORS_MAX);
     int rc = weir_http_door_open(door, &state, reterr);
     if (rc != WEIR_OK) return rc;
     server->doors[server->doors_count++] = state;

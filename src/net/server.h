@@ -35,9 +35,9 @@ struct weir_http_server {
     struct weir_http_options options; /* defaults filled in */
     atomic_int refs;
     atomic_size_t conns_count;
-    atomic_size_t bodies_size; /* bytes of request bodies in memory */
-    pthread_mutex_t lock;      /* pairs with `idle` */
-    pthread_cond_t idle;       /* conns_count became 0 */
+    atomic_size_t bodies_size;                               /* bytes of request bodies in memory */
+    pthread_mutex_t lock;                                    /* pairs with `idle` */
+    pthread_cond_t idle;                                     /* conns_count became 0 */
     struct weir_http_door_state *doors[WEIR_HTTP_DOORS_MAX]; /* owner only */
     size_t doors_count;
     bool stopped;

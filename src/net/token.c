@@ -7,10 +7,8 @@ bool weir_http_char_is(char c, enum weir_http_char_class class) {
     case WEIR_HTTP_CHAR_TOKEN:
         return (u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') ||
                (u && strchr("!#$%&'*+-.^_`|~", u));
-    case WEIR_HTTP_CHAR_VALUE:
-        return u == '\t' || (u >= ' ' && u != 127);
-    case WEIR_HTTP_CHAR_TARGET:
-        return u > ' ' && u < 127;
+    case WEIR_HTTP_CHAR_VALUE: return u == '\t' || (u >= ' ' && u != 127);
+    case WEIR_HTTP_CHAR_TARGET: return u > ' ' && u < 127;
     }
     return false;
 }

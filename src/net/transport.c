@@ -11,7 +11,8 @@ static ssize_t plain_read(struct weir_transport *transport, void *ptr, size_t si
 
 static ssize_t plain_write(struct weir_transport *transport, const struct iovec *runs, int count) {
     /* sendmsg does not write through msg_iov; its type just lacks the const. */
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)runs, .msg_iovlen = (size_t)count};
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)runs,
+                             .msg_iovlen = (size_t)count};
     return sendmsg(transport->fd, &message, MSG_NOSIGNAL);
 }
 

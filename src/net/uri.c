@@ -121,7 +121,8 @@ void weir_uri_add_encoded(struct weir_buf *out, struct weir_view v) {
     }
 }
 
-bool weir_uri_split_authority(struct weir_view authority, struct weir_view *ret_host, int *ret_port) {
+bool weir_uri_split_authority(struct weir_view authority, struct weir_view *ret_host,
+                              int *ret_port) {
     struct weir_view host, port;
     if (authority.len && authority.ptr[0] == '[') {
         const char *end = memchr(authority.ptr, ']', authority.len);

@@ -16,8 +16,9 @@ struct weir_http_param_item {
     struct weir_view name, value; /* decoded */
 };
 
-/* Splits "/a/b?x=1" (origin form), "http://host/a?x" (absolute form) or "*" into raw path and query.
- * Fragments are refused. False: malformed. `ret_authority` is empty but for the absolute form. */
+/* Splits "/a/b?x=1" (origin form), "http://host/a?x" (absolute form) or "*" into raw path and
+ * query. Fragments are refused. False: malformed. `ret_authority` is empty but for the absolute
+ * form. */
 bool weir_uri_split_target(struct weir_view target, struct weir_view *ret_path,
                            struct weir_view *ret_query, struct weir_view *ret_authority);
 /* Decodes %XX; false on a broken escape, a NUL, or when memory is out. */
@@ -33,8 +34,10 @@ bool weir_uri_parse_form(struct weir_arena *arena, struct weir_view form,
 /* Appends `v` with everything but unreserved characters percent-encoded. */
 void weir_uri_add_encoded(struct weir_buf *out, struct weir_view v);
 
-/* Splits "host", "host:port", "[::1]:port" (brackets removed). False: malformed. Port -1: absent. */
-bool weir_uri_split_authority(struct weir_view authority, struct weir_view *ret_host, int *ret_port);
+/* Splits "host", "host:port", "[::1]:port" (brackets removed). False: malformed. Port -1: absent.
+ */
+bool weir_uri_split_authority(struct weir_view authority, struct weir_view *ret_host,
+                              int *ret_port);
 /* True for localhost, *.localhost, 127.0.0.0/8 and ::1. */
 bool weir_uri_host_is_loopback(struct weir_view host);
 /* True for an IPv4 or IPv6 literal (without brackets). */

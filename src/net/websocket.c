@@ -31,8 +31,7 @@ static int check_head(struct weir_websocket_parser *p) {
     if (p->head[0] & 0x70) return -1002;    /* no extension was agreed on */
     if (!(p->head[1] & 0x80)) return -1002; /* a client masks */
     switch (opcode) {
-    case WEIR_WEBSOCKET_CONTINUATION:
-        return p->message_opcode ? 0 : -1002;
+    case WEIR_WEBSOCKET_CONTINUATION: return p->message_opcode ? 0 : -1002;
     case WEIR_WEBSOCKET_TEXT:
     case WEIR_WEBSOCKET_BINARY:
         if (p->message_opcode) return -1002;
@@ -40,10 +39,8 @@ static int check_head(struct weir_websocket_parser *p) {
         return 0;
     case WEIR_WEBSOCKET_CLOSE:
     case WEIR_WEBSOCKET_PING:
-    case WEIR_WEBSOCKET_PONG:
-        return fin && (p->head[1] & 127) <= 125 ? 0 : -1002;
-    default:
-        return -1002;
+    case WEIR_WEBSOCKET_PONG: return fin && (p->head[1] & 127) <= 125 ? 0 : -1002;
+    default: return -1002;
     }
 }
 
@@ -69,8 +66,10 @@ static int take_payload(struct weir_websocket_parser *p, struct weir_view *in) {
     char *to = control ? p->control + p->control_len : weir_buf_reserve(&p->message, len);
     if (!to && len) return -1009;
     for (size_t i = 0; i < len; i++) to[i] = (char)(in->ptr[i] ^ p->mask[p->mask_at++ & 3]);
-    if (control) p->control_len += len;
-    else p->message.len += len;
+    if (control)
+        p->control_len += len;
+    else
+        p->message.len += len;
     p->left -= len;
     *in = weir_view_from(*in, len);
     return 0;

@@ -68,8 +68,10 @@ static void params(void *ctx, struct weir_http_request *req) {
 static void websocket(void *ctx, struct weir_http_request *req) {
     (void)ctx;
     if (weir_http_accept_websocket(req) != WEIR_OK) {
-        if (!req->is_websocket) weir_http_reply_view(req, 426, "text/plain", WEIR_VIEW("WebSocket only\n"));
-        else weir_http_websocket_close(req);
+        if (!req->is_websocket)
+            weir_http_reply_view(req, 426, "text/plain", WEIR_VIEW("WebSocket only\n"));
+        else
+            weir_http_websocket_close(req);
         return;
     }
     char text[32];
@@ -102,11 +104,14 @@ int main(int argc, char **argv) {
     char listen[64];
     snprintf(listen, sizeof listen, "127.0.0.1:%s", argc > 1 ? argv[1] : "0");
     struct weir_pool *pool = weir_pool_new("handlers", 4, 64);
-    struct weir_http_options options = {.loops_count = 2, .pool = pool, .idle_timeout_ms = 5000,
-                                        .header_timeout_ms = 2000};
-    struct weir_http_door door = {.listen = listen, .name = "echo", .routes = routes,
+    struct weir_http_options options = {
+        .loops_count = 2, .pool = pool, .idle_timeout_ms = 5000, .header_timeout_ms = 2000};
+    struct weir_http_door door = {.listen = listen,
+                                  .name = "echo",
+                                  .routes = routes,
                                   .routes_count = sizeof routes / sizeof *routes,
-                                  .body_size_max = 8u << 20, .check_host = true};
+                                  .body_size_max = 8u << 20,
+                                  .check_host = true};
     struct weir_http_server *server;
     struct weir_error err;
     uint16_t port;

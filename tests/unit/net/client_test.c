@@ -29,15 +29,14 @@ static void busy(void *ctx, struct weir_http_request *req) {
 
 static void never(void *ctx, struct weir_http_request *req) {
     (void)ctx;
-    for (int i = 0; i < 500 && !weir_http_is_canceled(req); i++) weir_clock_sleep_ns(10 * WEIR_NS_PER_MS);
+    for (int i = 0; i < 500 && !weir_http_is_canceled(req); i++)
+        weir_clock_sleep_ns(10 * WEIR_NS_PER_MS);
     weir_http_reply_view(req, 200, NULL, WEIR_VIEW(""));
 }
 
 static const struct weir_http_route routes[] = {
-    {"GET|POST", "/echo", echo, 0, 0},
-    {"GET", "/stream", stream, WEIR_HTTP_BLOCKING, 0},
-    {"GET", "/busy", busy, 0, 0},
-    {"POST", "/never", never, WEIR_HTTP_BLOCKING, 0},
+    {"GET|POST", "/echo", echo, 0, 0}, {"GET", "/stream", stream, WEIR_HTTP_BLOCKING, 0},
+    {"GET", "/busy", busy, 0, 0},      {"POST", "/never", never, WEIR_HTTP_BLOCKING, 0},
     {"POST", "/small", echo, 0, 1000},
 };
 
@@ -61,8 +60,8 @@ static int close_both(void **state) {
 
 static int ask(const char *method, const char *path, struct weir_view body,
                struct weir_http_client_answer *ret) {
-    struct weir_http_client_request request = {.method = method, .path = path, .body = body,
-                                               .timeout_ms = 5000};
+    struct weir_http_client_request request = {
+        .method = method, .path = path, .body = body, .timeout_ms = 5000};
     return weir_http_client_do(client, &request, ret, &err);
 }
 
@@ -103,8 +102,11 @@ static void test_large_and_compressed_body(void **state) {
     assert_int_equal(weir_encoding_gzip(weir_buf_view(&body), 1, &small), WEIR_OK);
     assert_true(small.len < body.len / 2);
     struct weir_http_field field = {WEIR_VIEW("Content-Encoding"), WEIR_VIEW("gzip")};
-    struct weir_http_client_request request = {.method = "POST", .path = "/echo", .fields = &field,
-                                               .fields_count = 1, .body = weir_buf_view(&small)};
+    struct weir_http_client_request request = {.method = "POST",
+                                               .path = "/echo",
+                                               .fields = &field,
+                                               .fields_count = 1,
+                                               .body = weir_buf_view(&small)};
     assert_int_equal(weir_http_client_do(client, &request, &answer, &err), WEIR_OK);
     assert_true(weir_view_eq(answer.body, weir_buf_view(&body)));
     weir_buf_done(&body);
@@ -131,9 +133,11 @@ static void test_retry_after(void **state) {
     assert_int_equal(ask("GET", "/busy?when=7", WEIR_VIEW(""), &answer), WEIR_OK);
     assert_int_equal(answer.status, 503);
     assert_int_equal(answer.retry_after_ms, 7000);
-    assert_int_equal(ask("GET", "/busy?when=Sun,+06+Nov+1994+08:49:37+GMT", WEIR_VIEW(""), &answer), WEIR_OK);
+    assert_int_equal(ask("GET", "/busy?when=Sun,+06+Nov+1994+08:49:37+GMT", WEIR_VIEW(""), &answer),
+                     WEIR_OK);
     assert_int_equal(answer.retry_after_ms, 0);
-    assert_int_equal(ask("GET", "/busy?when=Sun,+06+Nov+2094+08:49:37+GMT", WEIR_VIEW(""), &answer), WEIR_OK);
+    assert_int_equal(ask("GET", "/busy?when=Sun,+06+Nov+2094+08:49:37+GMT", WEIR_VIEW(""), &answer),
+                     WEIR_OK);
     assert_int_equal(answer.retry_after_ms, 86400000);
     assert_int_equal(ask("GET", "/busy?when=soon", WEIR_VIEW(""), &answer), WEIR_OK);
     assert_int_equal(answer.retry_after_ms, -1);
@@ -142,7 +146,8 @@ static void test_retry_after(void **state) {
 static void test_timeout_and_cancel(void **state) {
     (void)state;
     struct weir_http_client_answer answer;
-    struct weir_http_client_request request = {.method = "POST", .path = "/never", .timeout_ms = 60};
+    struct weir_http_client_request request = {
+        .method = "POST", .path = "/never", .timeout_ms = 60};
     assert_int_equal(weir_http_client_do(client, &request, &answer, &err), WEIR_ETIMEOUT);
     assert_int_equal(ask("GET", "/echo", WEIR_VIEW(""), &answer), WEIR_OK);
     weir_http_client_cancel(client);
@@ -172,7 +177,8 @@ static void test_server_restarts(void **state) {
     snprintf(listen, sizeof listen, "127.0.0.1:%u", f.port);
     struct weir_http_server *again;
     struct weir_http_options options = {0};
-    struct weir_http_door door = {.listen = listen, .name = "again", .routes = routes, .routes_count = 1};
+    struct weir_http_door door = {
+        .listen = listen, .name = "again", .routes = routes, .routes_count = 1};
     assert_int_equal(weir_http_server_open(&options, &again, &err), WEIR_OK);
     assert_int_equal(weir_http_server_add_door(again, &door, &port, &err), WEIR_OK);
     assert_int_equal(ask("POST", "/echo", WEIR_VIEW("back"), &answer), WEIR_OK);
@@ -207,11 +213,13 @@ static void test_child_leaves_the_connection_alone(void **state) {
 static void test_urls(void **state) {
     (void)state;
     struct weir_http_client *c;
-    static const char *const bad[] = {"", "127.0.0.1:80", "ftp://x", "http://", "http://a b", "http://a:99999",
-                                      "http://[::1", "http://user@host"};
+    static const char *const bad[] = {
+        "",           "127.0.0.1:80",   "ftp://x",     "http://",
+        "http://a b", "http://a:99999", "http://[::1", "http://user@host"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct weir_http_client_options options = {.url = bad[i]};
-        if (weir_http_client_open(&options, &c, &err) != WEIR_EINVALID) fail_msg("%s was taken", bad[i]);
+        if (weir_http_client_open(&options, &c, &err) != WEIR_EINVALID)
+            fail_msg("%s was taken", bad[i]);
     }
     struct weir_http_client_options options = {.url = "https://127.0.0.1"};
     assert_int_equal(weir_http_client_open(&options, &c, &err), WEIR_EUNSUPPORTED);
@@ -277,13 +285,16 @@ static void test_foreign_answers(void **state) {
         const char *body;
     } cases[] = {
         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", WEIR_OK, "ok"},
-        {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", WEIR_OK, "ok"},
+        {"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", WEIR_OK,
+         "ok"},
         {"HTTP/1.0 200 OK\r\n\r\nuntil the end", WEIR_OK, "until the end"},
         {"HTTP/1.1 204 No\r\n\r\n", WEIR_OK, ""},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n\r\n", WEIR_OK, "ok"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n\r\n",
+         WEIR_OK, "ok"},
         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", WEIR_EUNAVAILABLE, NULL},
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", WEIR_EINVALID, NULL},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", WEIR_EINVALID, NULL},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+         WEIR_EINVALID, NULL},
         {"SSH-2.0-OpenSSH_9.2\r\n\r\n", WEIR_EINVALID, NULL},
         {"HTTP/1.1 20 OK\r\n\r\n", WEIR_EINVALID, NULL},
         {"HTTP/1.1 101 Switching\r\n\r\n", WEIR_EINVALID, NULL},

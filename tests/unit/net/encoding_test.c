@@ -28,10 +28,14 @@ static void zstd_with(struct weir_view in, struct weir_buf *out) {
 
 static void compress_as(const char *coding, struct weir_view in, struct weir_buf *out) {
     weir_buf_clear(out);
-    if (strcmp(coding, "gzip") == 0) deflate_with(31, in, out);
-    else if (strcmp(coding, "deflate") == 0) deflate_with(15, in, out);
-    else if (strcmp(coding, "zstd") == 0) zstd_with(in, out);
-    else weir_buf_add_view(out, in);
+    if (strcmp(coding, "gzip") == 0)
+        deflate_with(31, in, out);
+    else if (strcmp(coding, "deflate") == 0)
+        deflate_with(15, in, out);
+    else if (strcmp(coding, "zstd") == 0)
+        zstd_with(in, out);
+    else
+        weir_buf_add_view(out, in);
 }
 
 static const char *const codings[] = {"gzip", "deflate", "zstd", "identity"};
@@ -48,7 +52,8 @@ static void test_round_trips(void **state) {
     struct weir_buf text, small, out;
     weir_buf_init(&text, 2 << 20);
     weir_buf_init(&small, 4 << 20);
-    for (size_t i = 0; text.len < 1 << 20; i++) weir_buf_printf(&text, "{\"span\":%zu}", i * 2654435761u % 1000);
+    for (size_t i = 0; text.len < 1 << 20; i++)
+        weir_buf_printf(&text, "{\"span\":%zu}", i * 2654435761u % 1000);
     for (size_t c = 0; c < 4; c++) {
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
             struct weir_view in = weir_view(text.ptr, sizes[s]);
@@ -58,10 +63,13 @@ static void test_round_trips(void **state) {
             assert_true(weir_view_eq(weir_buf_view(&out), in));
             weir_buf_done(&out);
             if (sizes[s] == 0) continue;
-            assert_int_equal(decode(codings[c], weir_buf_view(&small), sizes[s] - 1, &out), WEIR_ETOOBIG);
+            assert_int_equal(decode(codings[c], weir_buf_view(&small), sizes[s] - 1, &out),
+                             WEIR_ETOOBIG);
             weir_buf_done(&out);
             if (c == 3) continue;
-            assert_int_equal(decode(codings[c], weir_view_upto(weir_buf_view(&small), small.len - 1), 2 << 20, &out),
+            assert_int_equal(decode(codings[c],
+                                    weir_view_upto(weir_buf_view(&small), small.len - 1), 2 << 20,
+                                    &out),
                              WEIR_EINVALID);
             weir_buf_done(&out);
         }
@@ -110,7 +118,8 @@ static void test_variants(void **state) {
     weir_buf_done(&out);
     assert_int_equal(decode("zstd", WEIR_VIEW(""), 100, &out), WEIR_EINVALID);
     weir_buf_done(&out);
-    assert_int_equal(decode("gzip", WEIR_VIEW("plain text that is no gzip"), 100, &out), WEIR_EINVALID);
+    assert_int_equal(decode("gzip", WEIR_VIEW("plain text that is no gzip"), 100, &out),
+                     WEIR_EINVALID);
     weir_buf_done(&out);
     weir_buf_done(&two);
 }
@@ -121,7 +130,9 @@ static void test_gzip_is_read_by_zlib(void **state) {
     char text[64] = {0};
     weir_buf_init(&out, 4096);
     assert_int_equal(weir_encoding_gzip(WEIR_VIEW("hello hello hello"), 1, &out), WEIR_OK);
-    z_stream z = {.next_in = (Bytef *)out.ptr, .avail_in = (uInt)out.len, .next_out = (Bytef *)text,
+    z_stream z = {.next_in = (Bytef *)out.ptr,
+                  .avail_in = (uInt)out.len,
+                  .next_out = (Bytef *)text,
                   .avail_out = sizeof text};
     assert_int_equal(inflateInit2(&z, 31), Z_OK);
     assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);

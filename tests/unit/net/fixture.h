@@ -22,8 +22,8 @@ struct fixture {
     char url[64];
 };
 
-static inline void fixture_open(struct fixture *f, const struct weir_http_route *routes, size_t count,
-                                const struct weir_http_options *options,
+static inline void fixture_open(struct fixture *f, const struct weir_http_route *routes,
+                                size_t count, const struct weir_http_options *options,
                                 const struct weir_http_door *door_options) {
     struct weir_error err = {0};
     struct weir_http_options opts = options ? *options : (struct weir_http_options){0};
@@ -36,7 +36,8 @@ static inline void fixture_open(struct fixture *f, const struct weir_http_route 
     door.routes = routes;
     door.routes_count = count;
     assert_int_equal(weir_http_server_open(&opts, &f->server, &err), WEIR_OK);
-    if (weir_http_server_add_door(f->server, &door, &f->port, &err) != WEIR_OK) fail_msg("%s", err.message);
+    if (weir_http_server_add_door(f->server, &door, &f->port, &err) != WEIR_OK)
+        fail_msg("%s", err.message);
     snprintf(f->url, sizeof f->url, "http://127.0.0.1:%u", f->port);
 }
 
@@ -48,7 +49,8 @@ static inline void fixture_close(struct fixture *f) {
 
 /* A blocking socket to the server. */
 static inline int dial_raw(const struct fixture *f) {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(f->port),
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons(f->port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);

@@ -6,11 +6,11 @@
 #include "fixture.h"
 #include "net/encoding.h"
 
-/* google.rpc.Status {14, "later", [Any{type.googleapis.com/google.rpc.RetryInfo, {2.5 s}}]}, encoded by the
- * official Python classes. */
-static const char retry_status[] =
-    "\x08\x0e\x12\x05later\x1a\x36\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x0a\x0a\x08\x08\x02\x10"
-    "\x80\xca\xb5\xee\x01";
+/* google.rpc.Status {14, "later", [Any{type.googleapis.com/google.rpc.RetryInfo, {2.5 s}}]},
+ * encoded by the official Python classes. */
+static const char retry_status[] = "\x08\x0e\x12\x05later\x1a\x36\x0a\x28type.googleapis.com/"
+                                   "google.rpc.RetryInfo\x12\x0a\x0a\x08\x08\x02\x10"
+                                   "\x80\xca\xb5\xee\x01";
 
 static void unary(void *ctx, struct weir_http_request *req) {
     (void)ctx;
@@ -21,7 +21,8 @@ static void unary(void *ctx, struct weir_http_request *req) {
     else if (weir_view_is(req->body, "plain"))
         weir_http_reply_view(req, 503, "text/plain", WEIR_VIEW("plain words"));
     else if (weir_view_is(req->body, "error"))
-        weir_http_reply_error(req, &(struct weir_error){.code = WEIR_EINVALID, .message = "bad field"});
+        weir_http_reply_error(req,
+                              &(struct weir_error){.code = WEIR_EINVALID, .message = "bad field"});
     else if (weir_view_is(req->body, "meta"))
         weir_http_reply_grpc(req, 0, "", weir_http_header(req, "x-token"), WEIR_VIEW(""));
     else
@@ -30,8 +31,10 @@ static void unary(void *ctx, struct weir_http_request *req) {
 
 static void never(void *ctx, struct weir_http_request *req) {
     (void)ctx;
-    for (int i = 0; i < 500 && !weir_http_is_canceled(req); i++) weir_clock_sleep_ns(10 * WEIR_NS_PER_MS);
-    weir_http_reply_grpc(req, 1, weir_http_is_canceled(req) ? "canceled" : "late", WEIR_VIEW(""), WEIR_VIEW(""));
+    for (int i = 0; i < 500 && !weir_http_is_canceled(req); i++)
+        weir_clock_sleep_ns(10 * WEIR_NS_PER_MS);
+    weir_http_reply_grpc(req, 1, weir_http_is_canceled(req) ? "canceled" : "late", WEIR_VIEW(""),
+                         WEIR_VIEW(""));
 }
 
 static const struct weir_http_route routes[] = {
@@ -68,7 +71,8 @@ static int call(const char *method, struct weir_view message, struct weir_grpc_c
 
 static void test_sizes(void **state) {
     (void)state;
-    static const size_t sizes[] = {0, 1, 5, 100, 16383, 16384, 65536, 1 << 20, (1 << 20) + 1, 12 << 20};
+    static const size_t sizes[] = {0,     1,     5,       100,           16383,
+                                   16384, 65536, 1 << 20, (1 << 20) + 1, 12 << 20};
     struct weir_buf body;
     weir_buf_init(&body, 16 << 20);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -77,7 +81,8 @@ static void test_sizes(void **state) {
         for (size_t j = 0; j < sizes[i]; j++) to[j] = (char)(j * 31 >> 3);
         body.len = sizes[i];
         struct weir_grpc_client_answer answer;
-        assert_int_equal(call(i % 2 ? "Blocking" : "Unary", weir_buf_view(&body), &answer), WEIR_OK);
+        assert_int_equal(call(i % 2 ? "Blocking" : "Unary", weir_buf_view(&body), &answer),
+                         WEIR_OK);
         assert_int_equal(answer.status, 0);
         assert_true(weir_view_eq(answer.body, weir_buf_view(&body)));
     }
@@ -121,8 +126,8 @@ static void test_gzip(void **state) {
     char body[900] = {0};
     weir_buf_init(&small, 4096);
     assert_int_equal(weir_encoding_gzip(weir_view(body, sizeof body), 1, &small), WEIR_OK);
-    struct weir_grpc_client_call c = {.path = "/test.Echo/Small", .message = weir_buf_view(&small),
-                                      .gzip = true};
+    struct weir_grpc_client_call c = {
+        .path = "/test.Echo/Small", .message = weir_buf_view(&small), .gzip = true};
     assert_int_equal(weir_grpc_client_do(client, &c, &answer, &err), WEIR_OK);
     assert_int_equal(answer.status, 0);
     assert_true(weir_view_eq(answer.body, weir_view(body, sizeof body)));
@@ -142,8 +147,8 @@ static void test_gzip_bomb(void **state) {
     zeros.len = 200000;
     assert_int_equal(weir_encoding_gzip(weir_buf_view(&zeros), 9, &small), WEIR_OK);
     assert_true(small.len < 1000); /* it passes the limit only when it is unpacked */
-    struct weir_grpc_client_call c = {.path = "/test.Echo/Small", .message = weir_view(small.ptr, small.len),
-                                      .gzip = true};
+    struct weir_grpc_client_call c = {
+        .path = "/test.Echo/Small", .message = weir_view(small.ptr, small.len), .gzip = true};
     assert_int_equal(weir_grpc_client_do(client, &c, &answer, &err), WEIR_OK);
     assert_int_equal(answer.status, 8);
     weir_buf_done(&small);
@@ -154,8 +159,10 @@ static void test_metadata(void **state) {
     (void)state;
     struct weir_grpc_client_answer answer;
     struct weir_http_field token = {WEIR_VIEW("x-token"), WEIR_VIEW("secret words")};
-    struct weir_grpc_client_call c = {.path = "/test.Echo/Unary", .message = WEIR_VIEW("meta"),
-                                      .metadata = &token, .metadata_count = 1};
+    struct weir_grpc_client_call c = {.path = "/test.Echo/Unary",
+                                      .message = WEIR_VIEW("meta"),
+                                      .metadata = &token,
+                                      .metadata_count = 1};
     assert_int_equal(weir_grpc_client_do(client, &c, &answer, &err), WEIR_OK);
     assert_view_is(answer.body, "secret words");
 }
@@ -163,7 +170,8 @@ static void test_metadata(void **state) {
 static void test_deadline_and_cancel(void **state) {
     (void)state;
     struct weir_grpc_client_answer answer;
-    struct weir_grpc_client_call c = {.path = "/test.Echo/Never", .message = WEIR_VIEW("x"), .timeout_ms = 80};
+    struct weir_grpc_client_call c = {
+        .path = "/test.Echo/Never", .message = WEIR_VIEW("x"), .timeout_ms = 80};
     assert_int_equal(weir_grpc_client_do(client, &c, &answer, &err), WEIR_ETIMEOUT);
     assert_int_equal(call("Unary", WEIR_VIEW("still here"), &answer), WEIR_OK);
     assert_view_is(answer.body, "still here");
@@ -177,7 +185,8 @@ static void test_answer_limit(void **state) {
     struct weir_grpc_client_answer answer;
     struct weir_grpc_client_options options = {.endpoint = f.url, .answer_size_max = 1000};
     static char body[100000];
-    struct weir_grpc_client_call c = {.path = "/test.Echo/Unary", .message = weir_view(body, sizeof body)};
+    struct weir_grpc_client_call c = {.path = "/test.Echo/Unary",
+                                      .message = weir_view(body, sizeof body)};
     assert_int_equal(weir_grpc_client_open(&options, &small, &err), WEIR_OK);
     assert_int_equal(weir_grpc_client_do(small, &c, &answer, &err), WEIR_ETOOBIG);
     c.message.len = 1000;
@@ -197,8 +206,10 @@ static void test_server_restarts(void **state) {
     snprintf(listen, sizeof listen, "127.0.0.1:%u", f.port);
     struct weir_http_server *again;
     struct weir_http_options options = {0};
-    struct weir_http_door door = {.listen = listen, .name = "again", .routes = routes, .routes_count = 1};
-    for (int i = 0; i < 3; i++) { /* the connection kept from the server before is replaced silently */
+    struct weir_http_door door = {
+        .listen = listen, .name = "again", .routes = routes, .routes_count = 1};
+    for (int i = 0; i < 3;
+         i++) { /* the connection kept from the server before is replaced silently */
         assert_int_equal(weir_http_server_open(&options, &again, &err), WEIR_OK);
         assert_int_equal(weir_http_server_add_door(again, &door, &port, &err), WEIR_OK);
         assert_int_equal(call("Unary", WEIR_VIEW("three"), &answer), WEIR_OK);

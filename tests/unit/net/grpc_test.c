@@ -13,14 +13,19 @@ static void test_message_frames(void **state) {
     weir_grpc_add_prefix(&out, true, 3);
     weir_buf_add_str(&out, "abc");
     for (size_t len = 0; len < out.len; len++)
-        assert_int_equal(weir_grpc_message_get(weir_view(out.ptr, len), &message, &compressed, &err), WEIR_EINVALID);
-    assert_int_equal(weir_grpc_message_get(weir_buf_view(&out), &message, &compressed, &err), WEIR_OK);
+        assert_int_equal(
+            weir_grpc_message_get(weir_view(out.ptr, len), &message, &compressed, &err),
+            WEIR_EINVALID);
+    assert_int_equal(weir_grpc_message_get(weir_buf_view(&out), &message, &compressed, &err),
+                     WEIR_OK);
     assert_true(compressed);
     assert_view_is(message, "abc");
     weir_buf_add_char(&out, 'x');
-    assert_int_equal(weir_grpc_message_get(weir_buf_view(&out), &message, &compressed, &err), WEIR_EINVALID);
+    assert_int_equal(weir_grpc_message_get(weir_buf_view(&out), &message, &compressed, &err),
+                     WEIR_EINVALID);
     out.ptr[0] = 2;
-    assert_int_equal(weir_grpc_message_get(weir_buf_view(&out), &message, &compressed, &err), WEIR_EINVALID);
+    assert_int_equal(weir_grpc_message_get(weir_buf_view(&out), &message, &compressed, &err),
+                     WEIR_EINVALID);
     size_t len;
     assert_true(weir_grpc_prefix_parse(weir_view("\0\xff\xff\xff\xfe", 5), &compressed, &len));
     assert_int_equal(len, 0xfffffffe);
@@ -39,7 +44,8 @@ static void test_status_message(void **state) {
     for (int i = 0; i < 256; i++) all[i] = (char)i;
     weir_buf_clear(&out);
     weir_grpc_add_message(&out, weir_view(all, sizeof all));
-    assert_true(weir_view_eq(weir_grpc_message_decode(&arena, weir_buf_view(&out)), weir_view(all, sizeof all)));
+    assert_true(weir_view_eq(weir_grpc_message_decode(&arena, weir_buf_view(&out)),
+                             weir_view(all, sizeof all)));
     assert_view_is(weir_grpc_message_decode(&arena, WEIR_VIEW("50% %zz %4")), "50% %zz %4");
     weir_arena_done(&arena);
     weir_buf_done(&out);
@@ -47,8 +53,9 @@ static void test_status_message(void **state) {
 
 static void test_base64(void **state) {
     (void)state;
-    static const char *const pairs[][2] = {{"", ""},         {"f", "Zg"},        {"fo", "Zm8"},     {"foo", "Zm9v"},
-                                           {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}}; /* RFC 4648 */
+    static const char *const pairs[][2] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},         {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}}; /* RFC 4648 */
     struct weir_arena arena;
     struct weir_buf out;
     struct weir_view back;

@@ -7,14 +7,14 @@
 
 /* What a message came to, however its bytes were cut. */
 struct result {
-    int status;          /* 0, or the refusal */
+    int status; /* 0, or the refusal */
     const char *reason;
     struct weir_http1_head head;
-    char text[4096];     /* the head, which the views point into */
+    char text[4096]; /* the head, which the views point into */
     char content[4096];
     size_t content_len;
     bool done;
-    size_t left;         /* bytes behind the message */
+    size_t left; /* bytes behind the message */
 };
 
 static int feed_body(struct weir_http1_body *body, struct weir_view *in, struct result *r) {
@@ -57,7 +57,7 @@ static void parse_cut(struct weir_view bytes, size_t cut, struct result *r) {
     r->left = rest.len + bytes.len - known;
 }
 
-#define POST "POST / HTTP/1.1\r\nHost: a\r\n"
+#define POST    "POST / HTTP/1.1\r\nHost: a\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
 
 static const struct {
@@ -137,10 +137,12 @@ static const struct {
     {POST "Transfer-Encoding: identity\r\n\r\n0\r\n\r\n", 501, NULL, 0},
     {POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501, NULL, 0},
     {POST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", 501, NULL, 0},
-    {POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, NULL, 0},
+    {POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, NULL,
+     0},
     {POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, NULL, 0},
     {POST "Transfer-Encoding:\x0b"
-          "chunked\r\n\r\n0\r\n\r\n", 400, NULL, 0},
+          "chunked\r\n\r\n0\r\n\r\n",
+     400, NULL, 0},
     {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, NULL, 0},
     /* chunks */
     {CHUNKED "\r\n", 400, NULL, 0},
@@ -172,8 +174,8 @@ static void test_every_message_at_every_cut(void **state) {
             static struct result r;
             parse_cut(bytes, cut, &r);
             if (r.status != messages[i].status)
-                fail_msg("message %zu cut at %zu: status %d (%s), expected %d", i, cut, r.status, r.reason,
-                         messages[i].status);
+                fail_msg("message %zu cut at %zu: status %d (%s), expected %d", i, cut, r.status,
+                         r.reason, messages[i].status);
             if (r.status) {
                 assert_true(strlen(r.reason) > 10);
                 continue;
@@ -181,7 +183,8 @@ static void test_every_message_at_every_cut(void **state) {
             if (r.done != (messages[i].content != NULL)) fail_msg("message %zu cut at %zu", i, cut);
             if (!r.done) continue;
             assert_view_is(weir_view(r.content, r.content_len), messages[i].content);
-            if (r.left != messages[i].left) fail_msg("message %zu cut at %zu: %zu left", i, cut, r.left);
+            if (r.left != messages[i].left)
+                fail_msg("message %zu cut at %zu: %zu left", i, cut, r.left);
         }
     }
 }
@@ -189,9 +192,10 @@ static void test_every_message_at_every_cut(void **state) {
 static void test_head_fields(void **state) {
     (void)state;
     static struct result r;
-    parse_cut(WEIR_VIEW("PUT /v1/x?y HTTP/1.1\r\nHost: Example:80\r\nConnection: Keep-Alive, Upgrade\r\n"
-                        "Expect: 100-Continue\r\nX-A:  b c\t\r\nContent-Length: 12\r\n\r\n"),
-              0, &r);
+    parse_cut(
+        WEIR_VIEW("PUT /v1/x?y HTTP/1.1\r\nHost: Example:80\r\nConnection: Keep-Alive, Upgrade\r\n"
+                  "Expect: 100-Continue\r\nX-A:  b c\t\r\nContent-Length: 12\r\n\r\n"),
+        0, &r);
     assert_int_equal(r.status, 0);
     assert_view_is(r.head.method, "PUT");
     assert_view_is(r.head.target, "/v1/x?y");
@@ -270,9 +274,12 @@ static size_t pieces_until_refused(const char *before, const char *piece, size_t
 
 static void test_chunk_overhead_is_limited(void **state) {
     (void)state;
-    assert_true(pieces_until_refused("0\r\n", "A: b\r\n", 100000) <= WEIR_HTTP1_TRAILER_SIZE_MAX / 5 + 1);
-    assert_true(pieces_until_refused("1;", "abcdefgh", 100000) <= WEIR_HTTP1_EXTENSION_SIZE_MAX / 8 + 1);
-    assert_true(pieces_until_refused("", "1;abcdefgh\r\nx\r\n", 100000) <= WEIR_HTTP1_EXTENSION_SIZE_MAX / 8 + 1);
+    assert_true(pieces_until_refused("0\r\n", "A: b\r\n", 100000) <=
+                WEIR_HTTP1_TRAILER_SIZE_MAX / 5 + 1);
+    assert_true(pieces_until_refused("1;", "abcdefgh", 100000) <=
+                WEIR_HTTP1_EXTENSION_SIZE_MAX / 8 + 1);
+    assert_true(pieces_until_refused("", "1;abcdefgh\r\nx\r\n", 100000) <=
+                WEIR_HTTP1_EXTENSION_SIZE_MAX / 8 + 1);
     assert_int_equal(pieces_until_refused("", "1\r\nx\r\n", 1000), 1000);
 }
 
@@ -281,19 +288,23 @@ static void test_response(void **state) {
     static struct weir_http1_head head;
     struct weir_http1_body body;
     const char *reason = "";
-    assert_int_equal(weir_http1_parse_response(WEIR_VIEW("HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\n"),
-                                               &head, &reason), 0);
+    assert_int_equal(
+        weir_http1_parse_response(WEIR_VIEW("HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\n"),
+                                  &head, &reason),
+        0);
     assert_int_equal(head.status, 404);
     assert_view_is(head.reason, "Not Found");
     weir_http1_body_init_response(&body, &head, WEIR_VIEW("GET"));
     assert_int_equal(body.left, 3);
     weir_http1_body_init_response(&body, &head, WEIR_VIEW("HEAD"));
     assert_true(body.done);
-    assert_int_equal(weir_http1_parse_response(WEIR_VIEW("HTTP/1.0 200\r\n\r\n"), &head, &reason), 0);
+    assert_int_equal(weir_http1_parse_response(WEIR_VIEW("HTTP/1.0 200\r\n\r\n"), &head, &reason),
+                     0);
     weir_http1_body_init_response(&body, &head, WEIR_VIEW("GET"));
     assert_int_equal(body.kind, WEIR_HTTP1_UNTIL_CLOSE);
-    static const char *const bad[] = {"HTTP/1.1 2000 x\r\n\r\n", "HTTP/2 200\r\n\r\n", "200 OK\r\n\r\n",
-                                      "HTTP/1.1 99 x\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"};
+    static const char *const bad[] = {"HTTP/1.1 2000 x\r\n\r\n", "HTTP/2 200\r\n\r\n",
+                                      "200 OK\r\n\r\n", "HTTP/1.1 99 x\r\n\r\n",
+                                      "HTTP/1.1 abc\r\n\r\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(weir_http1_parse_response(weir_view_str(bad[i]), &head, &reason), 502);
 }
@@ -306,7 +317,8 @@ static void test_writing(void **state) {
     weir_http1_add_field(&out, WEIR_VIEW("X"), WEIR_VIEW("a\r\nEvil: b\x01"));
     weir_http1_add_chunk(&out, WEIR_VIEW("0123456789abcdef!"));
     weir_http1_add_chunk(&out, WEIR_VIEW(""));
-    assert_view_is(weir_buf_view(&out), "HTTP/1.1 204 No Content\r\nX: a  Evil: b \r\n11\r\n0123456789abcdef!\r\n");
+    assert_view_is(weir_buf_view(&out),
+                   "HTTP/1.1 204 No Content\r\nX: a  Evil: b \r\n11\r\n0123456789abcdef!\r\n");
     weir_buf_done(&out);
 }
 

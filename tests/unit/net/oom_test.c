@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clients are guests: they survive the n-th allocation failing, for every n. The linker sends malloc,
- * calloc and realloc of our own code through the wrappers below; only the client's thread is hit. */
+/* The clients are guests: they survive the n-th allocation failing, for every n. The linker sends
+ * malloc, calloc and realloc of our own code through the wrappers below; only the client's thread
+ * is hit. */
 #include <stdlib.h>
 
 #include "fixture.h"
@@ -39,8 +40,10 @@ void *__wrap_realloc(void *ptr, size_t size) {
 
 static void echo(void *ctx, struct weir_http_request *req) {
     (void)ctx;
-    if (req->is_grpc) weir_http_reply_grpc(req, 0, "words", req->body, WEIR_VIEW(""));
-    else weir_http_reply_view(req, 200, "text/plain", req->body);
+    if (req->is_grpc)
+        weir_http_reply_grpc(req, 0, "words", req->body, WEIR_VIEW(""));
+    else
+        weir_http_reply_view(req, 200, "text/plain", req->body);
 }
 
 static const struct weir_http_route routes[] = {{"POST", "/*", echo, 0, 0}};
@@ -52,14 +55,16 @@ static int run_http(void) {
     struct weir_http_client *client;
     struct weir_http_client_answer answer;
     struct weir_http_client_options options = {.url = f.url};
-    struct weir_http_client_request request = {.method = "POST", .path = "/x",
-                                               .body = weir_view(body, sizeof body)};
+    struct weir_http_client_request request = {
+        .method = "POST", .path = "/x", .body = weir_view(body, sizeof body)};
     int rc = weir_http_client_open(&options, &client, &err);
     if (rc != WEIR_OK) return rc;
     for (int i = 0; i < 3; i++) { /* one that failed does not spoil the next */
         int each = weir_http_client_do(client, &request, &answer, &err);
-        if (each == WEIR_OK) assert_int_equal(answer.body.len, sizeof body);
-        else rc = each;
+        if (each == WEIR_OK)
+            assert_int_equal(answer.body.len, sizeof body);
+        else
+            rc = each;
         if (i == 2) assert_int_equal(each, WEIR_OK);
     }
     weir_http_client_close(client);
@@ -76,8 +81,10 @@ static int run_grpc(void) {
     if (rc != WEIR_OK) return rc;
     for (int i = 0; i < 3; i++) {
         int each = weir_grpc_client_do(client, &call, &answer, &err);
-        if (each == WEIR_OK) assert_int_equal(answer.body.len, sizeof body);
-        else rc = each;
+        if (each == WEIR_OK)
+            assert_int_equal(answer.body.len, sizeof body);
+        else
+            rc = each;
         if (i == 2) assert_int_equal(each, WEIR_OK);
     }
     weir_grpc_client_close(client);
@@ -103,7 +110,8 @@ static void fail_each(int (*run)(void), long at_least) {
             assert_true(n >= at_least); /* the wrappers were in the way */
             return;
         }
-        if (rc != WEIR_OK && rc != WEIR_ENOMEMORY && rc != WEIR_ETOOBIG) fail_msg("allocation %ld: %d", n, rc);
+        if (rc != WEIR_OK && rc != WEIR_ENOMEMORY && rc != WEIR_ETOOBIG)
+            fail_msg("allocation %ld: %d", n, rc);
     }
 }
 

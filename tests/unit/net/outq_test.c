@@ -20,7 +20,8 @@ static void test_bytes_keep_their_order(void **state) {
     weir_buf_init(&in, 64 << 20);
     weir_buf_init(&out, 64 << 20);
     for (int i = 0; i < 400 || q.len; i++) {
-        size_t size = weir_rand_below(&rand, 4) ? weir_rand_below(&rand, 300) : weir_rand_below(&rand, 60000);
+        size_t size =
+            weir_rand_below(&rand, 4) ? weir_rand_below(&rand, 300) : weir_rand_below(&rand, 60000);
         if (i < 400) {
             char *piece = malloc(size ? size : 1);
             for (size_t j = 0; j < size; j++) piece[j] = (char)weir_rand_next(&rand);

@@ -51,9 +51,9 @@ static void test_best_route(void **state) {
         struct weir_arena arena;
         struct weir_http_path_params params = {.count = 0};
         weir_arena_init(&arena, 0);
-        const struct weir_http_route *route =
-            weir_http_route_find(routes, sizeof routes / sizeof *routes, weir_view_str(cases[i].method),
-                                 weir_view_str(cases[i].path), &arena, &params);
+        const struct weir_http_route *route = weir_http_route_find(
+            routes, sizeof routes / sizeof *routes, weir_view_str(cases[i].method),
+            weir_view_str(cases[i].path), &arena, &params);
         if (!route != !cases[i].pattern) fail_msg("%s %s", cases[i].method, cases[i].path);
         if (route) assert_string_equal(route->pattern, cases[i].pattern);
         if (route && cases[i].param) {

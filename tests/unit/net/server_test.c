@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server over loop-back sockets: HTTP/1.1 byte by byte, limits, streams, WebSocket, stopping. */
+/* The server over loop-back sockets: HTTP/1.1 byte by byte, limits, streams, WebSocket, stopping.
+ */
 #include "net/http.h"
 
 #include <pthread.h>
@@ -7,6 +8,7 @@
 
 #include <zlib.h>
 
+#include "base/metric.h"
 #include "base/rand.h"
 #include "fixture.h"
 #include "net/websocket.h"
@@ -18,7 +20,8 @@ static atomic_bool go_on;            /* lets waiting handlers return */
 static struct weir_http_request *kept_request;
 
 static void wait_for(atomic_int *counter, int value) {
-    for (int i = 0; i < 1000 && atomic_load(counter) < value; i++) weir_clock_sleep_ns(5 * WEIR_NS_PER_MS);
+    for (int i = 0; i < 1000 && atomic_load(counter) < value; i++)
+        weir_clock_sleep_ns(5 * WEIR_NS_PER_MS);
     assert_true(atomic_load(counter) >= value);
 }
 
@@ -96,8 +99,10 @@ static void keeps(void *ctx, struct weir_http_request *req) {
 static void socket_texts(void *ctx, struct weir_http_request *req) {
     (void)ctx;
     if (weir_http_accept_websocket(req) != WEIR_OK) {
-        if (!req->is_websocket) weir_http_reply_view(req, 426, NULL, WEIR_VIEW(""));
-        else weir_http_websocket_close(req);
+        if (!req->is_websocket)
+            weir_http_reply_view(req, 426, NULL, WEIR_VIEW(""));
+        else
+            weir_http_websocket_close(req);
         return;
     }
     uint64_t count = 3;
@@ -155,9 +160,9 @@ static int close_server(void **state) {
 
 /* ---- HTTP/1.1 ---- */
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\n"
+#define GET(path)  "GET " path " HTTP/1.1\r\nHost: localhost\r\n"
 #define POST(path) "POST " path " HTTP/1.1\r\nHost: localhost\r\n"
-#define CLOSE "Connection: close\r\n\r\n"
+#define CLOSE      "Connection: close\r\n\r\n"
 
 static char answer[1 << 20];
 
@@ -177,7 +182,8 @@ static void test_methods(void **state) {
     assert_null(strstr(answer, "hello"));
     expect(GET("/nothing") CLOSE, "404 Not Found", "there is nothing at /nothing");
     expect(POST("/hello") CLOSE, "405 Method Not Allowed", "\r\nAllow: GET, HEAD, OPTIONS\r\n");
-    expect("OPTIONS /echo HTTP/1.1\r\nHost: a\r\n" CLOSE, "204 No Content", "Allow: POST, PUT, OPTIONS\r\n");
+    expect("OPTIONS /echo HTTP/1.1\r\nHost: a\r\n" CLOSE, "204 No Content",
+           "Allow: POST, PUT, OPTIONS\r\n");
     expect(GET("/item/a%2Fb%20c") CLOSE, "200 OK", "\r\n\r\na/b c");
     expect(GET("/item/../hello") CLOSE, "400 Bad Request", "leaves its folder");
     expect(GET("/item/%zz") CLOSE, "400 Bad Request", "malformed");
@@ -191,16 +197,20 @@ static void test_methods(void **state) {
 static void test_parameters(void **state) {
     (void)state;
     expect(GET("/params?a=1&b=2&a=x+y%21") CLOSE, "200 OK", "\r\n\r\n[1][x y!].");
-    expect(POST("/params?a=query") "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
-           "Content-Length: 10\r\n" CLOSE "a=form&c=d", "200 OK", "\r\n\r\n[form][query].");
-    expect(POST("/params?a=query") "Content-Type: text/plain\r\nContent-Length: 6\r\n" CLOSE "a=form", "200 OK",
-           "\r\n\r\n[query].");
+    expect(
+        POST("/params?a=query") "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
+                                "Content-Length: 10\r\n" CLOSE "a=form&c=d",
+        "200 OK", "\r\n\r\n[form][query].");
+    expect(POST("/params?a=query") "Content-Type: text/plain\r\nContent-Length: 6\r\n" CLOSE
+                                   "a=form",
+           "200 OK", "\r\n\r\n[query].");
 }
 
 static void test_every_cut_of_a_request(void **state) {
     (void)state;
-    static const char request[] = POST("/pooled-echo") "Transfer-Encoding: chunked\r\n" CLOSE
-                                  "4\r\nabcd\r\n3;x\r\nefg\r\n0\r\nT: u\r\n\r\n";
+    static const char request[] =
+        POST("/pooled-echo") "Transfer-Encoding: chunked\r\n" CLOSE
+                             "4\r\nabcd\r\n3;x\r\nefg\r\n0\r\nT: u\r\n\r\n";
     for (size_t cut = 1; cut < sizeof request - 1; cut += 3) {
         int fd = dial_raw(&f);
         send_raw(fd, request, cut);
@@ -214,11 +224,15 @@ static void test_every_cut_of_a_request(void **state) {
 
 static void test_pipelining_keeps_order(void **state) {
     (void)state;
-    ask_raw(&f, GET("/item/1") "\r\n\r\n" GET("/pooled") "\r\n" POST("/echo") "Content-Length: 3\r\n\r\n[3]"
-            GET("/streams?blocks=1") "\r\n" GET("/item/5") CLOSE GET("/item/6") CLOSE,
-            answer, sizeof answer, NULL);
+    ask_raw(
+        &f,
+        GET("/item/1") "\r\n\r\n" GET("/pooled") "\r\n" POST(
+            "/echo") "Content-Length: 3\r\n\r\n[3]" GET("/streams?blocks=1") "\r\n" GET("/item/5")
+            CLOSE GET("/item/6") CLOSE,
+        answer, sizeof answer, NULL);
     const char *at = answer;
-    static const char *const expected[] = {"\r\n\r\n1HTTP", "hello\n", "[3]", "aaaa\r\n0\r\n\r\n", "\r\n\r\n5"};
+    static const char *const expected[] = {"\r\n\r\n1HTTP", "hello\n", "[3]", "aaaa\r\n0\r\n\r\n",
+                                           "\r\n\r\n5"};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         at = strstr(at, expected[i]);
         if (!at) fail_msg("answer %zu is missing: %s", i, answer);
@@ -238,7 +252,8 @@ static void test_expect_continue(void **state) {
     assert_non_null(strstr(answer, "\r\n\r\nhello"));
     close(fd);
     /* refused by its head: no 100 first */
-    expect(POST("/tiny") "Content-Length: 11\r\nExpect: 100-continue\r\n\r\n", "413 ", "larger than 10 bytes");
+    expect(POST("/tiny") "Content-Length: 11\r\nExpect: 100-continue\r\n\r\n", "413 ",
+           "larger than 10 bytes");
 }
 
 static size_t gzip_zeros(size_t size, char *to, size_t room) {
@@ -258,11 +273,16 @@ static void test_body_limits(void **state) {
     (void)state;
     expect(POST("/tiny") "Content-Length: 10\r\n" CLOSE "0123456789", "200 ", "0123456789");
     expect(POST("/tiny") "Content-Length: 11\r\n\r\n0123456789a", "413 ", "larger than 10 bytes");
-    expect(POST("/tiny") "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n", "413 ", "larger");
+    expect(
+        POST("/tiny") "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n",
+        "413 ", "larger");
     expect(POST("/tiny") "Transfer-Encoding: chunked\r\n\r\nx", "400 ", "chunk size is malformed");
-    expect(POST("/echo") "Content-Encoding: br\r\nContent-Length: 1\r\n" CLOSE "x", "415 ", "gzip, deflate, zstd");
-    expect(POST("/echo") "Content-Encoding: gzip\r\nContent-Length: 4\r\n" CLOSE "junk", "400 ", "damaged");
-    expect(POST("/nothing") "Content-Length: 1000000\r\n\r\n", "404 ", "nothing at"); /* not waited for */
+    expect(POST("/echo") "Content-Encoding: br\r\nContent-Length: 1\r\n" CLOSE "x", "415 ",
+           "gzip, deflate, zstd");
+    expect(POST("/echo") "Content-Encoding: gzip\r\nContent-Length: 4\r\n" CLOSE "junk", "400 ",
+           "damaged");
+    expect(POST("/nothing") "Content-Length: 1000000\r\n\r\n", "404 ",
+           "nothing at"); /* not waited for */
 }
 
 static void test_gzip_bomb(void **state) {
@@ -270,7 +290,8 @@ static void test_gzip_bomb(void **state) {
     char bomb[65536], head[200];
     size_t size = gzip_zeros(32 << 20, bomb, sizeof bomb);
     for (int i = 0; i < 2; i++) {
-        snprintf(head, sizeof head, POST("%s") "Content-Encoding: gzip\r\nContent-Length: %zu\r\n" CLOSE,
+        snprintf(head, sizeof head,
+                 POST("%s") "Content-Encoding: gzip\r\nContent-Length: %zu\r\n" CLOSE,
                  i ? "/pooled-echo" : "/echo", size);
         int fd = dial_raw(&f);
         send_raw(fd, head, strlen(head));
@@ -320,11 +341,13 @@ static void test_hosts_and_origins(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char request[300];
-        snprintf(request, sizeof request, "GET /hello HTTP/1.1\r\nHost: %s\r\n%s%s%s" CLOSE, cases[i].host,
-                 cases[i].origin[0] ? "Origin: " : "", cases[i].origin, cases[i].origin[0] ? "\r\n" : "");
+        snprintf(request, sizeof request, "GET /hello HTTP/1.1\r\nHost: %s\r\n%s%s%s" CLOSE,
+                 cases[i].host, cases[i].origin[0] ? "Origin: " : "", cases[i].origin,
+                 cases[i].origin[0] ? "\r\n" : "");
         expect(request, cases[i].allowed ? "200 " : "403 ", "");
     }
-    expect("GET http://evil.example/hello HTTP/1.1\r\nHost: localhost\r\n" CLOSE, "403 ", "--allow-host");
+    expect("GET http://evil.example/hello HTTP/1.1\r\nHost: localhost\r\n" CLOSE, "403 ",
+           "--allow-host");
 }
 
 static void test_gzip_answer(void **state) {
@@ -337,7 +360,9 @@ static void test_gzip_answer(void **state) {
     weir_buf_done(&request);
     assert_non_null(strstr(answer, "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n"));
     char *body = strstr(answer, "\r\n\r\n") + 4, plain[6000];
-    z_stream z = {.next_in = (Bytef *)body, .avail_in = (uInt)(answer + len - body), .next_out = (Bytef *)plain,
+    z_stream z = {.next_in = (Bytef *)body,
+                  .avail_in = (uInt)(answer + len - body),
+                  .next_out = (Bytef *)plain,
                   .avail_out = sizeof plain};
     assert_int_equal(inflateInit2(&z, 31), Z_OK);
     assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
@@ -374,7 +399,8 @@ static void test_slow_reader_holds_the_writer(void **state) {
 static void test_peer_that_goes_cancels(void **state) {
     (void)state;
     int fd = dial_raw(&f);
-    send_raw(fd, GET("/streams?blocks=1000000") "\r\n", strlen(GET("/streams?blocks=1000000") "\r\n"));
+    send_raw(fd, GET("/streams?blocks=1000000") "\r\n",
+             strlen(GET("/streams?blocks=1000000") "\r\n"));
     receive_raw(fd, answer, 2000, "aaaa");
     close(fd);
     wait_for(&canceled, 1);
@@ -455,7 +481,8 @@ static void test_full_pool_is_busy(void **state) {
     atomic_store(&go_on, true);
     for (int i = 0; i < many; i++) {
         receive_raw(fds[i], answer, sizeof answer, NULL);
-        refused += strstr(answer, "HTTP/1.1 503 ") != NULL && strstr(answer, "Retry-After: 1\r\n") != NULL;
+        refused +=
+            strstr(answer, "HTTP/1.1 503 ") != NULL && strstr(answer, "Retry-After: 1\r\n") != NULL;
         close(fds[i]);
     }
     assert_true(refused >= 8 && refused <= 12);
@@ -485,9 +512,11 @@ static void test_slow_peers_are_ended(void **state) {
     struct weir_http_options options = {.idle_timeout_ms = 150, .header_timeout_ms = 100};
     fixture_close(&f);
     open_with(&options, NULL);
-    int silent = dial_raw(&f), half_head = dial_raw(&f), half_body = dial_raw(&f), idle = dial_raw(&f);
+    int silent = dial_raw(&f), half_head = dial_raw(&f), half_body = dial_raw(&f),
+        idle = dial_raw(&f);
     send_raw(half_head, "GET /hel", 8);
-    send_raw(half_body, POST("/echo") "Content-Length: 5\r\n\r\nab", strlen(POST("/echo") "Content-Length: 5\r\n\r\nab"));
+    send_raw(half_body, POST("/echo") "Content-Length: 5\r\n\r\nab",
+             strlen(POST("/echo") "Content-Length: 5\r\n\r\nab"));
     send_raw(idle, GET("/hello") "\r\n", strlen(GET("/hello") "\r\n"));
     assert_int_equal(receive_raw(silent, answer, sizeof answer, NULL), 0);
     receive_raw(half_head, answer, sizeof answer, NULL);
@@ -565,23 +594,71 @@ static void test_addresses(void **state) {
     snprintf(taken, sizeof taken, "127.0.0.1:%u", f.port);
     const struct {
         const char *listen, *words;
-    } bad[] = {{taken, "the port is taken"}, {"127.0.0.1", "write host:port"}, {"127.0.0.1:x", "write host:port"},
-               {"192.0.2.1:0", "no interface has this address"}, {"[::1:80", "write host:port"}};
+    } bad[] = {{taken, "the port is taken"},
+               {"127.0.0.1", "write host:port"},
+               {"127.0.0.1:x", "write host:port"},
+               {"192.0.2.1:0", "no interface has this address"},
+               {"[::1:80", "write host:port"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct weir_http_door door = {.listen = bad[i].listen, .name = "bad"};
         assert_int_not_equal(weir_http_server_add_door(f.server, &door, &port, &err), WEIR_OK);
         if (!strstr(err.message, bad[i].words)) fail_msg("%s", err.message);
     }
-    struct weir_http_door door = {.listen = ":0", .name = "everywhere", .routes = routes, .routes_count = 1};
+    struct weir_http_door door = {
+        .listen = ":0", .name = "everywhere", .routes = routes, .routes_count = 1};
     assert_int_equal(weir_http_server_add_door(f.server, &door, &port, &err), WEIR_OK);
     assert_int_not_equal(port, 0);
     assert_int_not_equal(port, f.port);
 }
 
+/* ---- counters ---- */
+
+struct wanted_metric {
+    const char *name, *labels;
+    double value;
+};
+
+static void find_metric(void *arg, const struct weir_metric *metric) {
+    struct wanted_metric *wanted = arg;
+    if (strcmp(metric->name, wanted->name) == 0 && strcmp(metric->labels, wanted->labels) == 0)
+        wanted->value = weir_metric_get(metric);
+}
+
+static double metric(const char *name, const char *labels) {
+    struct wanted_metric wanted = {name, labels, -1};
+    weir_metric_each(find_metric, &wanted);
+    return wanted.value;
+}
+
+static void test_counters(void **state) {
+    (void)state;
+    static const char requests[] = "weir_http_requests_total",
+                      refused[] = "weir_http_refused_total";
+    double good = metric(requests, "door=\"test\",code=\"2xx\"");
+    double bad = metric(requests, "door=\"test\",code=\"4xx\"");
+    double not_found = metric(refused, "door=\"test\",reason=\"not_found\"");
+    double malformed = metric(refused, "door=\"test\",reason=\"malformed\"");
+    double received = metric("weir_http_received_bytes_total", "door=\"test\"");
+    expect(GET("/hello") CLOSE, "200 ", "");
+    expect(POST("/echo") "Content-Length: 5\r\n" CLOSE "12345", "200 ", "");
+    expect(GET("/nothing") CLOSE, "404 ", "");
+    expect("x\r\n\r\n", "400 ", "");
+    assert_true(metric(requests, "door=\"test\",code=\"2xx\"") == good + 2);
+    assert_true(metric(requests, "door=\"test\",code=\"4xx\"") == bad + 2);
+    assert_true(metric(refused, "door=\"test\",reason=\"not_found\"") == not_found + 1);
+    assert_true(metric(refused, "door=\"test\",reason=\"malformed\"") == malformed + 1);
+    assert_true(metric("weir_http_received_bytes_total", "door=\"test\"") == received + 5);
+    int fd = dial_raw(&f);
+    send_raw(fd, GET("/hello") "\r\n", strlen(GET("/hello") "\r\n"));
+    receive_raw(fd, answer, sizeof answer, "hello\n");
+    assert_true(metric("weir_http_connections", "door=\"test\"") >= 1);
+    close(fd);
+}
+
 /* ---- WebSocket ---- */
 
-#define UPGRADE                                                                       \
-    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"      \
+#define UPGRADE                                                                                    \
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"                   \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 static void send_frame(int fd, int first, const char *payload, size_t len) {
@@ -630,7 +707,8 @@ static void test_websocket_ends(void **state) {
     };
     for (size_t i = 0; i < 2; i++) {
         int fd = dial_raw(&f);
-        send_raw(fd, GET("/socket?count=100000000") UPGRADE, strlen(GET("/socket?count=100000000") UPGRADE));
+        send_raw(fd, GET("/socket?count=100000000") UPGRADE,
+                 strlen(GET("/socket?count=100000000") UPGRADE));
         receive_raw(fd, answer, 1000, "text 2");
         send_frame(fd, ends[i].first, ends[i].payload, ends[i].len);
         wait_for(&canceled, (int)i + 1);
@@ -643,11 +721,13 @@ static void test_websocket_ends(void **state) {
 
 /* ---- HTTP/2 ---- */
 
-#define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" "\0\0\0\x04\0\0\0\0\0"
+#define H2_PREFACE                                                                                 \
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"                                                             \
+    "\0\0\0\x04\0\0\0\0\0"
 
 static void add_h2_request(struct weir_buf *out, uint32_t stream_id, bool reset) {
-    uint8_t id[4] = {(uint8_t)(stream_id >> 24), (uint8_t)(stream_id >> 16), (uint8_t)(stream_id >> 8),
-                     (uint8_t)stream_id};
+    uint8_t id[4] = {(uint8_t)(stream_id >> 24), (uint8_t)(stream_id >> 16),
+                     (uint8_t)(stream_id >> 8), (uint8_t)stream_id};
     /* HPACK: GET, http, /waits and localhost as literals */
     static const char block[] = "\x82\x86\x04\x06/waits\x01\x09localhost";
     weir_buf_add(out, "\0\0", 2);
@@ -696,7 +776,8 @@ static void test_h2_stream_limit(void **state) {
     size_t len = (size_t)recv(fd, answer, sizeof answer, 0);
     size_t refused = 0;
     for (size_t i = 0; i + 13 <= len; i++)
-        refused += memcmp(answer + i, "\0\0\x04\x03\0", 5) == 0 && memcmp(answer + i + 9, "\0\0\0\x07", 4) == 0;
+        refused += memcmp(answer + i, "\0\0\x04\x03\0", 5) == 0 &&
+                   memcmp(answer + i + 9, "\0\0\0\x07", 4) == 0;
     assert_true(refused >= 200 - 128);
     close(fd);
     weir_buf_done(&out);
@@ -708,7 +789,8 @@ static void test_mutated_requests(void **state) {
     (void)state;
     uint64_t seed = weir_rand_seed();
     struct weir_rand rand;
-    static const char h1[] = POST("/echo") "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n" GET("/hello") "\r\n";
+    static const char h1[] = POST(
+        "/echo") "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n" GET("/hello") "\r\n";
     print_message("seed %llu\n", (unsigned long long)seed);
     weir_rand_init(&rand, seed);
     for (int i = 0; i < 300; i++) {
@@ -722,7 +804,8 @@ static void test_mutated_requests(void **state) {
         }
         size_t from = i % 2 ? 0 : 24;
         for (uint64_t n = weir_rand_below(&rand, 4); n > 0; n--)
-            bytes.ptr[from + weir_rand_below(&rand, bytes.len - from)] = (char)weir_rand_next(&rand);
+            bytes.ptr[from + weir_rand_below(&rand, bytes.len - from)] =
+                (char)weir_rand_next(&rand);
         int fd = dial_raw(&f);
         send_raw(fd, bytes.ptr, bytes.len);
         shutdown(fd, SHUT_WR);
@@ -764,6 +847,7 @@ int main(void) {
         TEST(test_answer_after_the_server_is_gone),
         TEST(test_stop_finishes_what_is_in_flight),
         TEST(test_addresses),
+        TEST(test_counters),
         TEST(test_websocket),
         TEST(test_websocket_ends),
         TEST(test_rapid_reset_is_ended),

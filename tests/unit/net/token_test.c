@@ -23,7 +23,8 @@ static void test_lists(void **state) {
     assert_true(weir_http_list_has(WEIR_VIEW(" ,, close;x=1"), "close"));
     assert_false(weir_http_list_has(WEIR_VIEW("closed"), "close"));
     assert_false(weir_http_list_has(WEIR_VIEW(""), "close"));
-    assert_true(weir_http_media_is(WEIR_VIEW("Application/JSON ; charset=utf-8"), "application/json"));
+    assert_true(
+        weir_http_media_is(WEIR_VIEW("Application/JSON ; charset=utf-8"), "application/json"));
     assert_false(weir_http_media_is(WEIR_VIEW("application/jsonx"), "application/json"));
 }
 
@@ -33,9 +34,10 @@ static void test_accepts(void **state) {
         const char *value;
         bool gzip;
     } cases[] = {
-        {"", false},          {"gzip", true},           {"deflate, GZIP;q=0.5", true}, {"gzip;q=0", false},
-        {"gzip;q=0.0", false}, {"*", true},             {"*;q=0", false},              {"identity", false},
-        {"*;q=1, gzip;q=0", false}, {"br, zstd", false}, {"gzip ; q=1", true},          {"*;q=0, gzip", true},
+        {"", false},         {"gzip", true},        {"deflate, GZIP;q=0.5", true},
+        {"gzip;q=0", false}, {"gzip;q=0.0", false}, {"*", true},
+        {"*;q=0", false},    {"identity", false},   {"*;q=1, gzip;q=0", false},
+        {"br, zstd", false}, {"gzip ; q=1", true},  {"*;q=0, gzip", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (weir_http_accepts(weir_view_str(cases[i].value), "gzip") != cases[i].gzip)

@@ -59,8 +59,12 @@ static void test_messages(void **state) {
     add_frame(&b, 0x80, WEIR_VIEW("three"), true);
     add_frame(&b, 0x82, WEIR_VIEW("\xff\xfe"), true);
     add_frame(&b, 0x81, WEIR_VIEW(""), true);
-    add_frame(&b, 0x88, WEIR_VIEW("\x03\xe8" "bye"), true);
-    check(&b, "1:hello 9:are you there 10:yes 1:one two three 2:\xff\xfe 1: 8:\x03\xe8" "bye ");
+    add_frame(&b, 0x88,
+              WEIR_VIEW("\x03\xe8"
+                        "bye"),
+              true);
+    check(&b, "1:hello 9:are you there 10:yes 1:one two three 2:\xff\xfe 1: 8:\x03\xe8"
+              "bye ");
     weir_buf_done(&b);
 }
 
@@ -72,12 +76,12 @@ static void test_violations(void **state) {
         bool masked;
         const char *expected;
     } cases[] = {
-        {0x81, WEIR_VIEW_INIT("x"), false, "-1002"},     /* not masked */
-        {0xc1, WEIR_VIEW_INIT("x"), true, "-1002"},      /* reserved bit */
-        {0x83, WEIR_VIEW_INIT("x"), true, "-1002"},      /* unknown opcode */
-        {0x80, WEIR_VIEW_INIT("x"), true, "-1002"},      /* nothing to continue */
-        {0x09, WEIR_VIEW_INIT("x"), true, "-1002"},      /* fragmented control frame */
-        {0x88, WEIR_VIEW_INIT("\x03"), true, "-1002"},   /* half a close code */
+        {0x81, WEIR_VIEW_INIT("x"), false, "-1002"},       /* not masked */
+        {0xc1, WEIR_VIEW_INIT("x"), true, "-1002"},        /* reserved bit */
+        {0x83, WEIR_VIEW_INIT("x"), true, "-1002"},        /* unknown opcode */
+        {0x80, WEIR_VIEW_INIT("x"), true, "-1002"},        /* nothing to continue */
+        {0x09, WEIR_VIEW_INIT("x"), true, "-1002"},        /* fragmented control frame */
+        {0x88, WEIR_VIEW_INIT("\x03"), true, "-1002"},     /* half a close code */
         {0x88, WEIR_VIEW_INIT("\x03\xed"), true, "-1002"}, /* 1005 is not for the wire */
         {0x88, WEIR_VIEW_INIT("\x03\xe8\xff"), true, "-1007"},
         {0x81, WEIR_VIEW_INIT("\xff"), true, "-1007"},
@@ -131,11 +135,13 @@ static void test_accept_key(void **state) {
 static void test_sha1(void **state) {
     (void)state;
     static const struct {
-        const char *message, *hex; /* FIPS 180-4 examples, and one of 64 bytes by Python's hashlib */
+        const char *message,
+            *hex; /* FIPS 180-4 examples, and one of 64 bytes by Python's hashlib */
     } cases[] = {
         {"", "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
         {"abc", "a9993e364706816aba3e25717850c26c9cd0d89d"},
-        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
         {"0123456789012345678901234567890123456789012345678901234567890123",
          "cf0800f7644ace3cb4c3fa33388d3ba0ea3c8b6e"},
     };
