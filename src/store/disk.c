@@ -82,7 +82,7 @@ int weir_disk_sync_dir(struct weir_disk *disk, const char *path, struct weir_err
 /* Makes the temp file durable; it stays behind on failure, the caller removes it. */
 static int write_temp(struct weir_disk *disk, const char *temp, struct weir_view content,
                       struct weir_error *reterr) {
-    int fd;
+    int fd = -1;
     int rc = weir_disk_create(disk, temp, &fd, reterr);
     if (rc != WEIR_OK) return rc;
     rc = weir_disk_write(disk, fd, content.ptr, content.len, 0);

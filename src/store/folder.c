@@ -86,7 +86,7 @@ int weir_store_folder_open(struct weir_disk *disk, const char *path, int *ret_fd
     int rc = weir_fs_make_dirs(path, &err);
     if (rc != WEIR_OK)
         return weir_error_set(reterr, rc, "%s; make it writable or choose another with --data", err.message);
-    int fd;
+    int fd = -1;
     rc = lock_folder(path, &fd, reterr);
     if (rc != WEIR_OK) return rc;
     rc = check_version(disk, path, reterr);

@@ -10,7 +10,7 @@
 enum {
     GROUP_RECORDS_MAX = 4096,
     GROUP_BYTES_MAX = 16 << 20, /* one fsync's worth */
-    BUSY_RETRY_MS = 1000,
+    BUSY_RETRY_MS = 300,
     FULL_RETRY_MS = 5000,
 };
 static const int64_t tick_ns = WEIR_NS_PER_S;

@@ -82,8 +82,8 @@ static int parse_meta(struct weir_part *part, struct weir_view meta, struct weir
 }
 
 static int load_meta(struct weir_part *part, struct weir_error *reterr) {
-    uint64_t offset;
-    uint32_t len, crc;
+    uint64_t offset = 0;
+    uint32_t len = 0, crc = 0;
     int rc = read_trailer(part, &offset, &len, &crc, reterr);
     if (rc != WEIR_OK) return rc;
     char *meta = malloc((size_t)len + 1);

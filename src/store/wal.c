@@ -136,7 +136,7 @@ static int start_segment(struct weir_wal *wal, uint64_t first_seq, struct weir_e
     char path[PATH_MAX];
     if (!weir_wal_segment_path(wal, first_seq, path, sizeof path))
         return weir_error_set(reterr, WEIR_EINVALID, "path too long: %s", wal->path);
-    int fd;
+    int fd = -1;
     int rc = weir_disk_create(wal->disk, path, &fd, reterr);
     if (rc != WEIR_OK) return rc;
     struct weir_buf header;

@@ -139,7 +139,7 @@ static int scan_segment(struct scan *scan, struct weir_wal_segment *segment, boo
                         struct weir_error *reterr) {
     struct weir_wal *wal = scan->wal;
     char path[PATH_MAX];
-    int fd;
+    int fd = -1;
     if (!weir_wal_segment_path(wal, segment->first_seq, path, sizeof path))
         return weir_error_set(reterr, WEIR_EINVALID, "path too long: %s", wal->path);
     int rc = weir_disk_open(wal->disk, path, &fd, reterr);
