@@ -14,13 +14,14 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards first and cou
 static struct weir_instrumentation *_Atomic first;
 static int count;
 
-static struct weir_instrumentation *find(enum weir_instrumentation_kind kind, struct weir_view name,
-                                         struct weir_view version) {
-    struct weir_instrumentation *it = first;
-    while (it && !(it->kind == kind && weir_view_eq(it->name, name) &&
-                   weir_view_eq(it->version, version)))
-        it = it->next;
-    return it;
+/* The link that holds the scope, or the last one, which is NULL. */
+static struct weir_instrumentation *_Atomic *find(enum weir_instrumentation_kind kind,
+                                                  struct weir_view name, struct weir_view version) {
+    struct weir_instrumentation *_Atomic *at = &first, *it;
+    while ((it = *at) && !(it->kind == kind && weir_view_eq(it->name, name) &&
+                           weir_view_eq(it->version, version)))
+        at = &it->next;
+    return at;
 }
 
 /* One block: the struct, then the encoded scope, which holds both names. */
@@ -47,10 +48,9 @@ struct weir_instrumentation *weir_instrumentation_get(enum weir_instrumentation_
     struct weir_view n = weir_view_upto(weir_view_str(name), NAME_SIZE_MAX);
     struct weir_view v = weir_view_upto(weir_view_str(version), NAME_SIZE_MAX);
     pthread_mutex_lock(&lock);
-    struct weir_instrumentation *it = find(kind, n, v);
+    struct weir_instrumentation *_Atomic *at = find(kind, n, v), *it = *at;
     if (!it && count < COUNT_MAX && (it = make(kind, n, v))) {
-        it->next = first;
-        first = it;
+        *at = it;
         count++;
     }
     pthread_mutex_unlock(&lock);

@@ -18,12 +18,12 @@ enum weir_instrumentation_kind {
 };
 
 struct weir_instrumentation {
-    struct weir_instrumentation *next; /* of all, newest first */
+    struct weir_instrumentation *_Atomic next; /* of all, in the order in which they were made */
     enum weir_instrumentation_kind kind;
     struct weir_view name, version; /* valid UTF-8 */
     struct weir_view encoded;       /* field `scope` (1) of a Scope… message, with its tag */
     atomic_int severity_min;        /* loggers */
-    _Atomic(struct weir_instrument *) instruments; /* meters: newest first */
+    _Atomic(struct weir_instrument *) instruments; /* meters: the first */
 };
 
 /* The public handles. */
@@ -40,7 +40,7 @@ struct weir_logger {
 /* Finds or makes one; NULL when memory is out or there are 4096 already. Copies the names. */
 struct weir_instrumentation *weir_instrumentation_get(enum weir_instrumentation_kind kind,
                                                       const char *name, const char *version);
-/* The newest; follow `next`. */
+/* The first made; follow `next`. */
 struct weir_instrumentation *weir_instrumentation_first(void);
 pthread_mutex_t *weir_instrumentation_lock(void); /* for fork */
 

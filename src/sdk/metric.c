@@ -44,12 +44,13 @@ struct weir_callback {
 struct weir_observer {
     struct weir_snapshot *snapshot;
     const struct weir_instrument *instrument;
+    uint32_t first; /* the instrument's first point */
 };
 
 static pthread_mutex_t collecting = PTHREAD_MUTEX_INITIALIZER; /* one collection at a time */
 #define FOUR PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER
 static pthread_mutex_t stripes[STRIPES] = {FOUR, FOUR, FOUR, FOUR};
-static atomic_uint instruments_count;
+static unsigned instruments_count; /* guarded by weir_instrumentation_lock */
 
 static pthread_mutex_t *lock_of(const struct weir_instrument *instrument) {
     return &stripes[((uintptr_t)instrument >> 6) % STRIPES];
@@ -393,14 +394,14 @@ struct weir_instrument *weir_instrument_get(struct weir_meter *meter, enum weir_
         memcpy(&known, options, options->struct_size < sizeof known ? options->struct_size : sizeof known);
     weir_sdk_continue_after_fork();
     pthread_mutex_lock(weir_instrumentation_lock());
-    struct weir_instrument *it = atomic_load(&meter->info.instruments);
-    while (it && !weir_view_eq_nocase(it->name, n)) it = it->next;
-    if (it && it->type != type) it = NULL;
-    else if (!it && atomic_load(&instruments_count) < INSTRUMENTS_MAX &&
-             (it = make_instrument(meter, type, n, weir_view_str(unit), weir_view_str(description), &known))) {
-        it->next = atomic_load(&meter->info.instruments);
-        atomic_store(&meter->info.instruments, it);
-        atomic_fetch_add(&instruments_count, 1);
+    struct weir_instrument *_Atomic *at = &meter->info.instruments, *it;
+    while ((it = *at) && !weir_view_eq_nocase(it->name, n)) at = &it->next;
+    if (it && it->type != type) {
+        it = NULL;
+    } else if (!it && instruments_count < INSTRUMENTS_MAX &&
+               (it = make_instrument(meter, type, n, weir_view_str(unit), weir_view_str(description), &known))) {
+        *at = it;
+        instruments_count++;
     }
     pthread_mutex_unlock(weir_instrumentation_lock());
     return it;
@@ -433,17 +434,24 @@ void weir_instrument_unobserve(struct weir_instrument *instrument, int id) {
     free(found);
 }
 
+/* The point that this collection's callbacks have reported for the same attributes, or NULL. */
+static struct weir_point *reported(const struct weir_observer *observer, struct weir_view attrs) {
+    for (uint32_t i = observer->first; i < observer->snapshot->count; i++)
+        if (weir_view_eq(observer->snapshot->points[i].attrs, attrs)) return &observer->snapshot->points[i];
+    return NULL;
+}
+
 void weir_observer_record(struct weir_observer *observer, double value,
                           const struct weir_attribute *attrs, size_t count) {
     struct weir_snapshot *snapshot = observer->snapshot;
     struct weir_buf buf;
     weir_buf_init(&buf, ATTRS_SIZE_MAX);
     if (weir_attr_add_canonical(&buf, WEIR_ATTR_TAG_NUMBER, attrs, attrs ? count : 0)) {
-        struct weir_point *point =
-            WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room);
-        if (point)
-            *point = (struct weir_point){.instrument = observer->instrument, .f64 = value,
+        struct weir_point *point = reported(observer, weir_buf_view(&buf));
+        if (!point && (point = WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room)))
+            *point = (struct weir_point){.instrument = observer->instrument,
                                          .attrs = weir_arena_copy(&snapshot->arena, weir_buf_view(&buf))};
+        if (point) point->f64 = value;
     }
     weir_buf_done(&buf);
 }
@@ -491,12 +499,11 @@ static void read_series(const struct weir_series *series, struct weir_snapshot *
 
 static void collect_instrument(struct weir_instrument *it, struct weir_snapshot *snapshot) {
     static _Atomic int64_t started_ns;
-    struct weir_observer observer = {snapshot, it};
+    struct weir_observer observer = {snapshot, it, snapshot->count};
     int64_t none = 0;
     atomic_compare_exchange_strong(&started_ns, &none, snapshot->time_ns);
-    uint32_t before = snapshot->count;
     for (struct weir_callback *cb = it->callbacks; cb; cb = cb->next) cb->observe(cb->arg, &observer);
-    for (uint32_t i = before; i < snapshot->count && !is_gauge(it); i++)
+    for (uint32_t i = observer.first; i < snapshot->count && !is_gauge(it); i++)
         snapshot->points[i].start_ns = started_ns;
     pthread_mutex_lock(lock_of(it));
     for (uint32_t i = 0; i < it->slots_count; i++)

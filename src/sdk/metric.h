@@ -23,7 +23,7 @@ enum {
 };
 
 struct weir_instrument {
-    struct weir_instrument *next; /* of the same meter, newest first */
+    struct weir_instrument *_Atomic next; /* of the same meter, in the order in which they were made */
     const struct weir_meter *meter;
     enum weir_instrument_type type;
     bool is_double;
