@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a compressed body: never harm, never more than the limit; what we compress comes back. */
+/* Any bytes as a compressed body: never harm, never more than the limit; what we compress comes
+ * back. */
 #include "fuzz.h"
 #include "wire/gzip.h"
 #include "wire/snappy.h"
@@ -10,7 +11,8 @@ enum { LIMIT = 1 << 20 };
 typedef int decode(struct weir_view in, struct weir_buf *out, struct weir_error *reterr);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static decode *const decoders[] = {weir_gzip_decode, weir_zlib_decode, weir_snappy_decode, weir_zstd_decode};
+    static decode *const decoders[] = {weir_gzip_decode, weir_zlib_decode, weir_snappy_decode,
+                                       weir_zstd_decode};
     struct weir_view in = weir_view(data, size);
     struct weir_buf out, back;
     for (size_t i = 0; i < 4; i++) {

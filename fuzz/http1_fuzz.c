@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as an HTTP/1.1 connection: never harm, and the same messages however the bytes are cut. */
+/* Any bytes as an HTTP/1.1 connection: never harm, and the same messages however the bytes are cut.
+ */
 #include "fuzz.h"
 #include "net/http1.h"
 
@@ -14,9 +15,11 @@ static void read_all(struct weir_view input, size_t step, struct weir_buf *out) 
         int rc = 0;
         while (rc == 0 && len == 0 && visible < input.len) {
             visible = visible + step < input.len ? visible + step : input.len;
-            rc = weir_http1_head_find(weir_view(input.ptr + start, visible - start), &scan, &len, &reason);
+            rc = weir_http1_head_find(weir_view(input.ptr + start, visible - start), &scan, &len,
+                                      &reason);
         }
-        if (rc == 0 && len) rc = weir_http1_parse_request(weir_view(input.ptr + start, len), &head, &reason);
+        if (rc == 0 && len)
+            rc = weir_http1_parse_request(weir_view(input.ptr + start, len), &head, &reason);
         weir_buf_printf(out, "%d %s|", rc, rc ? reason : "");
         if (rc || len == 0) return;
         weir_buf_add_view(out, head.method);

@@ -3,8 +3,8 @@
 #include "fuzz.h"
 #include "wire/json.h"
 
-static void write_token(struct weir_json_writer *w, struct weir_json *json, enum weir_json_token token,
-                        struct weir_arena *arena) {
+static void write_token(struct weir_json_writer *w, struct weir_json *json,
+                        enum weir_json_token token, struct weir_arena *arena) {
     switch (token) {
     case WEIR_JSON_OBJECT: weir_json_begin_object(w); break;
     case WEIR_JSON_OBJECT_END: weir_json_end_object(w); break;

@@ -3,7 +3,8 @@
 #include "fuzz.h"
 #include "otlp/json.h"
 
-static bool write_json(const struct weir_otlp_message *message, struct weir_view bytes, struct weir_buf *out) {
+static bool write_json(const struct weir_otlp_message *message, struct weir_view bytes,
+                       struct weir_buf *out) {
     struct weir_json_writer w = weir_json_writer(out);
     return weir_otlp_json_add(&w, message, bytes);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as an Export request: never harm; what decodes survives the way through OTLP/JSON with as
- * many records, and what the index shows can be encoded again. */
+/* Any bytes as an Export request: never harm; what decodes survives the way through OTLP/JSON with
+ * as many records, and what the index shows can be encoded again. */
 #include "fuzz.h"
 #include "otlp/encode.h"
 #include "otlp/json.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any metric, unit and attribute names: what comes out is valid in Prometheus. The input is split at
- * newlines: name, unit, attribute keys. */
+/* Any metric, unit and attribute names: what comes out is valid in Prometheus. The input is split
+ * at newlines: name, unit, attribute keys. */
 #include "fuzz.h"
 #include "otlp/prometheus.h"
 
@@ -8,7 +8,8 @@ static void must_be_name(struct weir_view name, bool colons) {
     MUST(name.len > 0);
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colons && c == ':');
+        bool letter =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colons && c == ':');
         MUST(letter || (i > 0 && c >= '0' && c <= '9'));
     }
 }
@@ -20,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct weir_attr attrs[32];
     uint32_t count = 0;
     weir_arena_init(&arena, 1 << 26);
-    for (enum weir_metric_type type = WEIR_METRIC_TYPE_GAUGE; type <= WEIR_METRIC_TYPE_SUMMARY; type++)
+    for (enum weir_metric_type type = WEIR_METRIC_TYPE_GAUGE; type <= WEIR_METRIC_TYPE_SUMMARY;
+         type++)
         must_be_name(weir_prometheus_metric_name(&arena, name, unit, type, size % 2), true);
     while (rest.len && count < 32) {
         struct weir_view key = weir_view_cut(&rest, '\n');

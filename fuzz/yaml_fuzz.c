@@ -8,7 +8,9 @@ static uint32_t walk(const struct weir_yaml *node, uint32_t depth) {
     MUST(node->line > 0 && node->column > 0);
     uint32_t weight = 1;
     for (uint32_t i = 0; i < node->count; i++) {
-        if (node->keys) MUST(weir_yaml_get(node, "") || node->keys[i]->text.len || node->keys[i]->type <= WEIR_YAML_STRING);
+        if (node->keys)
+            MUST(weir_yaml_get(node, "") || node->keys[i]->text.len ||
+                 node->keys[i]->type <= WEIR_YAML_STRING);
         weight += walk(node->items[i], depth + 1);
     }
     return weight;

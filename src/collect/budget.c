@@ -7,9 +7,12 @@
 #include "base/error.h"
 #include "base/metric.h"
 
-WEIR_GAUGE(used_bytes, "weir_admission_used_bytes", "Bytes of batches between the doors and the disk.", "");
-WEIR_GAUGE(limit_bytes, "weir_admission_limit_bytes", "Bytes of batches that may be under way.", "");
-WEIR_COUNTER(refused, "weir_admission_refused_total", "Requests refused because too much was under way.", "");
+WEIR_GAUGE(used_bytes, "weir_admission_used_bytes",
+           "Bytes of batches between the doors and the disk.", "");
+WEIR_GAUGE(limit_bytes, "weir_admission_limit_bytes", "Bytes of batches that may be under way.",
+           "");
+WEIR_COUNTER(refused, "weir_admission_refused_total",
+             "Requests refused because too much was under way.", "");
 
 struct weir_budget {
     size_t bytes_max;

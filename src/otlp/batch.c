@@ -88,7 +88,8 @@ bool weir_otlp_decode_attr(struct weir_otlp_decoder *d, struct weir_view bytes,
         return weir_otlp_decode_fail(d, bytes.ptr, "attribute key is not UTF-8");
     if (!weir_value_is_valid(attr->value))
         return weir_otlp_decode_fail(
-            d, bytes.ptr, "attribute value is malformed, not UTF-8 or nested deeper than 64 levels");
+            d, bytes.ptr,
+            "attribute value is malformed, not UTF-8 or nested deeper than 64 levels");
     list->count++;
     return true;
 }
@@ -99,7 +100,8 @@ const uint8_t *weir_otlp_decode_id(struct weir_view bytes, size_t size) {
     return (const uint8_t *)bytes.ptr;
 }
 
-/* ---- resources and scopes: the same shape in each signal -------------------------------------- */
+/* ---- resources and scopes: the same shape in each signal --------------------------------------
+ */
 
 static bool decode_resource(struct weir_otlp_decoder *d, struct weir_view raw,
                             struct weir_otlp_resource *ret) {
@@ -132,7 +134,8 @@ static bool decode_scope(struct weir_otlp_decoder *d, struct weir_view raw,
             ok = weir_otlp_decode_text(d, field.bytes, &ret->name, "InstrumentationScope.name");
             break;
         case WEIR_PB_KEY(2, BYTES):
-            ok = weir_otlp_decode_text(d, field.bytes, &ret->version, "InstrumentationScope.version");
+            ok = weir_otlp_decode_text(d, field.bytes, &ret->version,
+                                       "InstrumentationScope.version");
             break;
         case WEIR_PB_KEY(3, BYTES): ok = weir_otlp_decode_attr(d, field.bytes, &attrs); break;
         default: break;
@@ -154,7 +157,8 @@ static bool decode_record(struct weir_otlp_decoder *d, struct weir_view raw, uin
 }
 
 /* ScopeSpans, ScopeMetrics, ScopeLogs: 1 scope, 2 records, 3 schema_url. */
-static bool decode_scope_group(struct weir_otlp_decoder *d, struct weir_view raw, uint32_t resource) {
+static bool decode_scope_group(struct weir_otlp_decoder *d, struct weir_view raw,
+                               uint32_t resource) {
     struct weir_pb pb = weir_pb(raw);
     struct weir_pb_field field;
     uint32_t index = d->batch->scopes_count++;
@@ -206,14 +210,16 @@ struct totals {
     size_t resources, scopes, records, points;
 };
 
-static void count_scope_group(enum weir_signal signal, struct weir_view raw, struct totals *totals) {
+static void count_scope_group(enum weir_signal signal, struct weir_view raw,
+                              struct totals *totals) {
     struct weir_pb pb = weir_pb(raw);
     struct weir_pb_field field;
     totals->scopes++;
     while (weir_pb_next(&pb, &field) > 0) {
         if (weir_pb_key(&field) != WEIR_PB_KEY(2, BYTES)) continue;
         totals->records++;
-        if (signal == WEIR_SIGNAL_METRIC) totals->points += weir_otlp_decode_points_count(field.bytes);
+        if (signal == WEIR_SIGNAL_METRIC)
+            totals->points += weir_otlp_decode_points_count(field.bytes);
     }
 }
 
@@ -236,7 +242,8 @@ static bool allocate(struct weir_otlp_decoder *d, const struct totals *totals) {
     struct weir_otlp_batch *batch = d->batch;
     struct weir_arena *arena = d->arena;
     size_t records = totals->records;
-    batch->resources = d->resources = WEIR_NEW_ARRAY(arena, struct weir_otlp_resource, totals->resources);
+    batch->resources = d->resources =
+        WEIR_NEW_ARRAY(arena, struct weir_otlp_resource, totals->resources);
     batch->scopes = d->scopes = WEIR_NEW_ARRAY(arena, struct weir_otlp_scope, totals->scopes);
     switch (batch->signal) {
     case WEIR_SIGNAL_TRACE:

@@ -59,12 +59,12 @@ struct weir_otlp_link {
 };
 
 enum weir_span_kind { /* as in the proto */
-    WEIR_SPAN_KIND_UNSPECIFIED,
-    WEIR_SPAN_KIND_INTERNAL,
-    WEIR_SPAN_KIND_SERVER,
-    WEIR_SPAN_KIND_CLIENT,
-    WEIR_SPAN_KIND_PRODUCER,
-    WEIR_SPAN_KIND_CONSUMER,
+                      WEIR_SPAN_KIND_UNSPECIFIED,
+                      WEIR_SPAN_KIND_INTERNAL,
+                      WEIR_SPAN_KIND_SERVER,
+                      WEIR_SPAN_KIND_CLIENT,
+                      WEIR_SPAN_KIND_PRODUCER,
+                      WEIR_SPAN_KIND_CONSUMER,
 };
 enum weir_span_status { WEIR_SPAN_STATUS_UNSET, WEIR_SPAN_STATUS_OK, WEIR_SPAN_STATUS_ERROR };
 
@@ -90,8 +90,8 @@ struct weir_otlp_span {
 
 struct weir_otlp_log {
     uint32_t scope;
-    int64_t time_ns;     /* 0 when the sender did not know: use observed_ns */
-    int64_t observed_ns; /* 0 when absent */
+    int64_t time_ns;         /* 0 when the sender did not know: use observed_ns */
+    int64_t observed_ns;     /* 0 when absent */
     int32_t severity_number; /* 0 … 24 */
     struct weir_view severity_text;
     struct weir_value body;
@@ -148,11 +148,11 @@ struct weir_otlp_point {
     uint32_t flags; /* bit 0: no recorded value (stale) */
     bool is_int;    /* GAUGE, SUM: the value was an integer, see `i64` */
     int64_t i64;
-    double value;            /* GAUGE, SUM (integers converted) */
-    uint64_t count;          /* HISTOGRAM, EXPONENTIAL, SUMMARY */
-    double sum, min, max;    /* NaN when absent */
-    const double *bounds;    /* HISTOGRAM: upper bounds, ascending */
-    const uint64_t *counts;  /* HISTOGRAM: bounds_count + 1 counts, or none */
+    double value;           /* GAUGE, SUM (integers converted) */
+    uint64_t count;         /* HISTOGRAM, EXPONENTIAL, SUMMARY */
+    double sum, min, max;   /* NaN when absent */
+    const double *bounds;   /* HISTOGRAM: upper bounds, ascending */
+    const uint64_t *counts; /* HISTOGRAM: bounds_count + 1 counts, or none */
     uint32_t bounds_count, counts_count;
     int32_t scale; /* EXPONENTIAL */
     uint64_t zero_count;
@@ -189,16 +189,17 @@ static inline uint32_t weir_otlp_batch_records_count(const struct weir_otlp_batc
 }
 
 /* Decodes an Export{Trace,Metrics,Logs}ServiceRequest.
- * `body`: malloc'ed bytes; **taken** in every case, success or not. `arena_size_max`: bytes that the
- * index may use (0 = 16 × len + 1 MiB). Gives a batch with one reference.
- * Errors: WEIR_EINVALID with the byte offset in words (malformed protobuf, not UTF-8),
- * WEIR_ETOOBIG (index over its limit), WEIR_ENOMEMORY. */
+ * `body`: malloc'ed bytes; **taken** in every case, success or not. `arena_size_max`: bytes that
+ * the index may use (0 = 16 × len + 1 MiB). Gives a batch with one reference. Errors: WEIR_EINVALID
+ * with the byte offset in words (malformed protobuf, not UTF-8), WEIR_ETOOBIG (index over its
+ * limit), WEIR_ENOMEMORY. */
 int weir_otlp_batch_decode(enum weir_signal signal, char *body, size_t len, size_t arena_size_max,
                            struct weir_otlp_batch **ret_batch, struct weir_error *reterr);
 /* The same from OTLP/JSON text (borrowed): converts to protobuf bytes first. Errors have line and
  * column. */
-int weir_otlp_batch_decode_json(enum weir_signal signal, struct weir_view text, size_t arena_size_max,
-                                struct weir_otlp_batch **ret_batch, struct weir_error *reterr);
+int weir_otlp_batch_decode_json(enum weir_signal signal, struct weir_view text,
+                                size_t arena_size_max, struct weir_otlp_batch **ret_batch,
+                                struct weir_error *reterr);
 struct weir_otlp_batch *weir_otlp_batch_ref(struct weir_otlp_batch *batch);
 /* Takes NULL. */
 void weir_otlp_batch_unref(struct weir_otlp_batch *batch);

@@ -19,7 +19,8 @@ static bool log_field(struct weir_otlp_decoder *d, const struct weir_pb_field *f
         log->severity_number = field->value <= SEVERITY_MAX ? (int32_t)field->value : 0;
         break;
     case WEIR_PB_KEY(3, BYTES):
-        return weir_otlp_decode_text(d, field->bytes, &log->severity_text, "LogRecord.severity_text");
+        return weir_otlp_decode_text(d, field->bytes, &log->severity_text,
+                                     "LogRecord.severity_text");
     case WEIR_PB_KEY(5, BYTES): return decode_body(d, field->bytes, &log->body);
     case WEIR_PB_KEY(6, BYTES): return weir_otlp_decode_attr(d, field->bytes, attrs);
     case WEIR_PB_KEY(7, VARINT): log->dropped_attrs_count = (uint32_t)field->value; break;

@@ -4,7 +4,13 @@
 
 #include "otlp/decode.h"
 
-enum { METRIC_GAUGE = 5, METRIC_SUM = 7, METRIC_HISTOGRAM = 9, METRIC_EXPONENTIAL = 10, METRIC_SUMMARY = 11 };
+enum {
+    METRIC_GAUGE = 5,
+    METRIC_SUM = 7,
+    METRIC_HISTOGRAM = 9,
+    METRIC_EXPONENTIAL = 10,
+    METRIC_SUMMARY = 11
+};
 
 /* ---- lists of numbers, packed or not --------------------------------------------------------- */
 
@@ -23,8 +29,10 @@ static bool add_fixed64s(struct weir_otlp_decoder *d, const struct weir_pb_field
         return weir_otlp_decode_fail(d, field->bytes.ptr, "malformed packed list");
     uint64_t *grown = list_grow(d, *items, *count, more);
     if (!grown) return weir_otlp_decode_fail(d, NULL, "");
-    if (!packed) grown[*count] = field->value;
-    else if (more) memcpy(grown + *count, field->bytes.ptr, 8 * more); /* little-endian, as we are */
+    if (!packed)
+        grown[*count] = field->value;
+    else if (more)
+        memcpy(grown + *count, field->bytes.ptr, 8 * more); /* little-endian, as we are */
     *items = grown;
     *count += (uint32_t)more;
     return true;
@@ -106,8 +114,10 @@ static bool decode_quantile(struct weir_otlp_decoder *d, struct weir_view raw,
     int rc;
     *ret = (struct weir_otlp_quantile){0};
     while ((rc = weir_pb_next(&pb, &field)) > 0) {
-        if (weir_pb_key(&field) == WEIR_PB_KEY(1, FIXED64)) ret->quantile = weir_pb_to_f64(field.value);
-        if (weir_pb_key(&field) == WEIR_PB_KEY(2, FIXED64)) ret->value = weir_pb_to_f64(field.value);
+        if (weir_pb_key(&field) == WEIR_PB_KEY(1, FIXED64))
+            ret->quantile = weir_pb_to_f64(field.value);
+        if (weir_pb_key(&field) == WEIR_PB_KEY(2, FIXED64))
+            ret->value = weir_pb_to_f64(field.value);
     }
     return rc == 0 || weir_otlp_decode_fail(d, pb.at, "malformed ValueAtQuantile");
 }
@@ -130,15 +140,13 @@ struct point_shape {
 };
 
 static const struct point_shape shapes[] = {
-    [WEIR_METRIC_TYPE_GAUGE] = {7, 5, 0},
-    [WEIR_METRIC_TYPE_SUM] = {7, 5, 0},
-    [WEIR_METRIC_TYPE_HISTOGRAM] = {9, 8, 0},
-    [WEIR_METRIC_TYPE_EXPONENTIAL_HISTOGRAM] = {1, 11, 0},
+    [WEIR_METRIC_TYPE_GAUGE] = {7, 5, 0},     [WEIR_METRIC_TYPE_SUM] = {7, 5, 0},
+    [WEIR_METRIC_TYPE_HISTOGRAM] = {9, 8, 0}, [WEIR_METRIC_TYPE_EXPONENTIAL_HISTOGRAM] = {1, 11, 0},
     [WEIR_METRIC_TYPE_SUMMARY] = {7, 0, 6},
 };
 
-static bool begin_lists(struct weir_otlp_decoder *d, struct weir_view raw, enum weir_metric_type type,
-                        struct point_lists *ret) {
+static bool begin_lists(struct weir_otlp_decoder *d, struct weir_view raw,
+                        enum weir_metric_type type, struct point_lists *ret) {
     struct weir_otlp_counts counts = weir_otlp_decode_counts(raw);
     const struct point_shape *shape = &shapes[type];
     uint32_t exemplars = shape->exemplars ? counts.of[shape->exemplars] : 0;
@@ -233,8 +241,10 @@ static bool point_field(struct weir_otlp_decoder *d, const struct weir_pb_field 
         return weir_otlp_decode_attr(d, field->bytes, &lists->attrs);
     if (field->wire == WEIR_PB_BYTES && shape->exemplars && field->number == shape->exemplars)
         return decode_exemplar(d, field->bytes, &lists->exemplars[point->exemplars_count++]);
-    if (weir_pb_key(field) == WEIR_PB_KEY(2, FIXED64)) point->start_ns = weir_otlp_decode_time(field->value);
-    if (weir_pb_key(field) == WEIR_PB_KEY(3, FIXED64)) point->time_ns = weir_otlp_decode_time(field->value);
+    if (weir_pb_key(field) == WEIR_PB_KEY(2, FIXED64))
+        point->start_ns = weir_otlp_decode_time(field->value);
+    if (weir_pb_key(field) == WEIR_PB_KEY(3, FIXED64))
+        point->time_ns = weir_otlp_decode_time(field->value);
     switch (type) {
     case WEIR_METRIC_TYPE_GAUGE:
     case WEIR_METRIC_TYPE_SUM: return number_field(d, field, point, lists);
@@ -317,10 +327,12 @@ static bool metric_head(struct weir_otlp_decoder *d, struct weir_view raw,
     while ((rc = weir_pb_next(&pb, &field)) > 0) {
         bool ok = true;
         if (field.wire != WEIR_PB_BYTES) continue;
-        if (field.number == 1) ok = weir_otlp_decode_text(d, field.bytes, &metric->name, "Metric.name");
+        if (field.number == 1)
+            ok = weir_otlp_decode_text(d, field.bytes, &metric->name, "Metric.name");
         if (field.number == 2)
             ok = weir_otlp_decode_text(d, field.bytes, &metric->description, "Metric.description");
-        if (field.number == 3) ok = weir_otlp_decode_text(d, field.bytes, &metric->unit, "Metric.unit");
+        if (field.number == 3)
+            ok = weir_otlp_decode_text(d, field.bytes, &metric->unit, "Metric.unit");
         if (type_of(field.number, &metric->type)) *ret_data = field.bytes;
         if (!ok) return false;
     }
@@ -334,7 +346,8 @@ static bool metric_data_head(struct weir_otlp_decoder *d, struct weir_view data,
     struct weir_pb_field field;
     int rc;
     while ((rc = weir_pb_next(&pb, &field)) > 0) {
-        if (weir_pb_key(&field) == WEIR_PB_KEY(2, VARINT) && field.value <= WEIR_TEMPORALITY_CUMULATIVE)
+        if (weir_pb_key(&field) == WEIR_PB_KEY(2, VARINT) &&
+            field.value <= WEIR_TEMPORALITY_CUMULATIVE)
             metric->temporality = (enum weir_temporality)field.value;
         if (weir_pb_key(&field) == WEIR_PB_KEY(3, VARINT) && metric->type == WEIR_METRIC_TYPE_SUM)
             metric->monotonic = field.value != 0;

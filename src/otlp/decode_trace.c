@@ -27,7 +27,8 @@ static bool decode_event(struct weir_otlp_decoder *d, struct weir_view raw,
     return rc == 0 || weir_otlp_decode_fail(d, pb.at, "malformed Span.Event");
 }
 
-static bool decode_link(struct weir_otlp_decoder *d, struct weir_view raw, struct weir_otlp_link *ret) {
+static bool decode_link(struct weir_otlp_decoder *d, struct weir_view raw,
+                        struct weir_otlp_link *ret) {
     struct weir_pb pb = weir_pb(raw);
     struct weir_pb_field field;
     struct weir_otlp_attr_list attrs;
@@ -82,13 +83,14 @@ static bool begin_lists(struct weir_otlp_decoder *d, struct weir_view raw, struc
     struct weir_otlp_counts counts = weir_otlp_decode_counts(raw);
     *ret = (struct span_lists){0};
     if (!weir_otlp_decode_attrs_begin(d, counts.of[9], &ret->attrs)) return false;
-    if (counts.of[11]) ret->events = weir_arena_alloc(d->arena, counts.of[11] * sizeof *ret->events);
+    if (counts.of[11])
+        ret->events = weir_arena_alloc(d->arena, counts.of[11] * sizeof *ret->events);
     if (counts.of[13]) ret->links = weir_arena_alloc(d->arena, counts.of[13] * sizeof *ret->links);
     return !d->arena->failed || weir_otlp_decode_fail(d, NULL, "");
 }
 
-static bool add_event(struct weir_otlp_decoder *d, struct weir_view raw, struct weir_otlp_span *span,
-                      struct span_lists *lists) {
+static bool add_event(struct weir_otlp_decoder *d, struct weir_view raw,
+                      struct weir_otlp_span *span, struct span_lists *lists) {
     return decode_event(d, raw, &lists->events[span->events_count++]);
 }
 
@@ -97,8 +99,10 @@ static bool add_link(struct weir_otlp_decoder *d, struct weir_view raw, struct w
                      struct span_lists *lists) {
     struct weir_otlp_link *link = &lists->links[span->links_count];
     if (!decode_link(d, raw, link)) return false;
-    if (link->trace_id && link->span_id) span->links_count++;
-    else span->dropped_links_count++;
+    if (link->trace_id && link->span_id)
+        span->links_count++;
+    else
+        span->dropped_links_count++;
     return true;
 }
 
@@ -110,7 +114,8 @@ static bool span_field(struct weir_otlp_decoder *d, const struct weir_pb_field *
     case WEIR_PB_KEY(3, BYTES):
         return weir_otlp_decode_text(d, field->bytes, &span->trace_state, "Span.trace_state");
     case WEIR_PB_KEY(4, BYTES): lists->parent = field->bytes; break;
-    case WEIR_PB_KEY(5, BYTES): return weir_otlp_decode_text(d, field->bytes, &span->name, "Span.name");
+    case WEIR_PB_KEY(5, BYTES):
+        return weir_otlp_decode_text(d, field->bytes, &span->name, "Span.name");
     case WEIR_PB_KEY(6, VARINT):
         span->kind = field->value <= WEIR_SPAN_KIND_CONSUMER ? (enum weir_span_kind)field->value
                                                              : WEIR_SPAN_KIND_UNSPECIFIED;

@@ -36,7 +36,8 @@ static void put_flags(struct weir_buf *buf, uint32_t number, uint32_t flags) {
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-static void begin_scope(struct weir_otlp_group *group, struct weir_view name, struct weir_view version) {
+static void begin_scope(struct weir_otlp_group *group, struct weir_view name,
+                        struct weir_view version) {
     group->scope = weir_pb_begin(group->buf, 2);
     if (name.len == 0 && version.len == 0) return;
     size_t scope = weir_pb_begin(group->buf, 1);
@@ -142,10 +143,8 @@ void weir_otlp_put_log(struct weir_buf *buf, const struct weir_otlp_log *log) {
 void weir_otlp_metric_begin(struct weir_otlp_metric_open *open, struct weir_buf *buf,
                             const struct weir_otlp_metric *metric) {
     static const uint32_t numbers[] = {
-        [WEIR_METRIC_TYPE_GAUGE] = 5,
-        [WEIR_METRIC_TYPE_SUM] = 7,
-        [WEIR_METRIC_TYPE_HISTOGRAM] = 9,
-        [WEIR_METRIC_TYPE_EXPONENTIAL_HISTOGRAM] = 10,
+        [WEIR_METRIC_TYPE_GAUGE] = 5,     [WEIR_METRIC_TYPE_SUM] = 7,
+        [WEIR_METRIC_TYPE_HISTOGRAM] = 9, [WEIR_METRIC_TYPE_EXPONENTIAL_HISTOGRAM] = 10,
         [WEIR_METRIC_TYPE_SUMMARY] = 11,
     };
     *open = (struct weir_otlp_metric_open){buf, metric, weir_pb_begin(buf, 2), 0};
@@ -159,12 +158,14 @@ void weir_otlp_metric_end(struct weir_otlp_metric_open *open) {
     const struct weir_otlp_metric *metric = open->metric;
     if (metric->type != WEIR_METRIC_TYPE_GAUGE && metric->type != WEIR_METRIC_TYPE_SUMMARY)
         weir_pb_put_varint_opt(open->buf, 2, metric->temporality);
-    if (metric->type == WEIR_METRIC_TYPE_SUM) weir_pb_put_varint_opt(open->buf, 3, metric->monotonic);
+    if (metric->type == WEIR_METRIC_TYPE_SUM)
+        weir_pb_put_varint_opt(open->buf, 3, metric->monotonic);
     weir_pb_end(open->buf, open->data);
     weir_pb_end(open->buf, open->mark);
 }
 
-static void put_exemplars(struct weir_buf *buf, uint32_t number, const struct weir_otlp_point *point) {
+static void put_exemplars(struct weir_buf *buf, uint32_t number,
+                          const struct weir_otlp_point *point) {
     for (uint32_t i = 0; i < point->exemplars_count; i++) {
         const struct weir_otlp_exemplar *exemplar = &point->exemplars[i];
         size_t mark = weir_pb_begin(buf, number);
@@ -180,8 +181,10 @@ static void put_exemplars(struct weir_buf *buf, uint32_t number, const struct we
 static void put_number_value(struct weir_buf *buf, const struct weir_otlp_point *point) {
     enum { NO_RECORDED_VALUE = 1 };
     if (point->flags & NO_RECORDED_VALUE) return;
-    if (point->is_int) weir_pb_put_fixed64(buf, 6, (uint64_t)point->i64);
-    else weir_pb_put_f64(buf, 4, point->value);
+    if (point->is_int)
+        weir_pb_put_fixed64(buf, 6, (uint64_t)point->i64);
+    else
+        weir_pb_put_f64(buf, 4, point->value);
 }
 
 static void put_number(struct weir_buf *buf, const struct weir_otlp_point *point) {
@@ -203,12 +206,14 @@ static void put_histogram(struct weir_buf *buf, const struct weir_otlp_point *po
     put_f64_opt(buf, 12, point->max);
 }
 
-static void put_buckets(struct weir_buf *buf, uint32_t number, const struct weir_otlp_buckets *buckets) {
+static void put_buckets(struct weir_buf *buf, uint32_t number,
+                        const struct weir_otlp_buckets *buckets) {
     if (buckets->counts_count == 0) return;
     size_t mark = weir_pb_begin(buf, number);
     if (buckets->offset) weir_pb_put_sint(buf, 1, buckets->offset);
     size_t counts = weir_pb_begin(buf, 2);
-    for (uint32_t i = 0; i < buckets->counts_count; i++) weir_pb_add_varint(buf, buckets->counts[i]);
+    for (uint32_t i = 0; i < buckets->counts_count; i++)
+        weir_pb_add_varint(buf, buckets->counts[i]);
     weir_pb_end(buf, counts);
     weir_pb_end(buf, mark);
 }
@@ -264,7 +269,8 @@ int weir_otlp_merge(struct weir_otlp_batch *const *batches, size_t count,
     for (size_t i = 0; i < count; i++) len += batches[i]->bytes.len;
     if (count == 0) return weir_error_set(reterr, WEIR_EINVALID, "nothing to merge");
     char *body = malloc(len ? len : 1);
-    if (!body) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to merge %zu batches", count);
+    if (!body)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to merge %zu batches", count);
     len = 0;
     for (size_t i = 0; i < count; i++) {
         if (batches[i]->bytes.len == 0) continue;

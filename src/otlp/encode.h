@@ -56,8 +56,8 @@ void weir_otlp_metric_begin(struct weir_otlp_metric_open *open, struct weir_buf 
 void weir_otlp_put_point(struct weir_otlp_metric_open *open, const struct weir_otlp_point *point);
 void weir_otlp_metric_end(struct weir_otlp_metric_open *open);
 
-/* Several batches of one signal as one: protobuf's repeated fields concatenate. Borrows the batches.
- * Errors as weir_otlp_batch_decode. */
+/* Several batches of one signal as one: protobuf's repeated fields concatenate. Borrows the
+ * batches. Errors as weir_otlp_batch_decode. */
 int weir_otlp_merge(struct weir_otlp_batch *const *batches, size_t count,
                     struct weir_otlp_batch **ret_batch, struct weir_error *reterr);
 

@@ -22,7 +22,8 @@ static bool refuse(struct converter *c, const char *wanted) {
 
 static bool bytes_of_hex(struct converter *c, struct weir_view text, struct weir_view *ret) {
     uint8_t *bytes = weir_arena_alloc_aligned(&c->scratch, text.len / 2 + 1, 1);
-    if (!bytes || !weir_view_to_bytes_hex(text, bytes, text.len / 2)) return refuse(c, "hex digits");
+    if (!bytes || !weir_view_to_bytes_hex(text, bytes, text.len / 2))
+        return refuse(c, "hex digits");
     *ret = weir_view(bytes, text.len / 2);
     return true;
 }
@@ -79,16 +80,20 @@ static bool f64_of(struct converter *c, enum weir_json_token token, double *ret)
     /* Decimals only: no "nan(...)", hexadecimal or "inf" that strtod would take. Digits past the
      * number's room cannot move the nearest double by more than rounding. */
     for (size_t i = 0; i < text.len; i++)
-        if (!strchr("0123456789+-.eE", text.ptr[i]) || text.ptr[i] == 0) return refuse(c, "a number");
-    if ((token != WEIR_JSON_NUMBER && token != WEIR_JSON_STRING) || !text.len) return refuse(c, "a number");
+        if (!strchr("0123456789+-.eE", text.ptr[i]) || text.ptr[i] == 0)
+            return refuse(c, "a number");
+    if ((token != WEIR_JSON_NUMBER && token != WEIR_JSON_STRING) || !text.len)
+        return refuse(c, "a number");
     char *copy = weir_arena_strdup(&c->scratch, text), *end;
     if (!copy) return refuse(c, "shorter");
     *ret = strtod(copy, &end);
     return *end == 0 || refuse(c, "a number");
 }
 
-/* An integer as a number or a string; 1e3 and 5.0 are integers, too. Wraps into the field's bits. */
-static bool integer_of(struct converter *c, enum weir_json_token token, bool is_signed, uint64_t *ret) {
+/* An integer as a number or a string; 1e3 and 5.0 are integers, too. Wraps into the field's bits.
+ */
+static bool integer_of(struct converter *c, enum weir_json_token token, bool is_signed,
+                       uint64_t *ret) {
     struct weir_view text = c->json.text;
     int64_t i64;
     double f64;
@@ -97,7 +102,8 @@ static bool integer_of(struct converter *c, enum weir_json_token token, bool is_
     if (is_signed && weir_view_to_i64(text, &i64)) return *ret = (uint64_t)i64, true;
     if (token == WEIR_JSON_STRING) return refuse(c, "an integer in range");
     if (!f64_of(c, token, &f64)) return false;
-    if (f64 != trunc(f64) || f64 < (is_signed ? -0x1p63 : 0) || f64 >= (is_signed ? 0x1p63 : 0x1p64))
+    if (f64 != trunc(f64) || f64 < (is_signed ? -0x1p63 : 0) ||
+        f64 >= (is_signed ? 0x1p63 : 0x1p64))
         return refuse(c, is_signed ? "an integer in range" : "an unsigned integer in range");
     *ret = is_signed ? (uint64_t)(int64_t)f64 : (uint64_t)f64;
     return true;
@@ -111,7 +117,8 @@ static bool enum_of(struct converter *c, enum weir_json_token token, uint64_t *r
         const char *nearest = weir_view_nearest(c->json.text, c->field->enum_names);
         return weir_json_fail(&c->json, "%s.%s has no value \"%.*s\"%s%s", c->message->name,
                               c->field->name, (int)(c->json.text.len < 40 ? c->json.text.len : 40),
-                              c->json.text.ptr, nearest ? "; did you mean " : "", nearest ? nearest : "");
+                              c->json.text.ptr, nearest ? "; did you mean " : "",
+                              nearest ? nearest : "");
     }
     if (!integer_of(c, token, true, ret)) return false;
     int64_t value = (int64_t)*ret;
@@ -129,11 +136,13 @@ static bool number_of(struct converter *c, enum weir_json_token token, uint64_t 
     case WEIR_OTLP_FIXED64: return integer_of(c, token, false, ret);
     case WEIR_OTLP_UINT32:
     case WEIR_OTLP_FIXED32:
-        return integer_of(c, token, false, ret) && (*ret <= UINT32_MAX || refuse(c, "at most 4294967295"));
+        return integer_of(c, token, false, ret) &&
+               (*ret <= UINT32_MAX || refuse(c, "at most 4294967295"));
     case WEIR_OTLP_SINT32:
         if (!integer_of(c, token, true, ret)) return false;
-        if ((int64_t)*ret < INT32_MIN || (int64_t)*ret > INT32_MAX) return refuse(c, "a 32-bit integer");
-        *ret = *ret << 1 ^ (uint64_t)((int64_t)*ret >> 63); /* zigzag */
+        if ((int64_t)*ret < INT32_MIN || (int64_t)*ret > INT32_MAX)
+            return refuse(c, "a 32-bit integer");
+        *ret = weir_pb_from_sint((int64_t)*ret);
         return true;
     case WEIR_OTLP_DOUBLE:
         if (!f64_of(c, token, &f64)) return false;
@@ -212,8 +221,10 @@ static bool put_packed(struct converter *c) {
     for (; token != WEIR_JSON_ARRAY_END; token = weir_json_next(&c->json)) {
         uint64_t value;
         if (token == WEIR_JSON_ERROR || !number_of(c, token, &value)) return false;
-        if (field->kind == WEIR_OTLP_UINT64) weir_pb_add_varint(c->out, value);
-        else weir_buf_add(c->out, &value, sizeof value); /* little-endian, as we are */
+        if (field->kind == WEIR_OTLP_UINT64)
+            weir_pb_add_varint(c->out, value);
+        else
+            weir_buf_add(c->out, &value, sizeof value); /* little-endian, as we are */
     }
     weir_pb_end(c->out, mark);
     return true;
@@ -240,8 +251,10 @@ static struct weir_view camel_case(struct weir_view key, char room[static 64]) {
     size_t len = 0;
     for (size_t i = 0; i < key.len; i++) {
         char next = i + 1 < key.len ? key.ptr[i + 1] : 0;
-        if (key.ptr[i] == '_' && next >= 'a' && next <= 'z') room[len++] = (char)(key.ptr[++i] - 32);
-        else room[len++] = key.ptr[i];
+        if (key.ptr[i] == '_' && next >= 'a' && next <= 'z')
+            room[len++] = (char)(key.ptr[++i] - 32);
+        else
+            room[len++] = key.ptr[i];
     }
     return weir_view(room, len);
 }
@@ -250,7 +263,8 @@ static struct weir_view camel_case(struct weir_view key, char room[static 64]) {
 static const struct weir_otlp_field *find_field(const struct weir_otlp_message *message,
                                                 struct weir_view key, uint32_t *hint) {
     for (uint32_t i = 0; i < message->fields_count; i++) {
-        uint32_t at = *hint + i < message->fields_count ? *hint + i : *hint + i - message->fields_count;
+        uint32_t at =
+            *hint + i < message->fields_count ? *hint + i : *hint + i - message->fields_count;
         if (!weir_view_is(key, message->fields[at].name)) continue;
         *hint = at + 1 < message->fields_count ? at + 1 : 0;
         return &message->fields[at];
@@ -275,7 +289,8 @@ static bool put_message(struct converter *c, const struct weir_otlp_message *mes
         if (token == WEIR_JSON_NULL) continue;
         c->message = message;
         c->field = field;
-        if (!(field->flags & WEIR_OTLP_REPEATED ? put_array(c, token) : put_value(c, token))) return false;
+        if (!(field->flags & WEIR_OTLP_REPEATED ? put_array(c, token) : put_value(c, token)))
+            return false;
     }
     return token == WEIR_JSON_OBJECT_END;
 }
@@ -286,19 +301,23 @@ int weir_otlp_json_to_pb(const struct weir_otlp_message *message, struct weir_vi
     weir_json_init(&c.json, text);
     weir_arena_init(&c.scratch, 4 * text.len + (1 << 16));
     enum weir_json_token token = weir_json_next(&c.json);
-    bool ok = token == WEIR_JSON_OBJECT ? put_message(&c, message)
-                                        : weir_json_fail(&c.json, "%s must be an object", message->name);
+    bool ok = token == WEIR_JSON_OBJECT
+                  ? put_message(&c, message)
+                  : weir_json_fail(&c.json, "%s must be an object", message->name);
     ok = ok && weir_json_next(&c.json) == WEIR_JSON_END;
     bool full = out->failed || c.scratch.failed;
     weir_arena_done(&c.scratch);
-    if (full) return weir_error_set(reterr, WEIR_ETOOBIG, "OTLP/JSON: more than %zu bytes", out->size_max);
+    if (full)
+        return weir_error_set(reterr, WEIR_ETOOBIG, "OTLP/JSON: more than %zu bytes",
+                              out->size_max);
     if (ok) return WEIR_OK;
     return weir_error_at(reterr, WEIR_EINVALID, c.json.error.line, c.json.error.column, "OTLP/%s",
                          c.json.error.message);
 }
 
-int weir_otlp_batch_decode_json(enum weir_signal signal, struct weir_view text, size_t arena_size_max,
-                                struct weir_otlp_batch **ret_batch, struct weir_error *reterr) {
+int weir_otlp_batch_decode_json(enum weir_signal signal, struct weir_view text,
+                                size_t arena_size_max, struct weir_otlp_batch **ret_batch,
+                                struct weir_error *reterr) {
     struct weir_buf buf;
     weir_buf_init(&buf, 4 * text.len + 1024); /* "1," becomes eight bytes in a list of bounds */
     int rc = weir_otlp_json_to_pb(weir_otlp_message_request(signal), text, &buf, reterr);

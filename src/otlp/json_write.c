@@ -32,8 +32,8 @@ static bool add_any_value(struct weir_json_writer *w, struct weir_view bytes) {
     return true;
 }
 
-static bool add_value(struct weir_json_writer *w, const struct weir_otlp_field *field, uint64_t value,
-                      struct weir_view bytes) {
+static bool add_value(struct weir_json_writer *w, const struct weir_otlp_field *field,
+                      uint64_t value, struct weir_view bytes) {
     switch ((enum weir_otlp_kind)field->kind) {
     case WEIR_OTLP_STRING: weir_json_add_str(w, bytes); break;
     case WEIR_OTLP_BYTES: weir_json_add_base64(w, bytes); break;
@@ -84,8 +84,10 @@ static bool add_repeated(struct weir_json_writer *w, const struct weir_otlp_fiel
     weir_json_begin_array(w);
     while (ok && weir_pb_next(&pb, &at) > 0) {
         if (at.number != field->number) continue;
-        if (at.wire == wire) ok = add_value(w, field, at.value, at.bytes);
-        else if (at.wire == WEIR_PB_BYTES) ok = add_packed(w, field, at.bytes);
+        if (at.wire == wire)
+            ok = add_value(w, field, at.value, at.bytes);
+        else if (at.wire == WEIR_PB_BYTES)
+            ok = add_packed(w, field, at.bytes);
     }
     weir_json_end_array(w);
     return ok;

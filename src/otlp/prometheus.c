@@ -16,20 +16,24 @@ struct unit {
 };
 
 static const struct unit units[] = {
-    {"d", "days"},          {"h", "hours"},         {"min", "minutes"},     {"s", "seconds"},
-    {"ms", "milliseconds"}, {"us", "microseconds"}, {"ns", "nanoseconds"},  {"By", "bytes"},
-    {"KiBy", "kibibytes"},  {"MiBy", "mebibytes"},  {"GiBy", "gibibytes"},  {"TiBy", "tibibytes"},
-    {"KBy", "kilobytes"},   {"kBy", "kilobytes"},   {"MBy", "megabytes"},   {"GBy", "gigabytes"},
-    {"TBy", "terabytes"},   {"m", "meters"},        {"V", "volts"},         {"A", "amperes"},
-    {"J", "joules"},        {"W", "watts"},         {"g", "grams"},         {"Cel", "celsius"},
-    {"Hz", "hertz"},        {"%", "percent"},       {"1", ""},              {NULL, NULL},
+    {"d", "days"},         {"h", "hours"},         {"min", "minutes"},
+    {"s", "seconds"},      {"ms", "milliseconds"}, {"us", "microseconds"},
+    {"ns", "nanoseconds"}, {"By", "bytes"},        {"KiBy", "kibibytes"},
+    {"MiBy", "mebibytes"}, {"GiBy", "gibibytes"},  {"TiBy", "tibibytes"},
+    {"KBy", "kilobytes"},  {"kBy", "kilobytes"},   {"MBy", "megabytes"},
+    {"GBy", "gigabytes"},  {"TBy", "terabytes"},   {"m", "meters"},
+    {"V", "volts"},        {"A", "amperes"},       {"J", "joules"},
+    {"W", "watts"},        {"g", "grams"},         {"Cel", "celsius"},
+    {"Hz", "hertz"},       {"%", "percent"},       {"1", ""},
+    {NULL, NULL},
 };
 static const struct unit per_units[] = {
     {"s", "second"}, {"m", "minute"}, {"min", "minute"}, {"h", "hour"}, {"d", "day"},
     {"w", "week"},   {"mo", "month"}, {"y", "year"},     {NULL, NULL},
 };
 
-/* The unit in words; annotations such as {message} have none, unknown units stand for themselves. */
+/* The unit in words; annotations such as {message} have none, unknown units stand for themselves.
+ */
 static struct weir_view unit_word(const struct unit *table, struct weir_view ucum) {
     ucum = weir_view_trim(ucum);
     for (size_t i = 0; i < ucum.len; i++)
@@ -58,7 +62,8 @@ static void add_word(struct name *name, struct weir_view word) {
 
 /* The next run of letters, digits and colons. */
 static struct weir_view next_word(struct weir_view *rest) {
-    while (rest->len && !is_alnum(*rest->ptr) && *rest->ptr != ':') *rest = weir_view_from(*rest, 1);
+    while (rest->len && !is_alnum(*rest->ptr) && *rest->ptr != ':')
+        *rest = weir_view_from(*rest, 1);
     size_t len = 0;
     while (len < rest->len && (is_alnum(rest->ptr[len]) || rest->ptr[len] == ':')) len++;
     struct weir_view word = weir_view_upto(*rest, len);
@@ -94,7 +99,8 @@ static bool name_init(struct weir_arena *arena, size_t sources_len, struct name 
     return ret->ptr != NULL;
 }
 
-static void split_unit(struct weir_view unit, struct weir_view *ret_main, struct weir_view *ret_per) {
+static void split_unit(struct weir_view unit, struct weir_view *ret_main,
+                       struct weir_view *ret_per) {
     struct weir_view rest = unit, head = weir_view_cut(&rest, '/');
     *ret_main = unit_word(units, head);
     *ret_per = rest.ptr ? unit_word(per_units, rest) : WEIR_VIEW("");
@@ -146,8 +152,10 @@ struct weir_view weir_prometheus_label_name(struct weir_arena *arena, struct wei
     size_t len = 0;
     if (digit) memcpy(name, "key_", 4), len = 4;
     for (size_t i = 0; i < key.len; i++) {
-        if (is_alnum(key.ptr[i])) name[len++] = key.ptr[i];
-        else if (len == 0 || name[len - 1] != '_') name[len++] = '_';
+        if (is_alnum(key.ptr[i]))
+            name[len++] = key.ptr[i];
+        else if (len == 0 || name[len - 1] != '_')
+            name[len++] = '_';
     }
     if (len == 0) name[len++] = '_';
     return weir_view(name, len);
@@ -227,7 +235,8 @@ static bool entries_finish(struct entries *entries, struct weir_prometheus_label
     return !entries->arena->failed;
 }
 
-static struct weir_view attr_text(struct weir_arena *arena, struct weir_attrs attrs, const char *key) {
+static struct weir_view attr_text(struct weir_arena *arena, struct weir_attrs attrs,
+                                  const char *key) {
     const struct weir_value *value = weir_attrs_get(attrs, weir_view_str(key));
     return value ? weir_value_text(arena, *value) : WEIR_VIEW("");
 }
@@ -257,8 +266,8 @@ static void add_scope(struct entries *entries, const struct weir_otlp_scope *sco
     add_named(entries, "otel_scope_schema_url", scope->schema_url);
     for (uint32_t i = 0; i < scope->attrs.count; i++) {
         const struct weir_attr *attr = &scope->attrs.items[i];
-        struct weir_view key = weir_arena_printf(entries->arena, "otel_scope_%.*s",
-                                                 WEIR_VIEW_ARG(attr->key));
+        struct weir_view key =
+            weir_arena_printf(entries->arena, "otel_scope_%.*s", WEIR_VIEW_ARG(attr->key));
         struct weir_view name = weir_prometheus_label_name(entries->arena, key);
         /* An attribute "name" must not be joined to the scope's own name. */
         if (weir_view_is(name, "otel_scope_name") || weir_view_is(name, "otel_scope_version") ||
@@ -268,7 +277,8 @@ static void add_scope(struct entries *entries, const struct weir_otlp_scope *sco
     }
 }
 
-bool weir_prometheus_target_labels(struct weir_arena *arena, const struct weir_otlp_resource *resource,
+bool weir_prometheus_target_labels(struct weir_arena *arena,
+                                   const struct weir_otlp_resource *resource,
                                    const struct weir_otlp_scope *scope,
                                    struct weir_prometheus_labels *ret) {
     struct entries entries;
@@ -298,17 +308,19 @@ bool weir_prometheus_point_labels(struct weir_arena *arena, struct weir_attrs at
         entries_add(&entries, target.items[i].name, target.items[i].name, target.items[i].value);
     for (uint32_t i = 0; i < attrs.count; i++) {
         entries_add_attr(&entries, &attrs.items[i]);
-        struct entry *entry = entries.count > target.count ? &entries.items[entries.count - 1] : NULL;
+        struct entry *entry =
+            entries.count > target.count ? &entries.items[entries.count - 1] : NULL;
         if (entry && has_label(target, entry->name))
             entry->name = weir_arena_printf(arena, "exported_%.*s", WEIR_VIEW_ARG(entry->name));
     }
     return entries_finish(&entries, ret);
 }
 
-bool weir_prometheus_target_info(struct weir_arena *arena, const struct weir_otlp_resource *resource,
+bool weir_prometheus_target_info(struct weir_arena *arena,
+                                 const struct weir_otlp_resource *resource,
                                  struct weir_prometheus_labels *ret) {
-    static const char *const identity[] = {"service.name", "service.namespace", "service.instance.id",
-                                           "cluster"};
+    static const char *const identity[] = {"service.name", "service.namespace",
+                                           "service.instance.id", "cluster"};
     struct entries entries;
     if (!entries_init(arena, TARGET_LABELS_COUNT + resource->attrs.count, &entries)) return false;
     add_target(&entries, resource);

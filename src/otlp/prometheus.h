@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OTLP metrics under their Prometheus names: the one standard translation.
  *
- *     messaging.client.operation.duration {s} HISTOGRAM  →  messaging_client_operation_duration_seconds
- *     weir.runner.processed {message} monotonic SUM      →  weir_runner_processed_total
- *     system.memory.utilization {1} GAUGE                →  system_memory_utilization_ratio
+ *     messaging.client.operation.duration {s} HISTOGRAM  →
+ * messaging_client_operation_duration_seconds weir.runner.processed {message} monotonic SUM      →
+ * weir_runner_processed_total system.memory.utilization {1} GAUGE                →
+ * system_memory_utilization_ratio
  *
  * Each series carries job (service.namespace/service.name), instance (service.instance.id),
  * service_name, and cluster if the resource names one; then otel_scope_*; then the point's
@@ -41,7 +42,8 @@ const char *weir_prometheus_type(const struct weir_otlp_metric *metric);
 
 /* The labels that all points of one resource and scope share: compute once, use for each point.
  * `scope` may be NULL. */
-bool weir_prometheus_target_labels(struct weir_arena *arena, const struct weir_otlp_resource *resource,
+bool weir_prometheus_target_labels(struct weir_arena *arena,
+                                   const struct weir_otlp_resource *resource,
                                    const struct weir_otlp_scope *scope,
                                    struct weir_prometheus_labels *ret);
 /* `target` and a point's attributes. Attributes whose names become equal share one label, their
@@ -51,7 +53,8 @@ bool weir_prometheus_point_labels(struct weir_arena *arena, struct weir_attrs at
                                   struct weir_prometheus_labels *ret);
 /* Labels of the series target_info (value 1) of a resource: its attributes beside job and instance.
  * count is 0 if it needs none: nothing identifies the resource, or nothing else is known of it. */
-bool weir_prometheus_target_info(struct weir_arena *arena, const struct weir_otlp_resource *resource,
+bool weir_prometheus_target_info(struct weir_arena *arena,
+                                 const struct weir_otlp_resource *resource,
                                  struct weir_prometheus_labels *ret);
 
 #endif

@@ -7,10 +7,12 @@
 /* Tables are in the order of field numbers, as other encoders write fields. */
 
 /* One field: of a plain kind, an enum, a message. */
-#define FIELD(name, number, kind, flags) {name, number, WEIR_OTLP_##kind, flags, NULL, NULL}
-#define ENUMERATION(name, number, names) {name, number, WEIR_OTLP_ENUM, 0, NULL, names}
-#define NESTED(name, number, message, flags) \
-    {name, number, WEIR_OTLP_MESSAGE, (flags) | PRESENCE, &(message), NULL}
+#define FIELD(name, number, kind, flags)                                                           \
+    { name, number, WEIR_OTLP_##kind, flags, NULL, NULL }
+#define ENUMERATION(name, number, names)                                                           \
+    { name, number, WEIR_OTLP_ENUM, 0, NULL, names }
+#define NESTED(name, number, message, flags)                                                       \
+    { name, number, WEIR_OTLP_MESSAGE, (flags) | PRESENCE, &(message), NULL }
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* ---- common/v1, resource/v1 ------------------------------------------------------------------ */
@@ -18,12 +20,9 @@
 static const struct weir_otlp_message key_value, array_value, kvlist_value;
 
 static const struct weir_otlp_field any_value_fields[] = {
-    FIELD("stringValue", 1, STRING, PRESENCE),
-    FIELD("boolValue", 2, BOOL, PRESENCE),
-    FIELD("intValue", 3, INT64, PRESENCE),
-    FIELD("doubleValue", 4, DOUBLE, PRESENCE),
-    NESTED("arrayValue", 5, array_value, 0),
-    NESTED("kvlistValue", 6, kvlist_value, 0),
+    FIELD("stringValue", 1, STRING, PRESENCE), FIELD("boolValue", 2, BOOL, PRESENCE),
+    FIELD("intValue", 3, INT64, PRESENCE),     FIELD("doubleValue", 4, DOUBLE, PRESENCE),
+    NESTED("arrayValue", 5, array_value, 0),   NESTED("kvlistValue", 6, kvlist_value, 0),
     FIELD("bytesValue", 7, BYTES, PRESENCE),
 };
 const struct weir_otlp_message weir_otlp_message_any_value = {"AnyValue", any_value_fields,
@@ -33,7 +32,8 @@ static const struct weir_otlp_field key_value_fields[] = {
     FIELD("key", 1, STRING, 0),
     NESTED("value", 2, weir_otlp_message_any_value, 0),
 };
-static const struct weir_otlp_message key_value = {"KeyValue", key_value_fields, COUNT(key_value_fields)};
+static const struct weir_otlp_message key_value = {"KeyValue", key_value_fields,
+                                                   COUNT(key_value_fields)};
 
 static const struct weir_otlp_field array_value_fields[] = {
     NESTED("values", 1, weir_otlp_message_any_value, REPEATED),
@@ -74,11 +74,16 @@ const struct weir_otlp_message weir_otlp_message_resource = {"Resource", resourc
 /* ---- trace/v1 -------------------------------------------------------------------------------- */
 
 static const char *const span_kinds[] = {
-    "SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
-    "SPAN_KIND_CLIENT",      "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER", NULL,
+    "SPAN_KIND_UNSPECIFIED",
+    "SPAN_KIND_INTERNAL",
+    "SPAN_KIND_SERVER",
+    "SPAN_KIND_CLIENT",
+    "SPAN_KIND_PRODUCER",
+    "SPAN_KIND_CONSUMER",
+    NULL,
 };
-static const char *const status_codes[] = {"STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR",
-                                           NULL};
+static const char *const status_codes[] = {"STATUS_CODE_UNSET", "STATUS_CODE_OK",
+                                           "STATUS_CODE_ERROR", NULL};
 
 static const struct weir_otlp_field event_fields[] = {
     FIELD("timeUnixNano", 1, FIXED64, 0),
@@ -127,14 +132,18 @@ const struct weir_otlp_message weir_otlp_message_span = {"Span", span_fields, CO
 /* ---- logs/v1 --------------------------------------------------------------------------------- */
 
 static const char *const severities[] = {
-    "SEVERITY_NUMBER_UNSPECIFIED", "SEVERITY_NUMBER_TRACE",  "SEVERITY_NUMBER_TRACE2",
-    "SEVERITY_NUMBER_TRACE3",      "SEVERITY_NUMBER_TRACE4", "SEVERITY_NUMBER_DEBUG",
-    "SEVERITY_NUMBER_DEBUG2",      "SEVERITY_NUMBER_DEBUG3", "SEVERITY_NUMBER_DEBUG4",
-    "SEVERITY_NUMBER_INFO",        "SEVERITY_NUMBER_INFO2",  "SEVERITY_NUMBER_INFO3",
-    "SEVERITY_NUMBER_INFO4",       "SEVERITY_NUMBER_WARN",   "SEVERITY_NUMBER_WARN2",
-    "SEVERITY_NUMBER_WARN3",       "SEVERITY_NUMBER_WARN4",  "SEVERITY_NUMBER_ERROR",
-    "SEVERITY_NUMBER_ERROR2",      "SEVERITY_NUMBER_ERROR3", "SEVERITY_NUMBER_ERROR4",
-    "SEVERITY_NUMBER_FATAL",       "SEVERITY_NUMBER_FATAL2", "SEVERITY_NUMBER_FATAL3",
+    "SEVERITY_NUMBER_UNSPECIFIED", "SEVERITY_NUMBER_TRACE",
+    "SEVERITY_NUMBER_TRACE2",      "SEVERITY_NUMBER_TRACE3",
+    "SEVERITY_NUMBER_TRACE4",      "SEVERITY_NUMBER_DEBUG",
+    "SEVERITY_NUMBER_DEBUG2",      "SEVERITY_NUMBER_DEBUG3",
+    "SEVERITY_NUMBER_DEBUG4",      "SEVERITY_NUMBER_INFO",
+    "SEVERITY_NUMBER_INFO2",       "SEVERITY_NUMBER_INFO3",
+    "SEVERITY_NUMBER_INFO4",       "SEVERITY_NUMBER_WARN",
+    "SEVERITY_NUMBER_WARN2",       "SEVERITY_NUMBER_WARN3",
+    "SEVERITY_NUMBER_WARN4",       "SEVERITY_NUMBER_ERROR",
+    "SEVERITY_NUMBER_ERROR2",      "SEVERITY_NUMBER_ERROR3",
+    "SEVERITY_NUMBER_ERROR4",      "SEVERITY_NUMBER_FATAL",
+    "SEVERITY_NUMBER_FATAL2",      "SEVERITY_NUMBER_FATAL3",
     "SEVERITY_NUMBER_FATAL4",      NULL,
 };
 
@@ -167,7 +176,8 @@ static const struct weir_otlp_field exemplar_fields[] = {
     FIELD("asInt", 6, SFIXED64, PRESENCE),
     NESTED("filteredAttributes", 7, key_value, REPEATED),
 };
-static const struct weir_otlp_message exemplar = {"Exemplar", exemplar_fields, COUNT(exemplar_fields)};
+static const struct weir_otlp_message exemplar = {"Exemplar", exemplar_fields,
+                                                  COUNT(exemplar_fields)};
 
 static const struct weir_otlp_field number_point_fields[] = {
     FIELD("startTimeUnixNano", 2, FIXED64, 0),
@@ -194,8 +204,8 @@ static const struct weir_otlp_field histogram_point_fields[] = {
     FIELD("min", 11, DOUBLE, PRESENCE),
     FIELD("max", 12, DOUBLE, PRESENCE),
 };
-static const struct weir_otlp_message histogram_point = {"HistogramDataPoint", histogram_point_fields,
-                                                         COUNT(histogram_point_fields)};
+static const struct weir_otlp_message histogram_point = {
+    "HistogramDataPoint", histogram_point_fields, COUNT(histogram_point_fields)};
 
 static const struct weir_otlp_field buckets_fields[] = {
     FIELD("offset", 1, SINT32, 0),
@@ -219,9 +229,8 @@ static const struct weir_otlp_field exponential_point_fields[] = {
     FIELD("max", 13, DOUBLE, PRESENCE),
     FIELD("zeroThreshold", 14, DOUBLE, 0),
 };
-static const struct weir_otlp_message exponential_point = {"ExponentialHistogramDataPoint",
-                                                           exponential_point_fields,
-                                                           COUNT(exponential_point_fields)};
+static const struct weir_otlp_message exponential_point = {
+    "ExponentialHistogramDataPoint", exponential_point_fields, COUNT(exponential_point_fields)};
 
 static const struct weir_otlp_field quantile_fields[] = {
     FIELD("quantile", 1, DOUBLE, 0),
@@ -242,12 +251,12 @@ static const struct weir_otlp_field summary_point_fields[] = {
 static const struct weir_otlp_message summary_point = {"SummaryDataPoint", summary_point_fields,
                                                        COUNT(summary_point_fields)};
 
-#define METRIC_DATA(variable, title, point, count)                   \
-    static const struct weir_otlp_field variable##_fields[] = {      \
-        NESTED("dataPoints", 1, point, REPEATED),                    \
-        ENUMERATION("aggregationTemporality", 2, temporalities),     \
-        FIELD("isMonotonic", 3, BOOL, 0),                            \
-    };                                                               \
+#define METRIC_DATA(variable, title, point, count)                                                 \
+    static const struct weir_otlp_field variable##_fields[] = {                                    \
+        NESTED("dataPoints", 1, point, REPEATED),                                                  \
+        ENUMERATION("aggregationTemporality", 2, temporalities),                                   \
+        FIELD("isMonotonic", 3, BOOL, 0),                                                          \
+    };                                                                                             \
     static const struct weir_otlp_message variable = {title, variable##_fields, count}
 
 METRIC_DATA(gauge, "Gauge", number_point, 1);
@@ -270,25 +279,29 @@ static const struct weir_otlp_field metric_fields[] = {
 const struct weir_otlp_message weir_otlp_message_metric = {"Metric", metric_fields,
                                                            COUNT(metric_fields)};
 
-/* ---- requests: resource groups of scope groups of records ------------------------------------- */
+/* ---- requests: resource groups of scope groups of records -------------------------------------
+ */
 
-#define REQUEST(variable, title, groups, scopes, records, record)              \
-    static const struct weir_otlp_field variable##_scope_fields[] = {          \
-        NESTED("scope", 1, weir_otlp_message_scope, 0),                        \
-        NESTED(records, 2, record, REPEATED),                                  \
-        FIELD("schemaUrl", 3, STRING, 0),                                      \
-    };                                                                         \
-    static const struct weir_otlp_message variable##_scope = {"Scope" title, variable##_scope_fields, 3};       \
-    static const struct weir_otlp_field variable##_resource_fields[] = {       \
-        NESTED("resource", 1, weir_otlp_message_resource, 0),                  \
-        NESTED(scopes, 2, variable##_scope, REPEATED),                         \
-        FIELD("schemaUrl", 3, STRING, 0),                                      \
-    };                                                                         \
-    static const struct weir_otlp_message variable##_resource = {"Resource" title, variable##_resource_fields, 3}; \
-    static const struct weir_otlp_field variable##_fields[] = {                \
-        NESTED(groups, 1, variable##_resource, REPEATED),                      \
-    };                                                                         \
-    static const struct weir_otlp_message variable = {"Export" title "ServiceRequest", variable##_fields, 1}
+#define REQUEST(variable, title, groups, scopes, records, record)                                  \
+    static const struct weir_otlp_field variable##_scope_fields[] = {                              \
+        NESTED("scope", 1, weir_otlp_message_scope, 0),                                            \
+        NESTED(records, 2, record, REPEATED),                                                      \
+        FIELD("schemaUrl", 3, STRING, 0),                                                          \
+    };                                                                                             \
+    static const struct weir_otlp_message variable##_scope = {"Scope" title,                       \
+                                                              variable##_scope_fields, 3};         \
+    static const struct weir_otlp_field variable##_resource_fields[] = {                           \
+        NESTED("resource", 1, weir_otlp_message_resource, 0),                                      \
+        NESTED(scopes, 2, variable##_scope, REPEATED),                                             \
+        FIELD("schemaUrl", 3, STRING, 0),                                                          \
+    };                                                                                             \
+    static const struct weir_otlp_message variable##_resource = {"Resource" title,                 \
+                                                                 variable##_resource_fields, 3};   \
+    static const struct weir_otlp_field variable##_fields[] = {                                    \
+        NESTED(groups, 1, variable##_resource, REPEATED),                                          \
+    };                                                                                             \
+    static const struct weir_otlp_message variable = {"Export" title "ServiceRequest",             \
+                                                      variable##_fields, 1}
 
 REQUEST(traces, "Spans", "resourceSpans", "scopeSpans", "spans", weir_otlp_message_span);
 REQUEST(metrics, "Metrics", "resourceMetrics", "scopeMetrics", "metrics", weir_otlp_message_metric);

@@ -11,14 +11,14 @@
 
 enum weir_otlp_kind {
     WEIR_OTLP_STRING,
-    WEIR_OTLP_BYTES,   /* base64 in JSON */
-    WEIR_OTLP_ID,      /* bytes that are hex in JSON */
+    WEIR_OTLP_BYTES, /* base64 in JSON */
+    WEIR_OTLP_ID,    /* bytes that are hex in JSON */
     WEIR_OTLP_BOOL,
     WEIR_OTLP_UINT32,
-    WEIR_OTLP_INT64,   /* varint; a string in JSON */
-    WEIR_OTLP_UINT64,  /* varint; a string in JSON */
-    WEIR_OTLP_SINT32,  /* zigzag varint */
-    WEIR_OTLP_ENUM,    /* a number in JSON; its name is read, too */
+    WEIR_OTLP_INT64,  /* varint; a string in JSON */
+    WEIR_OTLP_UINT64, /* varint; a string in JSON */
+    WEIR_OTLP_SINT32, /* zigzag varint */
+    WEIR_OTLP_ENUM,   /* a number in JSON; its name is read, too */
     WEIR_OTLP_FIXED32,
     WEIR_OTLP_FIXED64, /* a string in JSON */
     WEIR_OTLP_SFIXED64,
@@ -36,8 +36,8 @@ struct weir_otlp_message;
 struct weir_otlp_field {
     const char *name; /* lowerCamelCase */
     uint16_t number;
-    uint8_t kind;     /* enum weir_otlp_kind */
-    uint8_t flags;    /* enum weir_otlp_field_flags */
+    uint8_t kind;                            /* enum weir_otlp_kind */
+    uint8_t flags;                           /* enum weir_otlp_field_flags */
     const struct weir_otlp_message *message; /* MESSAGE */
     const char *const *enum_names;           /* ENUM: by value, NULL-terminated */
 };

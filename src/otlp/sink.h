@@ -26,7 +26,8 @@ typedef void weir_sink_done(void *arg, const struct weir_sink_answer *answer);
 
 struct weir_sink {
     /* Takes one reference of `batch`. */
-    void (*push)(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done, void *arg);
+    void (*push)(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done,
+                 void *arg);
 };
 
 static inline void weir_sink_push(struct weir_sink *sink, struct weir_otlp_batch *batch,

@@ -134,7 +134,8 @@ bool weir_otlp_status_decode(struct weir_view bytes, struct weir_otlp_status *re
     int rc;
     *ret = (struct weir_otlp_status){.message = WEIR_VIEW(""), .retry_after_ms = -1};
     while ((rc = weir_pb_next(&pb, &field)) > 0) {
-        if (weir_pb_key(&field) == WEIR_PB_KEY(1, VARINT)) ret->grpc_code = (int)(uint32_t)field.value;
+        if (weir_pb_key(&field) == WEIR_PB_KEY(1, VARINT))
+            ret->grpc_code = (int)(uint32_t)field.value;
         if (weir_pb_key(&field) == WEIR_PB_KEY(2, BYTES)) ret->message = field.bytes;
         if (weir_pb_key(&field) == WEIR_PB_KEY(3, BYTES)) read_detail(field.bytes, ret);
     }

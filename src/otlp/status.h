@@ -25,9 +25,9 @@ bool weir_otlp_response_decode(struct weir_view bytes, struct weir_otlp_response
 
 /* The answer to a request that was refused. */
 struct weir_otlp_status {
-    int grpc_code;            /* 3 invalid argument, 8 resource exhausted, 14 unavailable, … */
+    int grpc_code; /* 3 invalid argument, 8 resource exhausted, 14 unavailable, … */
     struct weir_view message;
-    int64_t retry_after_ms;   /* > 0 adds a RetryInfo; -1 after decode: there was none */
+    int64_t retry_after_ms; /* > 0 adds a RetryInfo; -1 after decode: there was none */
 };
 void weir_otlp_status_encode(struct weir_buf *buf, const struct weir_otlp_status *status);
 void weir_otlp_status_encode_json(struct weir_buf *buf, const struct weir_otlp_status *status);

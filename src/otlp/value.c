@@ -18,7 +18,9 @@ bool weir_value_decode(struct weir_view any, struct weir_value *ret) {
         case WEIR_PB_KEY(ANY_STRING, BYTES): set_str(ret, WEIR_VALUE_STRING, field.bytes); break;
         case WEIR_PB_KEY(ANY_BOOL, VARINT): *ret = weir_value_bool(field.value != 0); break;
         case WEIR_PB_KEY(ANY_INT, VARINT): *ret = weir_value_i64((int64_t)field.value); break;
-        case WEIR_PB_KEY(ANY_DOUBLE, FIXED64): *ret = weir_value_f64(weir_pb_to_f64(field.value)); break;
+        case WEIR_PB_KEY(ANY_DOUBLE, FIXED64):
+            *ret = weir_value_f64(weir_pb_to_f64(field.value));
+            break;
         case WEIR_PB_KEY(ANY_ARRAY, BYTES): set_str(ret, WEIR_VALUE_ARRAY, field.bytes); break;
         case WEIR_PB_KEY(ANY_MAP, BYTES): set_str(ret, WEIR_VALUE_MAP, field.bytes); break;
         case WEIR_PB_KEY(ANY_BYTES, BYTES): set_str(ret, WEIR_VALUE_BYTES, field.bytes); break;
@@ -184,9 +186,12 @@ void weir_attrs_add_otlp_json(struct weir_json_writer *w, struct weir_attrs attr
 
 void weir_value_add_text(struct weir_buf *buf, struct weir_value value) {
     struct weir_json_writer w = weir_json_writer(buf);
-    if (value.type == WEIR_VALUE_STRING) weir_buf_add_view(buf, value.str);
-    else if (value.type == WEIR_VALUE_DOUBLE) weir_json_format_f64(buf, value.f64);
-    else if (value.type != WEIR_VALUE_NONE) weir_value_add_json(&w, value);
+    if (value.type == WEIR_VALUE_STRING)
+        weir_buf_add_view(buf, value.str);
+    else if (value.type == WEIR_VALUE_DOUBLE)
+        weir_json_format_f64(buf, value.f64);
+    else if (value.type != WEIR_VALUE_NONE)
+        weir_value_add_json(&w, value);
 }
 
 struct weir_view weir_value_text(struct weir_arena *arena, struct weir_value value) {

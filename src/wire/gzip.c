@@ -4,8 +4,8 @@
 #include <libdeflate.h>
 
 /* One member of either format: what was read and written. */
-typedef enum libdeflate_result decompress(struct libdeflate_decompressor *, const void *, size_t, void *,
-                                          size_t, size_t *, size_t *);
+typedef enum libdeflate_result decompress(struct libdeflate_decompressor *, const void *, size_t,
+                                          void *, size_t, size_t *, size_t *);
 
 /* The first try at the room for `in`: text deflates to about a fifth. */
 static size_t first_room(size_t in_len) {
@@ -20,9 +20,11 @@ static int decode_member(struct libdeflate_decompressor *d, decompress *run, str
     for (size_t room = first_room(in.len);; room *= 2) {
         if (room > limit) room = limit;
         char *to = weir_buf_reserve(out, room);
-        if (!to && room) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to decompress into");
-        char nothing;
-        enum libdeflate_result rc = run(d, in.ptr, in.len, to ? to : &nothing, room, ret_read, &written);
+        if (!to && room)
+            return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to decompress into");
+        char nothing = 0;
+        enum libdeflate_result rc =
+            run(d, in.ptr, in.len, to ? to : &nothing, room, ret_read, &written);
         if (rc == LIBDEFLATE_SUCCESS) {
             out->len += written;
             return WEIR_OK;
@@ -35,7 +37,8 @@ static int decode_member(struct libdeflate_decompressor *d, decompress *run, str
     }
 }
 
-static int decode(decompress *run, struct weir_view in, struct weir_buf *out, struct weir_error *reterr) {
+static int decode(decompress *run, struct weir_view in, struct weir_buf *out,
+                  struct weir_error *reterr) {
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
     if (!d) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to decompress");
     int rc;
@@ -58,7 +61,8 @@ int weir_zlib_decode(struct weir_view in, struct weir_buf *out, struct weir_erro
     return decode(libdeflate_zlib_decompress_ex, in, out, reterr);
 }
 
-int weir_gzip_encode(struct weir_view in, int level, struct weir_buf *out, struct weir_error *reterr) {
+int weir_gzip_encode(struct weir_view in, int level, struct weir_buf *out,
+                     struct weir_error *reterr) {
     struct libdeflate_compressor *c = libdeflate_alloc_compressor(level);
     if (!c) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to compress");
     size_t room = libdeflate_gzip_compress_bound(c, in.len), limit = out->size_max - out->len;
@@ -67,7 +71,8 @@ int weir_gzip_encode(struct weir_view in, int level, struct weir_buf *out, struc
     size_t written = to ? libdeflate_gzip_compress(c, in.ptr, in.len, to, room) : 0;
     libdeflate_free_compressor(c);
     if (!written)
-        return weir_error_set(reterr, WEIR_ETOOBIG, "compressed body is larger than %zu bytes", out->size_max);
+        return weir_error_set(reterr, WEIR_ETOOBIG, "compressed body is larger than %zu bytes",
+                              out->size_max);
     out->len += written;
     return WEIR_OK;
 }

@@ -18,6 +18,7 @@
 int weir_gzip_decode(struct weir_view in, struct weir_buf *out, struct weir_error *reterr);
 int weir_zlib_decode(struct weir_view in, struct weir_buf *out, struct weir_error *reterr);
 /* Adds one gzip member; level 1 … 12 (1 is quick, 6 usual). WEIR_ETOOBIG, WEIR_ENOMEMORY. */
-int weir_gzip_encode(struct weir_view in, int level, struct weir_buf *out, struct weir_error *reterr);
+int weir_gzip_encode(struct weir_view in, int level, struct weir_buf *out,
+                     struct weir_error *reterr);
 
 #endif

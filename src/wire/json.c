@@ -6,15 +6,15 @@
 
 /* What may come next. */
 enum state {
-    STATE_VALUE,         /* a value: at the start, behind a key, behind a comma in an array */
-    STATE_VALUE_OR_END,  /* behind '[' */
-    STATE_KEY,           /* behind a comma in an object */
-    STATE_KEY_OR_END,    /* behind '{' */
-    STATE_COMMA_OR_END,  /* behind a value */
+    STATE_VALUE,        /* a value: at the start, behind a key, behind a comma in an array */
+    STATE_VALUE_OR_END, /* behind '[' */
+    STATE_KEY,          /* behind a comma in an object */
+    STATE_KEY_OR_END,   /* behind '{' */
+    STATE_COMMA_OR_END, /* behind a value */
     STATE_FAILED,
 };
 
-#define ONES UINT64_C(0x0101010101010101)
+#define ONES  UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 
 void weir_json_init(struct weir_json *json, struct weir_view input) {
@@ -23,7 +23,8 @@ void weir_json_init(struct weir_json *json, struct weir_view input) {
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
-static void position(const struct weir_json *json, size_t at, uint32_t *ret_line, uint32_t *ret_column) {
+static void position(const struct weir_json *json, size_t at, uint32_t *ret_line,
+                     uint32_t *ret_column) {
     uint32_t line = 1;
     size_t line_start = 0;
     for (size_t i = 0; i < at && i < json->input.len; i++)
@@ -60,7 +61,8 @@ bool weir_json_fail(struct weir_json *json, const char *format, ...) {
 static void skip_blanks(struct weir_json *json) {
     const char *ptr = json->input.ptr;
     size_t at = json->at, len = json->input.len;
-    while (at < len && (ptr[at] == ' ' || ptr[at] == '\n' || ptr[at] == '\r' || ptr[at] == '\t')) at++;
+    while (at < len && (ptr[at] == ' ' || ptr[at] == '\n' || ptr[at] == '\r' || ptr[at] == '\t'))
+        at++;
     json->at = at;
 }
 
@@ -104,7 +106,8 @@ static enum weir_json_token number(struct weir_json *json) {
 /* Bytes that a string's scan must look at get their high bit set: '"', '\\', below 0x20. */
 static uint64_t string_stops(uint64_t word) {
     uint64_t quote = word ^ ONES * '"', slash = word ^ ONES * '\\';
-    return (((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) | ((word - ONES * 0x20) & ~word)) &
+    return (((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) |
+            ((word - ONES * 0x20) & ~word)) &
            HIGHS;
 }
 
@@ -146,7 +149,8 @@ static bool string(struct weir_json *json) {
         uint8_t byte = (uint8_t)ptr[json->at];
         seen |= byte;
         if (byte == '"') break;
-        if (byte < 0x20) return fail(json, "control character in a string (write \\n, \\u0001, …)"), false;
+        if (byte < 0x20)
+            return fail(json, "control character in a string (write \\n, \\u0001, …)"), false;
         if (byte == '\\') {
             if (!escape(json)) return false;
         } else {
@@ -233,7 +237,8 @@ static enum weir_json_token after_value(struct weir_json *json) {
     bool object = in_object(json);
     char c = json->input.ptr[json->at];
     if (c == (object ? '}' : ']')) return close_level(json);
-    if (c != ',') return fail(json, object ? "a comma or } must stand here" : "a comma or ] must stand here");
+    if (c != ',')
+        return fail(json, object ? "a comma or } must stand here" : "a comma or ] must stand here");
     json->at++;
     json->state = object ? STATE_KEY : STATE_VALUE;
     return weir_json_next(json);

@@ -35,15 +35,15 @@ enum weir_json_token {
 enum { WEIR_JSON_DEPTH_MAX = 128 };
 
 struct weir_json {
-    struct weir_view input;     /* all of it */
-    size_t at;                  /* next byte */
-    size_t start;               /* first byte of the present token */
-    struct weir_view text;      /* of KEY, STRING, NUMBER */
-    bool escaped;               /* text has backslashes */
-    uint32_t depth;             /* open objects and arrays */
-    uint64_t object_bits[2];    /* one bit a level: 1 = object, 0 = array */
-    uint8_t state;              /* what may come next; private */
-    struct weir_error error;    /* set with WEIR_JSON_ERROR */
+    struct weir_view input;  /* all of it */
+    size_t at;               /* next byte */
+    size_t start;            /* first byte of the present token */
+    struct weir_view text;   /* of KEY, STRING, NUMBER */
+    bool escaped;            /* text has backslashes */
+    uint32_t depth;          /* open objects and arrays */
+    uint64_t object_bits[2]; /* one bit a level: 1 = object, 0 = array */
+    uint8_t state;           /* what may come next; private */
+    struct weir_error error; /* set with WEIR_JSON_ERROR */
 };
 
 void weir_json_init(struct weir_json *json, struct weir_view input);

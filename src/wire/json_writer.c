@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ONES UINT64_C(0x0101010101010101)
+#define ONES  UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 
 static void separate(struct weir_json_writer *w) {
@@ -55,8 +55,8 @@ static size_t plain_ascii(struct weir_view v) {
         if (stops & HIGHS) break;
         at += 8;
     }
-    while (at < v.len && (uint8_t)v.ptr[at] >= 0x20 && (uint8_t)v.ptr[at] < 0x80 && v.ptr[at] != '"' &&
-           v.ptr[at] != '\\')
+    while (at < v.len && (uint8_t)v.ptr[at] >= 0x20 && (uint8_t)v.ptr[at] < 0x80 &&
+           v.ptr[at] != '"' && v.ptr[at] != '\\')
         at++;
     return at;
 }
@@ -80,9 +80,7 @@ static void add_escape(struct weir_buf *buf, char c) {
     case '\n': weir_buf_add(buf, "\\n", 2); return;
     case '\r': weir_buf_add(buf, "\\r", 2); return;
     case '\t': weir_buf_add(buf, "\\t", 2); return;
-    default:
-        weir_buf_add(buf, "\\u00", 4);
-        weir_buf_add_hex(buf, &c, 1);
+    default: weir_buf_add(buf, "\\u00", 4); weir_buf_add_hex(buf, &c, 1);
     }
 }
 
@@ -94,8 +92,10 @@ static void add_quoted(struct weir_buf *buf, struct weir_view v) {
         v = weir_view_from(v, plain);
         if (v.len == 0) break;
         size_t used = 1;
-        if ((uint8_t)v.ptr[0] >= 0x80) used = add_rune(buf, v);
-        else add_escape(buf, v.ptr[0]);
+        if ((uint8_t)v.ptr[0] >= 0x80)
+            used = add_rune(buf, v);
+        else
+            add_escape(buf, v.ptr[0]);
         v = weir_view_from(v, used);
     }
     weir_buf_add_char(buf, '"');
@@ -232,7 +232,7 @@ static void shortest(double value, struct decimal *ret) {
         if (precision == 16 || strtod(text, NULL) == value) break;
     }
     const char *exponent = strchr(text, 'e');
-    ret->point = atoi(exponent + 1) + 1;
+    ret->point = (int)strtol(exponent + 1, NULL, 10) + 1;
     ret->count = 0;
     for (const char *c = text; c < exponent; c++) /* skips the point, whatever the locale's is */
         if (*c >= '0' && *c <= '9') ret->digits[ret->count++] = *c;
@@ -245,8 +245,10 @@ static void add_zeros(struct weir_buf *buf, int count) {
 
 static void add_plain(struct weir_buf *buf, const struct decimal *d) {
     int whole = d->point < 0 ? 0 : d->point < d->count ? d->point : d->count;
-    if (whole) weir_buf_add(buf, d->digits, (size_t)whole);
-    else weir_buf_add_char(buf, '0');
+    if (whole)
+        weir_buf_add(buf, d->digits, (size_t)whole);
+    else
+        weir_buf_add_char(buf, '0');
     add_zeros(buf, d->point - d->count);
     if (whole == d->count) return;
     weir_buf_add_char(buf, '.');
@@ -285,6 +287,8 @@ void weir_json_format_f64(struct weir_buf *buf, double value) {
     struct decimal decimal;
     shortest(size, &decimal);
     /* Prometheus' own bounds between plain and scientific notation. */
-    if (size < 1e-6 || size >= 1e21) add_scientific(buf, &decimal);
-    else add_plain(buf, &decimal);
+    if (size < 1e-6 || size >= 1e21)
+        add_scientific(buf, &decimal);
+    else
+        add_plain(buf, &decimal);
 }

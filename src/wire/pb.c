@@ -92,7 +92,7 @@ void weir_pb_put_varint(struct weir_buf *buf, uint32_t number, uint64_t value) {
 }
 
 void weir_pb_put_sint(struct weir_buf *buf, uint32_t number, int64_t value) {
-    weir_pb_put_varint(buf, number, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+    weir_pb_put_varint(buf, number, weir_pb_from_sint(value));
 }
 
 static void put_fixed(struct weir_buf *buf, uint64_t value, size_t size) {

@@ -62,6 +62,9 @@ static inline double weir_pb_to_f64(uint64_t value) {
 static inline int64_t weir_pb_to_sint(uint64_t value) { /* zigzag */
     return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
+static inline uint64_t weir_pb_from_sint(int64_t value) {
+    return (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
+}
 
 /* Writers: append one field. `_opt` forms skip proto3 defaults (0, empty). */
 void weir_pb_add_varint(struct weir_buf *buf, uint64_t value); /* bare, without a key */

@@ -18,7 +18,8 @@ static void add_escaped(struct weir_buf *buf, struct weir_view text, bool quoted
 }
 
 /* OpenMetrics names the family of x_total "x". */
-static struct weir_view family_name(const struct weir_promtext *w, struct weir_view name, const char *type) {
+static struct weir_view family_name(const struct weir_promtext *w, struct weir_view name,
+                                    const char *type) {
     bool total = weir_view_ends(name, WEIR_VIEW("_total")) && strcmp(type, "counter") == 0;
     return w->openmetrics && total ? weir_view_upto(name, name.len - strlen("_total")) : name;
 }
@@ -77,7 +78,8 @@ void weir_promtext_label_f64(struct weir_promtext *w, const char *name, double v
     weir_json_format_f64(w->buf, value);
     struct weir_view text = weir_view_from(weir_buf_view(w->buf), start);
     bool whole = true;
-    for (size_t i = 0; i < text.len; i++) whole &= (text.ptr[i] >= '0' && text.ptr[i] <= '9') || text.ptr[i] == '-';
+    for (size_t i = 0; i < text.len; i++)
+        whole &= (text.ptr[i] >= '0' && text.ptr[i] <= '9') || text.ptr[i] == '-';
     if (w->openmetrics && whole) weir_buf_add_str(w->buf, ".0");
     weir_buf_add_char(w->buf, '"');
 }

@@ -15,13 +15,13 @@
 
 #include "base/buf.h"
 
-#define WEIR_PROMTEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define WEIR_PROMTEXT_TYPE    "text/plain; version=0.0.4; charset=utf-8"
 #define WEIR_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 struct weir_promtext {
     struct weir_buf *buf;
-    bool openmetrics;   /* which of the two */
-    bool labels_open;   /* a '{' stands before */
+    bool openmetrics; /* which of the two */
+    bool labels_open; /* a '{' stands before */
 };
 
 static inline struct weir_promtext weir_promtext(struct weir_buf *buf, bool openmetrics) {

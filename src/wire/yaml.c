@@ -22,16 +22,19 @@ struct anchor {
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 static int fail_mark(struct builder *b, yaml_mark_t mark, int code, const char *words) {
-    return weir_error_at(b->err, code, (uint32_t)mark.line + 1, (uint32_t)mark.column + 1, "%s", words);
+    return weir_error_at(b->err, code, (uint32_t)mark.line + 1, (uint32_t)mark.column + 1, "%s",
+                         words);
 }
 
 static int fail_parser(struct builder *b) {
     const yaml_parser_t *p = &b->parser;
-    if (p->error == YAML_MEMORY_ERROR) return weir_error_set(b->err, WEIR_ENOMEMORY, "YAML: out of memory");
+    if (p->error == YAML_MEMORY_ERROR)
+        return weir_error_set(b->err, WEIR_ENOMEMORY, "YAML: out of memory");
     const char *problem = p->problem ? p->problem : "malformed";
     if (p->error == YAML_READER_ERROR) /* the reader knows an offset, no line */
         return weir_error_at(b->err, WEIR_EINVALID, (uint32_t)p->mark.line + 1,
-                             (uint32_t)p->mark.column + 1, "YAML: %s (byte %zu)", problem, p->problem_offset);
+                             (uint32_t)p->mark.column + 1, "YAML: %s (byte %zu)", problem,
+                             p->problem_offset);
     return weir_error_at(b->err, WEIR_EINVALID, (uint32_t)p->problem_mark.line + 1,
                          (uint32_t)p->problem_mark.column + 1, "YAML: %s%s%s", problem,
                          p->context ? " " : "", p->context ? p->context : "");
@@ -57,13 +60,16 @@ static size_t digits_count(struct weir_view text) {
 
 /* [-+]?(0|[1-9][0-9]*), 0x…, 0o…; a leading zero makes a string: 0123 is a postal code. */
 static bool to_int(struct weir_view text, int64_t *ret) {
-    bool hex = weir_view_starts(text, WEIR_VIEW("0x")), octal = weir_view_starts(text, WEIR_VIEW("0o"));
+    bool hex = weir_view_starts(text, WEIR_VIEW("0x")),
+         octal = weir_view_starts(text, WEIR_VIEW("0o"));
     if (hex || octal) {
         int64_t sum = 0;
         if (text.len < 3 || text.len > 17) return false;
         for (size_t i = 2; i < text.len; i++) {
             char c = text.ptr[i];
-            int digit = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : 99;
+            int digit = c >= '0' && c <= '9'                 ? c - '0'
+                        : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                             : 99;
             if (digit >= (hex ? 16 : 8) || sum > INT64_MAX / 16) return false;
             sum = sum * (hex ? 16 : 8) + digit;
         }
@@ -71,7 +77,8 @@ static bool to_int(struct weir_view text, int64_t *ret) {
         return true;
     }
     bool plus = text.len > 1 && text.ptr[0] == '+';
-    struct weir_view digits = weir_view_from(text, plus || (text.len && text.ptr[0] == '-') ? 1 : 0);
+    struct weir_view digits =
+        weir_view_from(text, plus || (text.len && text.ptr[0] == '-') ? 1 : 0);
     if (digits.len > 1 && digits.ptr[0] == '0') return false;
     return digits_count(digits) == digits.len && weir_view_to_i64(plus ? digits : text, ret);
 }
@@ -82,7 +89,8 @@ static bool to_f64(struct weir_view text, double *ret) {
     static const char *const infs[] = {".inf", ".Inf", ".INF", NULL};
     if (is_one_of(text, nans)) return *ret = NAN, true;
     bool negative = text.len && text.ptr[0] == '-';
-    struct weir_view rest = weir_view_from(text, negative || (text.len && text.ptr[0] == '+') ? 1 : 0);
+    struct weir_view rest =
+        weir_view_from(text, negative || (text.len && text.ptr[0] == '+') ? 1 : 0);
     if (is_one_of(rest, infs)) return *ret = negative ? -INFINITY : INFINITY, true;
     struct weir_view number = rest;
     size_t whole = digits_count(rest), fraction = 0;
@@ -126,7 +134,8 @@ static void resolve_plain(struct weir_yaml *node) {
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
-static struct weir_yaml *new_node(struct builder *b, const yaml_event_t *event, enum weir_yaml_type type) {
+static struct weir_yaml *new_node(struct builder *b, const yaml_event_t *event,
+                                  enum weir_yaml_type type) {
     struct weir_yaml *node = WEIR_NEW(b->arena, struct weir_yaml);
     if (!node) return NULL;
     node->type = type;
@@ -137,7 +146,8 @@ static struct weir_yaml *new_node(struct builder *b, const yaml_event_t *event, 
 }
 
 static int full(struct builder *b) {
-    return weir_error_set(b->err, WEIR_ETOOBIG, "YAML: document needs more than %zu bytes of memory",
+    return weir_error_set(b->err, WEIR_ETOOBIG,
+                          "YAML: document needs more than %zu bytes of memory",
                           b->arena->size_bytes_max);
 }
 
@@ -145,7 +155,8 @@ static int check_tag(struct builder *b, const yaml_event_t *event, const yaml_ch
     if (!tag || !*tag || strncmp((const char *)tag, "tag:yaml.org,2002:", 18) == 0 ||
         strcmp((const char *)tag, "!") == 0)
         return WEIR_OK;
-    return fail_mark(b, event->start_mark, WEIR_EINVALID, "YAML: tags of applications (!name) are not supported");
+    return fail_mark(b, event->start_mark, WEIR_EINVALID,
+                     "YAML: tags of applications (!name) are not supported");
 }
 
 static int scalar(struct builder *b, const yaml_event_t *event, struct weir_yaml **ret) {
@@ -154,7 +165,8 @@ static int scalar(struct builder *b, const yaml_event_t *event, struct weir_yaml
     int rc = check_tag(b, event, event->data.scalar.tag);
     if (rc < 0) return rc;
     if (!node) return full(b);
-    node->text = weir_arena_copy(b->arena, weir_view(event->data.scalar.value, event->data.scalar.length));
+    node->text =
+        weir_arena_copy(b->arena, weir_view(event->data.scalar.value, event->data.scalar.length));
     if (!node->text.ptr) return full(b);
     bool string = tag && (strcmp(tag, "!") == 0 || strcmp(tag, "tag:yaml.org,2002:str") == 0);
     if (!string && (event->data.scalar.plain_implicit || tag)) resolve_plain(node);
@@ -164,10 +176,12 @@ static int scalar(struct builder *b, const yaml_event_t *event, struct weir_yaml
 
 static int node_of(struct builder *b, const yaml_event_t *event, struct weir_yaml **ret);
 
-static int add_weight(struct builder *b, const yaml_event_t *event, struct weir_yaml *node, uint32_t more) {
+static int add_weight(struct builder *b, const yaml_event_t *event, struct weir_yaml *node,
+                      uint32_t more) {
     node->weight += more;
     if (node->weight <= WEIR_YAML_NODES_MAX) return WEIR_OK;
-    return fail_mark(b, event->start_mark, WEIR_ETOOBIG, "YAML: over 100000 nodes with aliases written out");
+    return fail_mark(b, event->start_mark, WEIR_ETOOBIG,
+                     "YAML: over 100000 nodes with aliases written out");
 }
 
 /* Lists and maps under way. */
@@ -177,19 +191,22 @@ struct children {
     uint32_t count, room, keys_room;
 };
 
-/* Keys are looked for among those before: maps of people are small; large ones meet the node limit. */
+/* Keys are looked for among those before: maps of people are small; large ones meet the node limit.
+ */
 static int check_key(struct builder *b, const yaml_event_t *event, const struct children *children,
                      const struct weir_yaml *key) {
     if (key->type == WEIR_YAML_LIST || key->type == WEIR_YAML_MAP)
         return fail_mark(b, event->start_mark, WEIR_EINVALID, "YAML: a key must be a scalar");
-    if (event->type == YAML_SCALAR_EVENT && event->data.scalar.plain_implicit && weir_view_is(key->text, "<<"))
+    if (event->type == YAML_SCALAR_EVENT && event->data.scalar.plain_implicit &&
+        weir_view_is(key->text, "<<"))
         return fail_mark(b, event->start_mark, WEIR_EINVALID,
                          "YAML: merge keys (<<) are not supported; write the keys out");
     for (uint32_t i = 0; i < children->count; i++)
         if (weir_view_eq(children->keys[i]->text, key->text))
             return weir_error_at(b->err, WEIR_EINVALID, key->line, key->column,
                                  "YAML: key \"%.*s\" stands here twice (first in line %u)",
-                                 WEIR_VIEW_ARG(weir_view_upto(key->text, 100)), children->keys[i]->line);
+                                 WEIR_VIEW_ARG(weir_view_upto(key->text, 100)),
+                                 children->keys[i]->line);
     return WEIR_OK;
 }
 
@@ -203,11 +220,13 @@ static int add_child(struct builder *b, struct children *children, struct weir_y
                      struct weir_yaml *value) {
     uint32_t keys_count = children->count;
     if (key) {
-        struct weir_yaml **place = WEIR_PUSH(b->arena, children->keys, keys_count, children->keys_room);
+        struct weir_yaml **place =
+            WEIR_PUSH(b->arena, children->keys, keys_count, children->keys_room);
         if (!place) return full(b);
         *place = key;
     }
-    struct weir_yaml **place = WEIR_PUSH(b->arena, children->items, children->count, children->room);
+    struct weir_yaml **place =
+        WEIR_PUSH(b->arena, children->items, children->count, children->room);
     if (!place) return full(b);
     *place = value;
     return WEIR_OK;
@@ -242,7 +261,8 @@ static int collection(struct builder *b, struct weir_yaml *node) {
 
 static int nested(struct builder *b, const yaml_event_t *event, struct weir_yaml **ret) {
     bool map = event->type == YAML_MAPPING_START_EVENT;
-    int rc = check_tag(b, event, map ? event->data.mapping_start.tag : event->data.sequence_start.tag);
+    int rc =
+        check_tag(b, event, map ? event->data.mapping_start.tag : event->data.sequence_start.tag);
     if (rc < 0) return rc;
     if (b->depth >= WEIR_YAML_DEPTH_MAX)
         return fail_mark(b, event->start_mark, WEIR_EINVALID, "YAML: nested deeper than 64 levels");
@@ -262,7 +282,8 @@ static int alias(struct builder *b, const yaml_event_t *event, struct weir_yaml 
         *ret = anchor->node;
         return WEIR_OK;
     }
-    return fail_mark(b, event->start_mark, WEIR_EINVALID, "YAML: the alias names no anchor before it");
+    return fail_mark(b, event->start_mark, WEIR_EINVALID,
+                     "YAML: the alias names no anchor before it");
 }
 
 /* An anchor is known once its node is whole: no node can hold itself. */
@@ -270,7 +291,8 @@ static int remember(struct builder *b, const yaml_char_t *name, struct weir_yaml
     if (!name) return WEIR_OK;
     struct anchor *anchor = WEIR_NEW(b->arena, struct anchor);
     if (!anchor) return full(b);
-    *anchor = (struct anchor){weir_arena_copy(b->arena, weir_view_str((const char *)name)), node, b->anchors};
+    *anchor = (struct anchor){weir_arena_copy(b->arena, weir_view_str((const char *)name)), node,
+                              b->anchors};
     b->anchors = anchor;
     return anchor->name.ptr ? WEIR_OK : full(b);
 }
@@ -312,13 +334,15 @@ static int document(struct builder *b, struct weir_yaml **ret) {
     int rc;
     while (!done) {
         if ((rc = next_event(b, &event)) < 0) return rc;
-        bool frame = event.type == YAML_STREAM_START_EVENT || event.type == YAML_DOCUMENT_START_EVENT ||
+        bool frame = event.type == YAML_STREAM_START_EVENT ||
+                     event.type == YAML_DOCUMENT_START_EVENT ||
                      event.type == YAML_DOCUMENT_END_EVENT;
         if (event.type == YAML_STREAM_END_EVENT) {
             if (!root) root = new_node(b, &event, WEIR_YAML_NULL);
             done = true;
         } else if (event.type == YAML_DOCUMENT_START_EVENT && root) {
-            rc = fail_mark(b, event.start_mark, WEIR_EINVALID, "YAML: only one document is expected");
+            rc = fail_mark(b, event.start_mark, WEIR_EINVALID,
+                           "YAML: only one document is expected");
         } else if (!frame) {
             rc = node_of(b, &event, &root);
         }
@@ -334,7 +358,8 @@ int weir_yaml_parse(struct weir_view text, struct weir_arena *arena, struct weir
     struct builder b = {.arena = arena, .err = reterr};
     if (!yaml_parser_initialize(&b.parser))
         return weir_error_set(reterr, WEIR_ENOMEMORY, "YAML: out of memory");
-    yaml_parser_set_input_string(&b.parser, (const unsigned char *)(text.len ? text.ptr : ""), text.len);
+    yaml_parser_set_input_string(&b.parser, (const unsigned char *)(text.len ? text.ptr : ""),
+                                 text.len);
     yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
     int rc = document(&b, ret);
     yaml_parser_delete(&b.parser);

@@ -7,8 +7,8 @@
  * that they name, and a document that would have over 100 000 nodes with its aliases written out is
  * refused.
  *
- * The getters are for configuration: a key that is absent leaves *ret as it is, a value of the wrong
- * type is an error with its position.
+ * The getters are for configuration: a key that is absent leaves *ret as it is, a value of the
+ * wrong type is an error with its position.
  *
  * Threads: immutable after parse. Memory: all in the arena.
  * Source: YAML 1.2.2; libyaml.
@@ -33,19 +33,19 @@ enum { WEIR_YAML_DEPTH_MAX = 64, WEIR_YAML_NODES_MAX = 100000 };
 
 struct weir_yaml {
     enum weir_yaml_type type;
-    uint32_t line, column;   /* 1-based, of its first character */
-    struct weir_view text;   /* scalars: as written, without quotes and with escapes resolved */
-    bool boolean;            /* BOOL */
-    int64_t i64;             /* INT */
-    double f64;              /* INT, DOUBLE */
+    uint32_t line, column; /* 1-based, of its first character */
+    struct weir_view text; /* scalars: as written, without quotes and with escapes resolved */
+    bool boolean;          /* BOOL */
+    int64_t i64;           /* INT */
+    double f64;            /* INT, DOUBLE */
     struct weir_yaml *const *items; /* LIST, MAP: the values */
     struct weir_yaml *const *keys;  /* MAP: their keys, in the order of the document */
     uint32_t count;                 /* LIST, MAP */
     uint32_t weight;                /* nodes below and including this one, aliases written out */
 };
 
-/* Errors: WEIR_EINVALID with line and column (syntax, depth, tags, duplicate keys), WEIR_ETOOBIG. An
- * empty document is a NULL node. */
+/* Errors: WEIR_EINVALID with line and column (syntax, depth, tags, duplicate keys), WEIR_ETOOBIG.
+ * An empty document is a NULL node. */
 int weir_yaml_parse(struct weir_view text, struct weir_arena *arena, struct weir_yaml **ret,
                     struct weir_error *reterr);
 

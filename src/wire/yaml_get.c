@@ -9,12 +9,13 @@ const struct weir_yaml *weir_yaml_get(const struct weir_yaml *map, const char *k
 }
 
 const char *weir_yaml_type_name(enum weir_yaml_type type) {
-    static const char *const names[] = {"null", "true or false", "an integer", "a number",
-                                        "a string", "a list", "a map"};
+    static const char *const names[] = {"null",     "true or false", "an integer", "a number",
+                                        "a string", "a list",        "a map"};
     return names[type];
 }
 
-int weir_yaml_fail(const struct weir_yaml *node, struct weir_error *reterr, const char *format, ...) {
+int weir_yaml_fail(const struct weir_yaml *node, struct weir_error *reterr, const char *format,
+                   ...) {
     va_list args;
     va_start(args, format);
     weir_error_setv(reterr, WEIR_EINVALID, format, args);
@@ -33,21 +34,24 @@ int weir_yaml_check(const struct weir_yaml *map, const char *where, const char *
                     struct weir_error *reterr) {
     if (!map || map->type == WEIR_YAML_NULL) return WEIR_OK;
     if (map->type != WEIR_YAML_MAP)
-        return weir_yaml_fail(map, reterr, "%s must be a map, not %s", where, weir_yaml_type_name(map->type));
+        return weir_yaml_fail(map, reterr, "%s must be a map, not %s", where,
+                              weir_yaml_type_name(map->type));
     for (uint32_t i = 0; i < map->count; i++) {
         struct weir_view key = map->keys[i]->text;
         if (is_known(key, known)) continue;
         const char *nearest = weir_view_nearest(key, known);
         return weir_yaml_fail(map->keys[i], reterr, "%s has no key \"%.*s\"%s%s%s", where,
-                              WEIR_VIEW_ARG(weir_view_upto(key, 100)), nearest ? "; did you mean \"" : "",
-                              nearest ? nearest : "", nearest ? "\"?" : "");
+                              WEIR_VIEW_ARG(weir_view_upto(key, 100)),
+                              nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                              nearest ? "\"?" : "");
     }
     return WEIR_OK;
 }
 
 static int wrong_type(const struct weir_yaml *node, const char *key, const char *wanted,
                       struct weir_error *reterr) {
-    return weir_yaml_fail(node, reterr, "%s must be %s, not %s", key, wanted, weir_yaml_type_name(node->type));
+    return weir_yaml_fail(node, reterr, "%s must be %s, not %s", key, wanted,
+                          weir_yaml_type_name(node->type));
 }
 
 int weir_yaml_get_str(const struct weir_yaml *map, const char *key, struct weir_view *ret,
@@ -60,7 +64,8 @@ int weir_yaml_get_str(const struct weir_yaml *map, const char *key, struct weir_
     return WEIR_OK;
 }
 
-int weir_yaml_get_bool(const struct weir_yaml *map, const char *key, bool *ret, struct weir_error *reterr) {
+int weir_yaml_get_bool(const struct weir_yaml *map, const char *key, bool *ret,
+                       struct weir_error *reterr) {
     const struct weir_yaml *node = weir_yaml_get(map, key);
     if (!node) return WEIR_OK;
     if (node->type != WEIR_YAML_BOOL) return wrong_type(node, key, "true or false", reterr);
@@ -74,12 +79,14 @@ int weir_yaml_get_i64(const struct weir_yaml *map, const char *key, int64_t min,
     if (!node) return WEIR_OK;
     if (node->type != WEIR_YAML_INT) return wrong_type(node, key, "an integer", reterr);
     if (node->i64 < min || node->i64 > max)
-        return weir_yaml_fail(node, reterr, "%s must be %lld … %lld", key, (long long)min, (long long)max);
+        return weir_yaml_fail(node, reterr, "%s must be %lld … %lld", key, (long long)min,
+                              (long long)max);
     *ret = node->i64;
     return WEIR_OK;
 }
 
-int weir_yaml_get_f64(const struct weir_yaml *map, const char *key, double *ret, struct weir_error *reterr) {
+int weir_yaml_get_f64(const struct weir_yaml *map, const char *key, double *ret,
+                      struct weir_error *reterr) {
     const struct weir_yaml *node = weir_yaml_get(map, key);
     if (!node) return WEIR_OK;
     if (node->type != WEIR_YAML_INT && node->type != WEIR_YAML_DOUBLE)
@@ -97,19 +104,21 @@ int weir_yaml_get_duration_ns(const struct weir_yaml *map, const char *key, int6
         if (zero) *ret = 0;
         return WEIR_OK;
     }
-    return weir_yaml_fail(node, reterr, "%s must be a duration such as 250ms, 5s, 1h30m or 7d", key);
+    return weir_yaml_fail(node, reterr, "%s must be a duration such as 250ms, 5s, 1h30m or 7d",
+                          key);
 }
 
 bool weir_yaml_size_parse(struct weir_view text, uint64_t *ret) {
     static const struct {
         const char *name;
         double bytes;
-    } units[] = {{"", 1},         {"B", 1},         {"KB", 1e3},       {"MB", 1e6},       {"GB", 1e9},
-                 {"TB", 1e12},    {"K", 0x1p10},    {"M", 0x1p20},     {"G", 0x1p30},     {"T", 0x1p40},
-                 {"KiB", 0x1p10}, {"MiB", 0x1p20},  {"GiB", 0x1p30},   {"TiB", 0x1p40}};
+    } units[] = {{"", 1},         {"B", 1},        {"KB", 1e3},     {"MB", 1e6},    {"GB", 1e9},
+                 {"TB", 1e12},    {"K", 0x1p10},   {"M", 0x1p20},   {"G", 0x1p30},  {"T", 0x1p40},
+                 {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
     text = weir_view_trim(text);
     size_t digits = 0;
-    while (digits < text.len && ((text.ptr[digits] >= '0' && text.ptr[digits] <= '9') || text.ptr[digits] == '.'))
+    while (digits < text.len &&
+           ((text.ptr[digits] >= '0' && text.ptr[digits] <= '9') || text.ptr[digits] == '.'))
         digits++;
     struct weir_view unit = weir_view_trim(weir_view_from(text, digits));
     double number;
@@ -124,7 +133,8 @@ bool weir_yaml_size_parse(struct weir_view text, uint64_t *ret) {
     return false;
 }
 
-int weir_yaml_get_size(const struct weir_yaml *map, const char *key, uint64_t *ret, struct weir_error *reterr) {
+int weir_yaml_get_size(const struct weir_yaml *map, const char *key, uint64_t *ret,
+                       struct weir_error *reterr) {
     const struct weir_yaml *node = weir_yaml_get(map, key);
     if (!node) return WEIR_OK;
     bool scalar = node->type == WEIR_YAML_INT || node->type == WEIR_YAML_STRING;

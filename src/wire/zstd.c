@@ -13,8 +13,9 @@ static int decode_stream(ZSTD_DStream *stream, struct weir_view in, struct weir_
         size_t limit = out->size_max - out->len, room = ZSTD_DStreamOutSize();
         if (room < in.len) room = in.len;
         if (room > limit) room = limit;
-        char *to = weir_buf_reserve(out, room), nothing;
-        if (!to && room) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to decompress into");
+        char *to = weir_buf_reserve(out, room), nothing = 0;
+        if (!to && room)
+            return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to decompress into");
         ZSTD_outBuffer into = {to ? to : &nothing, room, 0};
         size_t before = from.pos;
         left = ZSTD_decompressStream(stream, &into, &from);
@@ -39,13 +40,15 @@ int weir_zstd_decode(struct weir_view in, struct weir_buf *out, struct weir_erro
     return rc;
 }
 
-int weir_zstd_encode(struct weir_view in, int level, struct weir_buf *out, struct weir_error *reterr) {
+int weir_zstd_encode(struct weir_view in, int level, struct weir_buf *out,
+                     struct weir_error *reterr) {
     size_t room = ZSTD_compressBound(in.len), limit = out->size_max - out->len;
     if (room > limit) room = limit;
     char *to = weir_buf_reserve(out, room);
     size_t written = to ? ZSTD_compress(to, room, in.ptr, in.len, level) : 0;
     if (!to || ZSTD_isError(written))
-        return weir_error_set(reterr, WEIR_ETOOBIG, "compressed body is larger than %zu bytes", out->size_max);
+        return weir_error_set(reterr, WEIR_ETOOBIG, "compressed body is larger than %zu bytes",
+                              out->size_max);
     out->len += written;
     return WEIR_OK;
 }

@@ -13,6 +13,7 @@
 /* Adds the decompressed bytes of all frames. WEIR_ETOOBIG, WEIR_EINVALID as for gzip. */
 int weir_zstd_decode(struct weir_view in, struct weir_buf *out, struct weir_error *reterr);
 /* Adds one frame; level 1 … 19 (1 is quick). */
-int weir_zstd_encode(struct weir_view in, int level, struct weir_buf *out, struct weir_error *reterr);
+int weir_zstd_encode(struct weir_view in, int level, struct weir_buf *out,
+                     struct weir_error *reterr);
 
 #endif

@@ -8,10 +8,10 @@
 #include "otlp/status.h"
 
 #define PROTOBUF_TYPE "application/x-protobuf"
-#define JSON_TYPE "application/json"
+#define JSON_TYPE     "application/json"
 
 enum {
-    RETRY_AFTER_MS = 1000,  /* where the sink gave no hint */
+    RETRY_AFTER_MS = 1000,   /* where the sink gave no hint */
     BYTES_PER_BODY_BYTE = 3, /* what a body costs while under way: its copy and its index */
 };
 
@@ -25,10 +25,10 @@ struct weir_otlp_receiver {
 
 /* ---- counters, under the names that the OpenTelemetry Collector made known ------------------- */
 
-#define RECEIVER_COUNTERS(what, records, words)                                                         \
-    WEIR_COUNTER(what##_##records##_grpc, "otelcol_receiver_" #what "_" #records "_total", words,      \
-                 "receiver=\"otlp\",transport=\"grpc\"");                                               \
-    WEIR_COUNTER(what##_##records##_http, "otelcol_receiver_" #what "_" #records "_total", words,      \
+#define RECEIVER_COUNTERS(what, records, words)                                                    \
+    WEIR_COUNTER(what##_##records##_grpc, "otelcol_receiver_" #what "_" #records "_total", words,  \
+                 "receiver=\"otlp\",transport=\"grpc\"");                                          \
+    WEIR_COUNTER(what##_##records##_http, "otelcol_receiver_" #what "_" #records "_total", words,  \
                  "receiver=\"otlp\",transport=\"http\"")
 
 RECEIVER_COUNTERS(accepted, spans, "Spans taken and stored.");
@@ -49,7 +49,7 @@ static struct weir_metric *const refused[WEIR_SIGNALS_COUNT][2] = {
     [WEIR_SIGNAL_LOG] = {&refused_log_records_grpc, &refused_log_records_http},
 };
 
-#define REQUESTS "weir_otlp_refused_requests_total"
+#define REQUESTS      "weir_otlp_refused_requests_total"
 #define REQUESTS_HELP "OTLP requests answered with an error, by reason."
 WEIR_COUNTER(malformed, REQUESTS, REQUESTS_HELP, "reason=\"malformed\"");
 WEIR_COUNTER(too_big, REQUESTS, REQUESTS_HELP, "reason=\"too_big\"");
@@ -62,16 +62,19 @@ WEIR_COUNTER(invalid_records, "weir_otlp_rejected_records_total",
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static void reply_success(struct weir_http_request *req, enum format format, enum weir_signal signal,
-                          const struct weir_otlp_response *response) {
+static void reply_success(struct weir_http_request *req, enum format format,
+                          enum weir_signal signal, const struct weir_otlp_response *response) {
     struct weir_buf buf;
     weir_buf_init(&buf, 4096);
-    if (format == FORMAT_JSON) weir_otlp_response_encode_json(&buf, signal, response);
-    else weir_otlp_response_encode(&buf, response);
+    if (format == FORMAT_JSON)
+        weir_otlp_response_encode_json(&buf, signal, response);
+    else
+        weir_otlp_response_encode(&buf, response);
     if (format == FORMAT_GRPC)
         weir_http_reply_grpc(req, 0, "", weir_buf_view(&buf), weir_view(NULL, 0));
     else
-        weir_http_reply_view(req, 200, format == FORMAT_JSON ? JSON_TYPE : PROTOBUF_TYPE, weir_buf_view(&buf));
+        weir_http_reply_view(req, 200, format == FORMAT_JSON ? JSON_TYPE : PROTOBUF_TYPE,
+                             weir_buf_view(&buf));
     weir_buf_done(&buf);
 }
 
@@ -82,21 +85,28 @@ static void add_retry_after(struct weir_http_request *req, int64_t retry_after_m
     weir_http_reply_header(req, "Retry-After", weir_view(seconds, (size_t)len));
 }
 
-static void reply_failure(struct weir_http_request *req, enum format format, int code, const char *message,
-                          int64_t retry_after_ms) {
-    if (!weir_error_retriable(code)) retry_after_ms = 0;
-    else if (retry_after_ms <= 0) retry_after_ms = RETRY_AFTER_MS;
+static void reply_failure(struct weir_http_request *req, enum format format, int code,
+                          const char *message, int64_t retry_after_ms) {
+    if (!weir_error_retriable(code))
+        retry_after_ms = 0;
+    else if (retry_after_ms <= 0)
+        retry_after_ms = RETRY_AFTER_MS;
     if (!*message) message = weir_error_text(code);
-    struct weir_otlp_status status = {weir_error_grpc(code), weir_view_str(message), retry_after_ms};
+    struct weir_otlp_status status = {weir_error_grpc(code), weir_view_str(message),
+                                      retry_after_ms};
     struct weir_buf buf;
     weir_buf_init(&buf, 4096);
-    if (format == FORMAT_JSON) weir_otlp_status_encode_json(&buf, &status);
-    else weir_otlp_status_encode(&buf, &status);
+    if (format == FORMAT_JSON)
+        weir_otlp_status_encode_json(&buf, &status);
+    else
+        weir_otlp_status_encode(&buf, &status);
     if (format == FORMAT_GRPC) {
-        weir_http_reply_grpc(req, status.grpc_code, message, weir_view(NULL, 0), weir_buf_view(&buf));
+        weir_http_reply_grpc(req, status.grpc_code, message, weir_view(NULL, 0),
+                             weir_buf_view(&buf));
     } else {
         if (retry_after_ms) add_retry_after(req, retry_after_ms);
-        weir_http_reply_view(req, weir_error_http(code), format == FORMAT_JSON ? JSON_TYPE : PROTOBUF_TYPE,
+        weir_http_reply_view(req, weir_error_http(code),
+                             format == FORMAT_JSON ? JSON_TYPE : PROTOBUF_TYPE,
                              weir_buf_view(&buf));
     }
     weir_buf_done(&buf);
@@ -113,8 +123,9 @@ struct call {
     size_t charged_bytes;
 };
 
-static void reply_batch(struct weir_http_request *req, enum format format, const struct weir_otlp_batch *batch,
-                        uint32_t sink_rejected, const char *sink_message) {
+static void reply_batch(struct weir_http_request *req, enum format format,
+                        const struct weir_otlp_batch *batch, uint32_t sink_rejected,
+                        const char *sink_message) {
     struct weir_otlp_response response = {
         .rejected_count = (uint64_t)batch->rejected_count + sink_rejected,
         .message = weir_view_str(batch->rejected_count ? batch->rejected_message : sink_message),
@@ -130,7 +141,8 @@ static void on_done(void *arg, const struct weir_sink_answer *answer) {
     uint32_t records = weir_otlp_batch_records_count(batch);
     const char *message = answer->message ? answer->message : "";
     if (answer->code == WEIR_OK) {
-        weir_metric_add(accepted[batch->signal][transport], (int64_t)records - answer->rejected_count);
+        weir_metric_add(accepted[batch->signal][transport],
+                        (int64_t)records - answer->rejected_count);
         weir_metric_add(&invalid_records, answer->rejected_count);
         reply_batch(call->req, call->format, batch, answer->rejected_count, message);
     } else {
@@ -147,7 +159,8 @@ static int decode(struct weir_view body, enum format format, enum weir_signal si
                   struct weir_otlp_batch **ret, struct weir_error *err) {
     if (format == FORMAT_JSON) return weir_otlp_batch_decode_json(signal, body, 0, ret, err);
     char *copy = malloc(body.len ? body.len : 1); /* the request's own bytes end with its answer */
-    if (!copy) return weir_error_set(err, WEIR_ENOMEMORY, "no memory for a body of %zu bytes", body.len);
+    if (!copy)
+        return weir_error_set(err, WEIR_ENOMEMORY, "no memory for a body of %zu bytes", body.len);
     if (body.len) memcpy(copy, body.ptr, body.len);
     return weir_otlp_batch_decode(signal, copy, body.len, 0, ret, err);
 }
@@ -172,7 +185,10 @@ static void admit(const struct call *call, enum weir_signal signal) {
     struct weir_error err = {0};
     int rc = decode(call->req->body, call->format, signal, &batch, &err);
     if (rc < 0) {
-        weir_metric_add(rc == WEIR_ETOOBIG ? &too_big : rc == WEIR_EINVALID ? &malformed : &busy, 1);
+        weir_metric_add(rc == WEIR_ETOOBIG    ? &too_big
+                        : rc == WEIR_EINVALID ? &malformed
+                                              : &busy,
+                        1);
         weir_budget_give(call->receiver->options.budget, call->charged_bytes);
         reply_failure(call->req, call->format, rc, err.message, 0);
         return;
@@ -200,7 +216,8 @@ static bool format_of(const struct weir_http_request *req, enum format *ret) {
     return *ret == FORMAT_PROTOBUF || weir_view_eq_nocase(type, WEIR_VIEW(JSON_TYPE));
 }
 
-static void receive(struct weir_otlp_receiver *receiver, struct weir_http_request *req, enum weir_signal signal) {
+static void receive(struct weir_otlp_receiver *receiver, struct weir_http_request *req,
+                    enum weir_signal signal) {
     struct call call = {.receiver = receiver, .req = req};
     if (!format_of(req, &call.format)) {
         weir_metric_add(&media_type, 1);
@@ -210,16 +227,19 @@ static void receive(struct weir_otlp_receiver *receiver, struct weir_http_reques
     }
     if (!receiver->signals[signal]) {
         char words[80];
-        snprintf(words, sizeof words, "this server takes no %s: they are turned off by configuration",
+        snprintf(words, sizeof words,
+                 "this server takes no %s: they are turned off by configuration",
                  weir_signal_name(signal));
         weir_metric_add(&turned_off, 1);
-        reply_failure(req, call.format, call.format == FORMAT_GRPC ? WEIR_EUNSUPPORTED : WEIR_ENOTFOUND, words, 0);
+        reply_failure(req, call.format,
+                      call.format == FORMAT_GRPC ? WEIR_EUNSUPPORTED : WEIR_ENOTFOUND, words, 0);
         return;
     }
     call.charged_bytes = req->body.len * BYTES_PER_BODY_BYTE;
     if (!weir_budget_try_take(receiver->options.budget, call.charged_bytes)) {
         weir_metric_add(&busy, 1);
-        reply_failure(req, call.format, WEIR_EBUSY, "too much is under way; send this again later", 0);
+        reply_failure(req, call.format, WEIR_EBUSY, "too much is under way; send this again later",
+                      0);
         return;
     }
     admit(&call, signal);
@@ -246,11 +266,14 @@ static const struct weir_http_route routes[] = {
     {.method = "POST", .pattern = "/v1/metrics", .handler = receive_metrics},
     {.method = "POST", .pattern = "/v1/logs", .handler = receive_logs},
     {.method = "POST", .pattern = GRPC "trace.v1.TraceService/Export", .handler = receive_traces},
-    {.method = "POST", .pattern = GRPC "metrics.v1.MetricsService/Export", .handler = receive_metrics},
+    {.method = "POST",
+     .pattern = GRPC "metrics.v1.MetricsService/Export",
+     .handler = receive_metrics},
     {.method = "POST", .pattern = GRPC "logs.v1.LogsService/Export", .handler = receive_logs},
 };
 
-struct weir_otlp_receiver *weir_otlp_receiver_new(const struct weir_otlp_receiver_options *options) {
+struct weir_otlp_receiver *weir_otlp_receiver_new(
+    const struct weir_otlp_receiver_options *options) {
     struct weir_otlp_receiver *receiver = calloc(1, sizeof *receiver);
     if (!receiver) return NULL;
     receiver->options = *options;

@@ -47,7 +47,7 @@ static double start_seconds(void) {
 WEIR_COUNTER_READ(cpu, "process_cpu_seconds_total", "User and system CPU time.", "", cpu_seconds);
 WEIR_GAUGE_READ(resident, "process_resident_memory_bytes", "Resident memory.", "", resident_bytes);
 WEIR_GAUGE_READ(files, "process_open_fds", "Open file descriptors.", "", open_files);
-WEIR_GAUGE_READ(start, "process_start_time_seconds", "Start of the process, Unix time.", "", start_seconds);
+WEIR_GAUGE_READ(start, "process_start_time_seconds", "Start of the process, Unix time.", "",
+                start_seconds);
 
-void weir_process_metrics_use(void) {
-}
+void weir_process_metrics_use(void) {}

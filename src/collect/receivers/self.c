@@ -15,7 +15,8 @@
 
 enum { ATTRS_MAX = 8, BATCH_BYTES_MAX = 1 << 20 };
 
-WEIR_COUNTER(refused, "weir_self_refused_total", "Batches of the server's own metrics that were refused.", "");
+WEIR_COUNTER(refused, "weir_self_refused_total",
+             "Batches of the server's own metrics that were refused.", "");
 
 struct weir_self {
     struct weir_sink *sink;
@@ -94,7 +95,8 @@ void weir_self_encode(struct weir_buf *buf, int64_t start_ns, int64_t now_ns) {
     };
     struct weir_otlp_group group;
     struct walk walk = {.buf = buf, .start_ns = start_ns, .now_ns = now_ns};
-    weir_otlp_group_begin(&group, buf, (struct weir_attrs){resource, sizeof resource / sizeof *resource},
+    weir_otlp_group_begin(&group, buf,
+                          (struct weir_attrs){resource, sizeof resource / sizeof *resource},
                           WEIR_VIEW("weir"), WEIR_VIEW(WEIR_VERSION));
     weir_metric_each(add_metric, &walk);
     if (walk.family) weir_otlp_metric_end(&walk.open);
@@ -147,7 +149,8 @@ static void *run(void *arg) {
     while (!self->stopping) {
         struct timespec deadline = after(self->interval_ns);
         while (!self->stopping &&
-               pthread_cond_timedwait(&self->change, &self->lock, &deadline) != ETIMEDOUT) continue;
+               pthread_cond_timedwait(&self->change, &self->lock, &deadline) != ETIMEDOUT)
+            continue;
         if (self->stopping || self->waiting) continue;
         pthread_mutex_unlock(&self->lock);
         push_all(self);

@@ -50,7 +50,8 @@ static void holds_between_threads(void **state) {
     (void)state;
     struct weir_budget *budget = weir_budget_new(LIMIT);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, budget), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, budget), 0);
     for (int i = 0; i < 4; i++) {
         void *broken;
         pthread_join(threads[i], &broken);

@@ -3,6 +3,7 @@
  * remember the answer. */
 #include "collect/receivers/otlp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "otlp/encode.h"
@@ -25,17 +26,19 @@ struct weir_view weir_http_header(const struct weir_http_request *req, const cha
     return weir_view_str(content_type);
 }
 
-void weir_http_reply_header(struct weir_http_request *req, const char *name, struct weir_view value) {
+void weir_http_reply_header(struct weir_http_request *req, const char *name,
+                            struct weir_view value) {
     (void)req;
     assert_string_equal(name, "Retry-After");
     memcpy(answer.retry_after, value.ptr, value.len);
 }
 
-void weir_http_reply_view(struct weir_http_request *req, int status, const char *type, struct weir_view body) {
+void weir_http_reply_view(struct weir_http_request *req, int status, const char *type,
+                          struct weir_view body) {
     (void)req;
     answer.count++;
     answer.http_status = status;
-    strcpy(answer.type, type);
+    snprintf(answer.type, sizeof answer.type, "%s", type);
     if (body.len) memcpy(answer.body, body.ptr, body.len);
     answer.body_len = body.len;
 }
@@ -45,7 +48,7 @@ void weir_http_reply_grpc(struct weir_http_request *req, int grpc_status, const 
     (void)req;
     answer.count++;
     answer.grpc_status = grpc_status;
-    strcpy(answer.message, grpc_message);
+    snprintf(answer.message, sizeof answer.message, "%s", grpc_message);
     if (message.len) memcpy(answer.body, message.ptr, message.len);
     answer.body_len = message.len;
     if (status_details.len) memcpy(answer.details, status_details.ptr, status_details.len);
@@ -64,7 +67,8 @@ struct script {
     int pushed;
 };
 
-static void push(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done, void *arg) {
+static void push(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done,
+                 void *arg) {
     struct script *script = (struct script *)sink;
     script->pushed++;
     if (script->hold) {
@@ -89,8 +93,8 @@ static int setup(void **state) {
     (void)state;
     script = (struct script){.sink = {push}, .answer = {.message = ""}};
     budget = weir_budget_new(10000);
-    receiver = weir_otlp_receiver_new(
-        &(struct weir_otlp_receiver_options){.sink = &script.sink, .budget = budget, .signals = signals});
+    receiver = weir_otlp_receiver_new(&(struct weir_otlp_receiver_options){
+        .sink = &script.sink, .budget = budget, .signals = signals});
     weir_buf_init(&body, 100000);
     return 0;
 }
@@ -125,8 +129,10 @@ static struct weir_view spans(int good, int bad) {
     weir_buf_clear(&body);
     weir_otlp_group_begin(&group, &body, (struct weir_attrs){0}, WEIR_VIEW(""), WEIR_VIEW(""));
     for (int i = 0; i < good + bad; i++) {
-        struct weir_otlp_span span = {.trace_id = i < good ? (const uint8_t *)"0123456789abcdef" : NULL,
-                                      .span_id = (const uint8_t *)"01234567", .name = WEIR_VIEW("n")};
+        struct weir_otlp_span span = {.trace_id =
+                                          i < good ? (const uint8_t *)"0123456789abcdef" : NULL,
+                                      .span_id = (const uint8_t *)"01234567",
+                                      .name = WEIR_VIEW("n")};
         weir_otlp_put_span(&body, &span);
     }
     weir_otlp_group_end(&group);
@@ -134,8 +140,8 @@ static struct weir_view spans(int good, int bad) {
 }
 
 #define GRPC_TRACES "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-#define GRPC_LOGS "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
-#define PROTOBUF "application/x-protobuf"
+#define GRPC_LOGS   "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+#define PROTOBUF    "application/x-protobuf"
 
 static void assert_body(const char *expected) {
     assert_view_is(weir_view(answer.body, answer.body_len), expected);
@@ -153,9 +159,10 @@ static void answers_in_the_form_of_the_request(void **state) {
     assert_int_equal(answer.http_status, 200);
     assert_string_equal(answer.type, PROTOBUF);
     assert_int_equal(answer.body_len, 0);
-    call_with("/v1/traces", "Application/JSON; charset=utf-8", false,
-              WEIR_VIEW("{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":"
-                        "\"0123456789abcdef0123456789abcdef\",\"spanId\":\"0123456789abcdef\"}]}]}]}"));
+    call_with(
+        "/v1/traces", "Application/JSON; charset=utf-8", false,
+        WEIR_VIEW("{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":"
+                  "\"0123456789abcdef0123456789abcdef\",\"spanId\":\"0123456789abcdef\"}]}]}]}"));
     assert_int_equal(answer.http_status, 200);
     assert_string_equal(answer.type, "application/json");
     assert_body("{}");
@@ -232,7 +239,8 @@ static void refuses_foreign_types_and_signals(void **state) {
     (void)state;
     call_with("/v1/traces", "text/plain", false, spans(1, 0));
     assert_int_equal(answer.http_status, 415);
-    assert_non_null(strstr(answer.body, "Content-Type must be application/x-protobuf or application/json"));
+    assert_non_null(
+        strstr(answer.body, "Content-Type must be application/x-protobuf or application/json"));
     call_with("/v1/traces", "", false, spans(1, 0));
     assert_int_equal(answer.http_status, 415);
     call_with("/v1/logs", PROTOBUF, false, WEIR_VIEW(""));
@@ -244,7 +252,8 @@ static void refuses_foreign_types_and_signals(void **state) {
 
 static void asks_to_come_back_when_the_sink_is_busy(void **state) {
     (void)state;
-    script.answer = (struct weir_sink_answer){.code = WEIR_EUNAVAILABLE, .retry_after_ms = 2500, .message = "catching up"};
+    script.answer = (struct weir_sink_answer){
+        .code = WEIR_EUNAVAILABLE, .retry_after_ms = 2500, .message = "catching up"};
     call_with("/v1/traces", PROTOBUF, false, spans(1, 0));
     assert_int_equal(answer.http_status, 503);
     assert_string_equal(answer.retry_after, "3");
@@ -286,10 +295,14 @@ static void refuses_early_over_budget(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(answers_in_the_form_of_the_request), TEST(answers_only_when_the_sink_has),
-        TEST(empty_request_is_success),           TEST(tells_of_partial_success),
-        TEST(refuses_what_cannot_be_decoded),     TEST(refuses_foreign_types_and_signals),
-        TEST(asks_to_come_back_when_the_sink_is_busy), TEST(refuses_early_over_budget),
+        TEST(answers_in_the_form_of_the_request),
+        TEST(answers_only_when_the_sink_has),
+        TEST(empty_request_is_success),
+        TEST(tells_of_partial_success),
+        TEST(refuses_what_cannot_be_decoded),
+        TEST(refuses_foreign_types_and_signals),
+        TEST(asks_to_come_back_when_the_sink_is_busy),
+        TEST(refuses_early_over_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,11 +21,13 @@ static struct weir_otlp_batch *encoded(void) {
     weir_buf_init(&buf, 1 << 20);
     weir_self_encode(&buf, 100, 200);
     char *body = weir_buf_take(&buf, &len);
-    if (weir_otlp_batch_decode(WEIR_SIGNAL_METRIC, body, len, 0, &batch, &err) < 0) fail_msg("%s", err.message);
+    if (weir_otlp_batch_decode(WEIR_SIGNAL_METRIC, body, len, 0, &batch, &err) < 0)
+        fail_msg("%s", err.message);
     return batch;
 }
 
-static const struct weir_otlp_metric *metric_of(const struct weir_otlp_batch *batch, const char *name) {
+static const struct weir_otlp_metric *metric_of(const struct weir_otlp_batch *batch,
+                                                const char *name) {
     const struct weir_otlp_metric *found = NULL;
     for (uint32_t i = 0; i < batch->metrics_count; i++) {
         if (!weir_view_is(batch->metrics[i].name, name)) continue;
@@ -44,7 +46,8 @@ static void registry_becomes_otlp(void **state) {
     weir_metric_set(&level, -3);
     struct weir_otlp_batch *batch = encoded();
     assert_int_equal(batch->rejected_count, 0);
-    assert_view_is(weir_attrs_get(batch->resources[0].attrs, WEIR_VIEW("service.name"))->str, "weir");
+    assert_view_is(weir_attrs_get(batch->resources[0].attrs, WEIR_VIEW("service.name"))->str,
+                   "weir");
     const struct weir_otlp_metric *things = metric_of(batch, "test_things");
     assert_int_equal(things->type, WEIR_METRIC_TYPE_SUM);
     assert_true(things->monotonic);
@@ -56,7 +59,8 @@ static void registry_becomes_otlp(void **state) {
         assert_true(point->start_ns == 100 && point->time_ns == 200 && point->is_int);
         sum += point->i64;
         attrs += point->attrs.count;
-        if (point->i64 == 5) assert_view_is(weir_attrs_get(point->attrs, WEIR_VIEW("side"))->str, "left");
+        if (point->i64 == 5)
+            assert_view_is(weir_attrs_get(point->attrs, WEIR_VIEW("side"))->str, "left");
     }
     assert_int_equal(sum, 12);
     assert_int_equal(attrs, 3);
@@ -64,8 +68,9 @@ static void registry_becomes_otlp(void **state) {
     metric_of(batch, "process_resident_memory_bytes");
     struct weir_arena arena;
     weir_arena_init(&arena, 0);
-    assert_view_is(weir_prometheus_metric_name(&arena, things->name, things->unit, things->type, true),
-                   "test_things_total"); /* comes back as it was registered */
+    assert_view_is(
+        weir_prometheus_metric_name(&arena, things->name, things->unit, things->type, true),
+        "test_things_total"); /* comes back as it was registered */
     weir_arena_done(&arena);
     weir_otlp_batch_unref(batch);
 }
@@ -75,12 +80,13 @@ struct counting_sink {
     atomic_int pushed;
 };
 
-static void count(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done, void *arg) {
+static void count(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done,
+                  void *arg) {
     struct counting_sink *counting = (struct counting_sink *)sink;
     assert_true(batch->points_count > 0);
     weir_otlp_batch_unref(batch);
-    struct weir_sink_answer answer = {.code = atomic_fetch_add(&counting->pushed, 1) ? WEIR_OK : WEIR_EBUSY,
-                                      .message = ""};
+    struct weir_sink_answer answer = {
+        .code = atomic_fetch_add(&counting->pushed, 1) ? WEIR_OK : WEIR_EBUSY, .message = ""};
     done(arg, &answer);
 }
 
@@ -89,7 +95,8 @@ static void pushes_until_it_is_freed(void **state) {
     struct counting_sink counting = {.sink = {count}};
     struct weir_self *self = weir_self_new(&counting.sink, 1);
     assert_non_null(self);
-    for (int i = 0; i < 5000 && atomic_load(&counting.pushed) < 3; i++) weir_clock_sleep_ns(WEIR_NS_PER_MS);
+    for (int i = 0; i < 5000 && atomic_load(&counting.pushed) < 3; i++)
+        weir_clock_sleep_ns(WEIR_NS_PER_MS);
     weir_self_free(self);
     int pushed = atomic_load(&counting.pushed);
     assert_true(pushed >= 3);

@@ -156,7 +156,8 @@ static void reads_every_field_of_points(void **state) {
 
     assert_int_equal(metrics[2].type, WEIR_METRIC_TYPE_HISTOGRAM);
     assert_int_equal(metrics[2].temporality, WEIR_TEMPORALITY_DELTA);
-    assert_true(points[3].count == 6 && points[3].sum == 3.5 && points[3].min == 0.1 && points[3].max == 2);
+    assert_true(points[3].count == 6 && points[3].sum == 3.5 && points[3].min == 0.1 &&
+                points[3].max == 2);
     assert_int_equal(points[3].counts_count, 3);
     assert_true(points[3].counts[0] == 1 && points[3].counts[1] == 2 && points[3].counts[2] == 3);
     assert_int_equal(points[3].bounds_count, 2);
@@ -181,7 +182,8 @@ static void reads_every_field_of_points(void **state) {
     weir_otlp_batch_unref(batch);
 }
 
-/* ---- what is wrong with a body, and what with a record ---------------------------------------- */
+/* ---- what is wrong with a body, and what with a record ----------------------------------------
+ */
 
 /* Wraps one record (its fields) into a request. */
 static struct weir_buf request_of(struct weir_view record) {
@@ -205,7 +207,8 @@ static struct weir_otlp_batch *decode_record(enum weir_signal signal, struct wei
     return batch;
 }
 
-static void assert_record_rejected(enum weir_signal signal, struct weir_buf *record, const char *part) {
+static void assert_record_rejected(enum weir_signal signal, struct weir_buf *record,
+                                   const char *part) {
     struct weir_error err = {0};
     struct weir_otlp_batch *batch = decode_record(signal, record, &err);
     if (!batch) fail_msg("malformed as a whole: %s", err.message);
@@ -227,12 +230,13 @@ static struct weir_buf span_with(struct weir_view trace_id, struct weir_view spa
 }
 
 #define TRACE_ID WEIR_VIEW("0123456789abcdef")
-#define SPAN_ID WEIR_VIEW("01234567")
+#define SPAN_ID  WEIR_VIEW("01234567")
 
 static void rejects_spans_one_by_one(void **state) {
     (void)state;
     struct weir_buf span = span_with(WEIR_VIEW("short"), SPAN_ID, WEIR_VIEW(""));
-    assert_record_rejected(WEIR_SIGNAL_TRACE, &span, "span \"the name\": trace_id must be 16 bytes");
+    assert_record_rejected(WEIR_SIGNAL_TRACE, &span,
+                           "span \"the name\": trace_id must be 16 bytes");
     span = span_with(WEIR_VIEW("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), SPAN_ID, WEIR_VIEW(""));
     assert_record_rejected(WEIR_SIGNAL_TRACE, &span, "trace_id must be 16 bytes, not all zero");
     span = span_with(TRACE_ID, WEIR_VIEW(""), WEIR_VIEW(""));
@@ -319,7 +323,8 @@ static void log_with_bad_ids_belongs_to_no_trace(void **state) {
     weir_otlp_batch_unref(batch);
 }
 
-static void assert_body_refused(enum weir_signal signal, struct weir_buf *record, const char *part) {
+static void assert_body_refused(enum weir_signal signal, struct weir_buf *record,
+                                const char *part) {
     struct weir_error err = {0};
     struct weir_otlp_batch *batch = decode_record(signal, record, &err);
     assert_null(batch);
@@ -372,8 +377,9 @@ static void index_has_a_limit(void **state) {
     enum { COUNT = 100000 };
     char *body = malloc(2 * COUNT);
     for (size_t i = 0; i < COUNT; i++) memcpy(body + 2 * i, "\x0a\x00", 2); /* empty resources */
-    assert_int_equal(weir_otlp_batch_decode(WEIR_SIGNAL_TRACE, body, 2 * COUNT, 1 << 20, &batch, &err),
-                     WEIR_ETOOBIG);
+    assert_int_equal(
+        weir_otlp_batch_decode(WEIR_SIGNAL_TRACE, body, 2 * COUNT, 1 << 20, &batch, &err),
+        WEIR_ETOOBIG);
     assert_non_null(strstr(err.message, "send smaller batches"));
 }
 
@@ -402,8 +408,10 @@ static void survives_damage(void **state) {
             size_t size = i < len ? i : len;
             char *body = malloc(size + 1);
             memcpy(body, batch->bytes.ptr, size);
-            if (i >= len) body[weir_rand_below(&rand, len)] ^= (char)(1 + weir_rand_below(&rand, 255));
-            if (weir_otlp_batch_decode(signal, body, size, 0, &bad, NULL) == 0) weir_otlp_batch_unref(bad);
+            if (i >= len)
+                body[weir_rand_below(&rand, len)] ^= (char)(1 + weir_rand_below(&rand, 255));
+            if (weir_otlp_batch_decode(signal, body, size, 0, &bad, NULL) == 0)
+                weir_otlp_batch_unref(bad);
         }
         weir_otlp_batch_unref(batch);
     }

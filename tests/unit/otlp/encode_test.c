@@ -83,7 +83,8 @@ static void encodes_metrics_that_were_decoded(void **state) {
     left = weir_view_upto(left, weir_view_find(left, WEIR_VIEW("],\"schemaUrl\"")));
     right = weir_view_from(right, weir_view_find(right, WEIR_VIEW("\"metrics\":[")));
     right = weir_view_upto(right, left.len);
-    if (!weir_view_eq(left, right)) fail_msg("%.*s\n%.*s", WEIR_VIEW_ARG(left), WEIR_VIEW_ARG(right));
+    if (!weir_view_eq(left, right))
+        fail_msg("%.*s\n%.*s", WEIR_VIEW_ARG(left), WEIR_VIEW_ARG(right));
     size_t len;
     char *body = weir_buf_take(&buf, &len);
     assert_int_equal(weir_otlp_batch_decode(WEIR_SIGNAL_METRIC, body, len, 0, &again, NULL), 0);
@@ -98,20 +99,23 @@ static void groups_hold_scopes(void **state) {
     struct weir_otlp_group group;
     struct weir_attr attr = {WEIR_VIEW("k"), weir_value_bool(true)};
     struct weir_otlp_log log = {.body = weir_value_str(WEIR_VIEW("x"))};
-    weir_otlp_group_begin(&group, &buf, (struct weir_attrs){&attr, 1}, WEIR_VIEW("a"), WEIR_VIEW(""));
+    weir_otlp_group_begin(&group, &buf, (struct weir_attrs){&attr, 1}, WEIR_VIEW("a"),
+                          WEIR_VIEW(""));
     weir_otlp_put_log(&buf, &log);
     weir_otlp_group_next_scope(&group, WEIR_VIEW(""), WEIR_VIEW(""));
     weir_otlp_put_log(&buf, &log);
     weir_otlp_group_end(&group);
-    assert_view_is(as_json(weir_otlp_message_request(WEIR_SIGNAL_LOG), weir_buf_view(&buf)),
-                   "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"k\",\"value\":{\"boolValue\":"
-                   "true}}]},\"scopeLogs\":[{\"scope\":{\"name\":\"a\"},\"logRecords\":[{\"body\":{"
-                   "\"stringValue\":\"x\"}}]},{\"logRecords\":[{\"body\":{\"stringValue\":\"x\"}}]}]}]}");
+    assert_view_is(
+        as_json(weir_otlp_message_request(WEIR_SIGNAL_LOG), weir_buf_view(&buf)),
+        "{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"k\",\"value\":{\"boolValue\":"
+        "true}}]},\"scopeLogs\":[{\"scope\":{\"name\":\"a\"},\"logRecords\":[{\"body\":{"
+        "\"stringValue\":\"x\"}}]},{\"logRecords\":[{\"body\":{\"stringValue\":\"x\"}}]}]}]}");
 }
 
 static void merges_batches(void **state) {
     (void)state;
-    struct weir_otlp_batch *batches[2] = {golden_batch(WEIR_SIGNAL_TRACE), golden_batch(WEIR_SIGNAL_TRACE)};
+    struct weir_otlp_batch *batches[2] = {golden_batch(WEIR_SIGNAL_TRACE),
+                                          golden_batch(WEIR_SIGNAL_TRACE)};
     struct weir_otlp_batch *merged = NULL;
     assert_int_equal(weir_otlp_merge(batches, 2, &merged, NULL), 0);
     assert_int_equal(merged->spans_count, 4);

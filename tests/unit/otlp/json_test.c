@@ -28,7 +28,8 @@ static void reads_what_the_official_classes_write(void **state) {
         snprintf(name, sizeof name, "%s.bin", weir_signal_name(signal));
         struct weir_buf bin = golden_file(name);
         weir_buf_clear(&buf);
-        if (weir_otlp_json_to_pb(weir_otlp_message_request(signal), weir_buf_view(&text), &buf, &err) < 0)
+        if (weir_otlp_json_to_pb(weir_otlp_message_request(signal), weir_buf_view(&text), &buf,
+                                 &err) < 0)
             fail_msg("%s: %s", name, err.message);
         assert_int_equal(buf.len, bin.len);
         assert_memory_equal(buf.ptr, bin.ptr, bin.len);
@@ -80,18 +81,23 @@ static void takes_every_spelling(void **state) {
         "{\"traceId\":\"0123456789abcdef0123456789abcdef\",\"spanId\":\"0123456789abcdef\","
         "\"kind\":4,\"startTimeUnixNano\":\"1000\",\"attributes\":[{\"key\":\"b\",\"value\":"
         "{\"bytesValue\":\"+/8=\"}}],\"droppedAttributesCount\":5,\"status\":{\"code\":2}}",
-        "{ \"trace_id\":\"0123456789ABCDEF0123456789ABCDEF\",\"unknown\":[{}],\"span_id\":\"0123456789abcdef\","
-        "\"kind\":\"SPAN_KIND_PRODUCER\",\"start_time_unix_nano\":1000,\"attributes\":[{\"key\":\"\\u0062\","
+        "{ "
+        "\"trace_id\":\"0123456789ABCDEF0123456789ABCDEF\",\"unknown\":[{}],\"span_id\":"
+        "\"0123456789abcdef\","
+        "\"kind\":\"SPAN_KIND_PRODUCER\",\"start_time_unix_nano\":1000,\"attributes\":[{\"key\":"
+        "\"\\u0062\","
         "\"value\":{\"bytes_value\":\"-_8\"}}],\"dropped_attributes_count\":\"5\","
         "\"name\":null,\"events\":[],\"status\":{\"code\":\"STATUS_CODE_ERROR\"}}",
         "{\"traceId\":\"0123456789abcdef0123456789abcdef\",\"spanId\":\"0123456789abcdef\","
         "\"parentSpanId\":\"\",\"kind\":4.0,\"startTimeUnixNano\":1e3,\"name\":\"\","
         "\"attributes\":[{\"key\":\"b\",\"value\":{\"bytesValue\":\"+/8\"}}],"
-        "\"droppedAttributesCount\":5,\"droppedLinksCount\":0,\"status\":{\"message\":\"\",\"code\":2}}",
+        "\"droppedAttributesCount\":5,\"droppedLinksCount\":0,\"status\":{\"message\":\"\","
+        "\"code\":2}}",
     };
     struct weir_buf first;
     weir_buf_init(&first, 1000);
-    assert_int_equal(weir_otlp_json_to_pb(&weir_otlp_message_span, weir_view_str(same[0]), &first, NULL), 0);
+    assert_int_equal(
+        weir_otlp_json_to_pb(&weir_otlp_message_span, weir_view_str(same[0]), &first, NULL), 0);
     for (size_t i = 1; i < 3; i++) {
         struct weir_error err = {0};
         weir_buf_clear(&buf);
@@ -149,7 +155,8 @@ static void refuses_with_a_position(void **state) {
         {"{\"droppedLinksCount\":4294967296}", "at most 4294967295"},
         {"{\"attributes\":{}}", "Span.attributes must be an array"},
         {"{\"attributes\":[1]}", "Span.attributes must be an object"},
-        {"{\"attributes\":[{\"value\":{\"boolValue\":1}}]}", "AnyValue.boolValue must be true or false"},
+        {"{\"attributes\":[{\"value\":{\"boolValue\":1}}]}",
+         "AnyValue.boolValue must be true or false"},
         {"{\"attributes\":[{\"value\":{\"bytesValue\":\"a\"}}]}", "base64"},
         {"{\"attributes\":[{\"value\":{\"bytesValue\":\"a$bc\"}}]}", "base64"},
         {"{\"attributes\":[{\"value\":{\"doubleValue\":\"0x1p3\"}}]}", "a number"},
@@ -173,10 +180,12 @@ static void decodes_a_batch_from_text(void **state) {
     (void)state;
     struct weir_buf text = golden_file("metrics.json");
     struct weir_otlp_batch *batch = NULL;
-    assert_int_equal(weir_otlp_batch_decode_json(WEIR_SIGNAL_METRIC, weir_buf_view(&text), 0, &batch, NULL), 0);
+    assert_int_equal(
+        weir_otlp_batch_decode_json(WEIR_SIGNAL_METRIC, weir_buf_view(&text), 0, &batch, NULL), 0);
     assert_int_equal(batch->points_count, 6);
     weir_otlp_batch_unref(batch);
-    assert_int_equal(weir_otlp_batch_decode_json(WEIR_SIGNAL_LOG, WEIR_VIEW("{}"), 0, &batch, NULL), 0);
+    assert_int_equal(weir_otlp_batch_decode_json(WEIR_SIGNAL_LOG, WEIR_VIEW("{}"), 0, &batch, NULL),
+                     0);
     assert_int_equal(batch->logs_count, 0);
     weir_otlp_batch_unref(batch);
     assert_int_equal(weir_otlp_batch_decode_json(WEIR_SIGNAL_LOG, WEIR_VIEW(""), 0, &batch, NULL),
@@ -190,8 +199,8 @@ static void writes_parts_of_a_message(void **state) {
     weir_json_begin_object(&w);
     weir_json_key(&w, "a");
     weir_json_add_i64(&w, 1);
-    assert_true(weir_otlp_json_add_fields(&w, &weir_otlp_message_span,
-                                          WEIR_VIEW("\x5a\x03\x12\x01x\x3a\x01z\x5a\x03\x12\x01y")));
+    assert_true(weir_otlp_json_add_fields(
+        &w, &weir_otlp_message_span, WEIR_VIEW("\x5a\x03\x12\x01x\x3a\x01z\x5a\x03\x12\x01y")));
     weir_json_end_object(&w);
     assert_view_is(weir_buf_view(&buf), "{\"a\":1,\"events\":[{\"name\":\"x\"},{\"name\":\"y\"}]}");
     assert_false(weir_otlp_json_add(&w, &weir_otlp_message_span, WEIR_VIEW("\x5a\x05")));

@@ -20,7 +20,11 @@ static int teardown(void **state) {
 /* Names as the Prometheus server shows them for the same OTLP metrics. */
 static void translates_metric_names(void **state) {
     (void)state;
-    enum { GAUGE = WEIR_METRIC_TYPE_GAUGE, SUM = WEIR_METRIC_TYPE_SUM, HISTOGRAM = WEIR_METRIC_TYPE_HISTOGRAM };
+    enum {
+        GAUGE = WEIR_METRIC_TYPE_GAUGE,
+        SUM = WEIR_METRIC_TYPE_SUM,
+        HISTOGRAM = WEIR_METRIC_TYPE_HISTOGRAM
+    };
     static const struct {
         const char *name, *unit;
         int type;
@@ -53,10 +57,9 @@ static void translates_metric_names(void **state) {
         {"\xc3\xa4", "", GAUGE, false, "_"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_view_is(weir_prometheus_metric_name(&arena, weir_view_str(cases[i].name),
-                                                   weir_view_str(cases[i].unit),
-                                                   (enum weir_metric_type)cases[i].type,
-                                                   cases[i].monotonic),
+        assert_view_is(weir_prometheus_metric_name(
+                           &arena, weir_view_str(cases[i].name), weir_view_str(cases[i].unit),
+                           (enum weir_metric_type)cases[i].type, cases[i].monotonic),
                        cases[i].expected);
     assert_view_is(weir_prometheus_unit(&arena, WEIR_VIEW("By/s")), "bytes_per_second");
     assert_view_is(weir_prometheus_unit(&arena, WEIR_VIEW("{x}")), "");
@@ -65,10 +68,16 @@ static void translates_metric_names(void **state) {
 static void translates_label_names(void **state) {
     (void)state;
     static const char *const cases[][2] = {
-        {"topic", "topic"},        {"messaging.destination.name", "messaging_destination_name"},
-        {"a..b", "a_b"},           {"_x", "_x"},
-        {"__name__", "_name_"},    {"1st", "key_1st"},
-        {"", "_"},                 {"gr\xc3\xb6\xc3\x9f" "e", "gr_e"},
+        {"topic", "topic"},
+        {"messaging.destination.name", "messaging_destination_name"},
+        {"a..b", "a_b"},
+        {"_x", "_x"},
+        {"__name__", "_name_"},
+        {"1st", "key_1st"},
+        {"", "_"},
+        {"gr\xc3\xb6\xc3\x9f"
+         "e",
+         "gr_e"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_view_is(weir_prometheus_label_name(&arena, weir_view_str(cases[i][0])), cases[i][1]);
@@ -90,10 +99,12 @@ static void names_the_target_of_a_point(void **state) {
     (void)state;
     struct weir_otlp_batch *batch = golden_batch(WEIR_SIGNAL_METRIC);
     struct weir_prometheus_labels target, labels;
-    assert_true(weir_prometheus_target_labels(&arena, &batch->resources[0], &batch->scopes[0], &target));
-    assert_labels(target, "instance=a-1 job=shop/orders otel_scope_name=lib otel_scope_schema_url="
-                          "https://example.com/scope otel_scope_scope_attr=s otel_scope_version=1.2.3 "
-                          "service_name=orders");
+    assert_true(
+        weir_prometheus_target_labels(&arena, &batch->resources[0], &batch->scopes[0], &target));
+    assert_labels(target,
+                  "instance=a-1 job=shop/orders otel_scope_name=lib otel_scope_schema_url="
+                  "https://example.com/scope otel_scope_scope_attr=s otel_scope_version=1.2.3 "
+                  "service_name=orders");
     assert_true(weir_prometheus_target_labels(&arena, &batch->resources[0], NULL, &target));
     assert_true(weir_prometheus_point_labels(&arena, batch->points[0].attrs, target, &labels));
     assert_labels(labels, "instance=a-1 job=shop/orders service_name=orders topic=t");
@@ -113,10 +124,14 @@ static void settles_collisions(void **state) {
     struct weir_prometheus_labels target, labels;
     assert_true(weir_prometheus_target_labels(&arena, &resource, NULL, &target));
     struct weir_attr attrs[] = {
-        text_attr("job", "mine"), text_attr("b_c", "2"), text_attr("b.c", "1"),
-        text_attr("none", ""),    {WEIR_VIEW("n"), weir_value_i64(5)},
+        text_attr("job", "mine"),
+        text_attr("b_c", "2"),
+        text_attr("b.c", "1"),
+        text_attr("none", ""),
+        {WEIR_VIEW("n"), weir_value_i64(5)},
     };
-    assert_true(weir_prometheus_point_labels(&arena, (struct weir_attrs){attrs, 5}, target, &labels));
+    assert_true(
+        weir_prometheus_point_labels(&arena, (struct weir_attrs){attrs, 5}, target, &labels));
     assert_labels(labels, "b_c=1;2 exported_job=mine job=s n=5 service_name=s");
     assert_true(weir_prometheus_target_info(&arena, &resource, &labels));
     assert_int_equal(labels.count, 0); /* nothing beside job is known */

@@ -48,7 +48,8 @@ static void partial_success_has_count_and_words(void **state) {
 /* Bytes as the official googleapis classes encode them. */
 static void status_carries_a_retry_hint(void **state) {
     (void)state;
-    static const char golden[] = "\x08\x0e\x12\x04" "busy\x1a\x36\n(type.googleapis.com/google.rpc.RetryInfo"
+    static const char golden[] = "\x08\x0e\x12\x04"
+                                 "busy\x1a\x36\n(type.googleapis.com/google.rpc.RetryInfo"
                                  "\x12\n\n\x08\x08\x01\x10\x80\xca\xb5\xee\x01";
     struct weir_otlp_status status = {14, WEIR_VIEW("busy"), 1500}, back;
     weir_otlp_status_encode(&buf, &status);

@@ -39,7 +39,8 @@ static inline void codec_round_trips(codec_encode *encode, codec_decode *decode)
         weir_buf_init(&back, sizes[i] + 4); /* just enough, behind what is there already */
         weir_buf_add_str(&back, "head");
         assert_int_equal(encode(weir_view(sample, sizes[i]), &packed, &err), 0);
-        if (decode(weir_buf_view(&packed), &back, &err) < 0) fail_msg("%zu: %s", sizes[i], err.message);
+        if (decode(weir_buf_view(&packed), &back, &err) < 0)
+            fail_msg("%zu: %s", sizes[i], err.message);
         assert_int_equal(back.len, sizes[i] + 4);
         assert_memory_equal(back.ptr, "head", 4);
         assert_memory_equal(back.ptr + 4, sample, sizes[i]);
@@ -74,7 +75,8 @@ static inline void codec_survives_damage(codec_encode *encode, codec_decode *dec
     weir_rand_init(&rand, 7);
     struct weir_buf packed, back;
     weir_buf_init(&packed, 1 << 20);
-    assert_int_equal(encode(WEIR_VIEW("some text, some text, some more text, text, text"), &packed, NULL), 0);
+    assert_int_equal(
+        encode(WEIR_VIEW("some text, some text, some more text, text, text"), &packed, NULL), 0);
     for (size_t cut = 0; cut < packed.len; cut++) {
         weir_buf_init(&back, 10000);
         assert_int_equal(decode(weir_view(packed.ptr, cut), &back, NULL), WEIR_EINVALID);

@@ -53,8 +53,8 @@ static void reads_zlib(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trips),           cmocka_unit_test(refuses_bombs),
-        cmocka_unit_test(survives_damage),       cmocka_unit_test(reads_several_members),
+        cmocka_unit_test(round_trips),     cmocka_unit_test(refuses_bombs),
+        cmocka_unit_test(survives_damage), cmocka_unit_test(reads_several_members),
         cmocka_unit_test(reads_zlib),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

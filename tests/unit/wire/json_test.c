@@ -13,9 +13,9 @@
 /* The tokens as one line: "{ k:name n:1 }". */
 static const char *tokens_of(struct weir_view text) {
     static const char *const names[] = {
-        [WEIR_JSON_OBJECT] = "{", [WEIR_JSON_OBJECT_END] = "}", [WEIR_JSON_ARRAY] = "[",
-        [WEIR_JSON_ARRAY_END] = "]", [WEIR_JSON_KEY] = "k:", [WEIR_JSON_STRING] = "s:",
-        [WEIR_JSON_NUMBER] = "n:", [WEIR_JSON_TRUE] = "true", [WEIR_JSON_FALSE] = "false",
+        [WEIR_JSON_OBJECT] = "{",    [WEIR_JSON_OBJECT_END] = "}", [WEIR_JSON_ARRAY] = "[",
+        [WEIR_JSON_ARRAY_END] = "]", [WEIR_JSON_KEY] = "k:",       [WEIR_JSON_STRING] = "s:",
+        [WEIR_JSON_NUMBER] = "n:",   [WEIR_JSON_TRUE] = "true",    [WEIR_JSON_FALSE] = "false",
         [WEIR_JSON_NULL] = "null",
     };
     static char line[2000];
@@ -25,10 +25,15 @@ static const char *tokens_of(struct weir_view text) {
     weir_json_init(&json, text);
     line[0] = 0;
     while ((token = weir_json_next(&json)) != WEIR_JSON_END) {
-        if (token == WEIR_JSON_ERROR) return strcpy(line, json.error.message);
-        bool has_text = token == WEIR_JSON_KEY || token == WEIR_JSON_STRING || token == WEIR_JSON_NUMBER;
-        len += (size_t)snprintf(line + len, sizeof line - len, "%s%s%.*s", len ? " " : "", names[token],
-                                has_text ? (int)json.text.len : 0, has_text ? json.text.ptr : "");
+        if (token == WEIR_JSON_ERROR) {
+            snprintf(line, sizeof line, "%s", json.error.message);
+            return line;
+        }
+        bool has_text =
+            token == WEIR_JSON_KEY || token == WEIR_JSON_STRING || token == WEIR_JSON_NUMBER;
+        len += (size_t)snprintf(line + len, sizeof line - len, "%s%s%.*s", len ? " " : "",
+                                names[token], has_text ? (int)json.text.len : 0,
+                                has_text ? json.text.ptr : "");
     }
     return line;
 }
@@ -112,7 +117,8 @@ static void resolves_escapes(void **state) {
     assert_view_is(decoded(&arena, "\"\\u0041\\u00e4\\u20ac\""), "A\xc3\xa4\xe2\x82\xac");
     assert_view_is(decoded(&arena, "\"\\uD83D\\uDE00!\""), "\xf0\x9f\x98\x80!");
     assert_view_is(decoded(&arena, "\"\\uD83D\""), "\xef\xbf\xbd");
-    assert_view_is(decoded(&arena, "\"\\uD83D\\u0041\""), "\xef\xbf\xbd" "A");
+    assert_view_is(decoded(&arena, "\"\\uD83D\\u0041\""), "\xef\xbf\xbd"
+                                                          "A");
     assert_view_is(decoded(&arena, "\"\\uDE00x\\\\u0041\""), "\xef\xbf\xbdx\\u0041");
     struct weir_view nul = decoded(&arena, "\"a\\u0000b\"");
     assert_int_equal(nul.len, 3);
@@ -123,7 +129,8 @@ static void resolves_escapes(void **state) {
 static void skips_and_cuts_out_values(void **state) {
     (void)state;
     struct weir_json json;
-    weir_json_init(&json, WEIR_VIEW("{\"a\": {\"x\":[1,{\"y\":2}]} ,\"b\":[3,\"four\",true,null,false, 5]}"));
+    weir_json_init(
+        &json, WEIR_VIEW("{\"a\": {\"x\":[1,{\"y\":2}]} ,\"b\":[3,\"four\",true,null,false, 5]}"));
     assert_int_equal(weir_json_next(&json), WEIR_JSON_OBJECT);
     assert_int_equal(weir_json_next(&json), WEIR_JSON_KEY);
     assert_true(weir_json_skip(&json));
@@ -176,9 +183,10 @@ static void writes_values(void **state) {
     weir_json_add_hex(&w, "\x01\xab", 2);
     weir_json_end_array(&w);
     weir_json_end_object(&w);
-    assert_view_is(weir_buf_view(&buf),
-                   "{\"a\":[-1,18446744073709551615,\"-9223372036854775808\",\"7\",true,false,null],"
-                   "\"k\\\"y\":{},\"f\":[0.1,\"NaN\",\"-Infinity\",{\"raw\":1},\"01ab\"]}");
+    assert_view_is(
+        weir_buf_view(&buf),
+        "{\"a\":[-1,18446744073709551615,\"-9223372036854775808\",\"7\",true,false,null],"
+        "\"k\\\"y\":{},\"f\":[0.1,\"NaN\",\"-Infinity\",{\"raw\":1},\"01ab\"]}");
     weir_buf_done(&buf);
 }
 
@@ -195,7 +203,8 @@ static void escapes_strings(void **state) {
     (void)state;
     assert_quoted(WEIR_VIEW(""), "\"\"");
     assert_quoted(WEIR_VIEW("plain text of some length"), "\"plain text of some length\"");
-    assert_quoted(WEIR_VIEW("a\"b\\c\n\r\t\x01\x1f\x7f"), "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u001f\x7f\"");
+    assert_quoted(WEIR_VIEW("a\"b\\c\n\r\t\x01\x1f\x7f"),
+                  "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u001f\x7f\"");
     assert_quoted(WEIR_VIEW("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"),
                   "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"");
     assert_quoted(WEIR_VIEW("x\xffy\xc3"), "\"x\xef\xbf\xbdy\xef\xbf\xbd\"");
@@ -204,10 +213,10 @@ static void escapes_strings(void **state) {
 
 static void writes_base64(void **state) {
     (void)state;
-    static const char *const cases[][2] = {/* RFC 4648, section 10 */
-                                           {"", "\"\""},           {"f", "\"Zg==\""},
-                                           {"fo", "\"Zm8=\""},     {"foo", "\"Zm9v\""},
-                                           {"foob", "\"Zm9vYg==\""}, {"foobar", "\"Zm9vYmFy\""}};
+    static const char *const cases[][2] = {
+        /* RFC 4648, section 10 */
+        {"", "\"\""},        {"f", "\"Zg==\""},        {"fo", "\"Zm8=\""},
+        {"foo", "\"Zm9v\""}, {"foob", "\"Zm9vYg==\""}, {"foobar", "\"Zm9vYmFy\""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct weir_buf buf;
         weir_buf_init(&buf, 1000);
@@ -269,13 +278,16 @@ static size_t digits_count(const char *text) {
     size_t count = 0, zeros = 0;
     for (; *text && *text != 'e'; text++) {
         if (*text < '0' || *text > '9') continue;
-        if (*text == '0') zeros += count > 0;
-        else count += zeros + 1, zeros = 0;
+        if (*text == '0')
+            zeros += count > 0;
+        else
+            count += zeros + 1, zeros = 0;
     }
     return count;
 }
 
-/* Reads back, and no shorter %.Ng would: against the C library on random bits and random decimals. */
+/* Reads back, and no shorter %.Ng would: against the C library on random bits and random decimals.
+ */
 static void formats_the_shortest_that_reads_back(void **state) {
     (void)state;
     uint64_t seed = weir_rand_seed();
@@ -296,7 +308,8 @@ static void formats_the_shortest_that_reads_back(void **state) {
             snprintf(shorter, sizeof shorter, "%.*e", needed - 1, value);
             if (strtod(shorter, NULL) == value) break;
         }
-        if (digits_count(text) > (size_t)needed) fail_msg("%s is not the shortest of %.17g", text, value);
+        if (digits_count(text) > (size_t)needed)
+            fail_msg("%s is not the shortest of %.17g", text, value);
     }
 }
 

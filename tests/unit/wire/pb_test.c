@@ -105,9 +105,9 @@ static void assert_refused(const char *bytes, size_t len) {
 
 static void refuses_malformed_fields(void **state) {
     (void)state;
-    assert_refused("\x00", 1);                                         /* field number 0 */
-    assert_refused("\x08", 1);                                         /* no value */
-    assert_refused("\x08\x80", 2);                                     /* varint cut short */
+    assert_refused("\x00", 1);                                          /* field number 0 */
+    assert_refused("\x08", 1);                                          /* no value */
+    assert_refused("\x08\x80", 2);                                      /* varint cut short */
     assert_refused("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11); /* 65 bits */
     assert_refused("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12);
     assert_refused("\x09\x01\x02\x03\x04\x05\x06\x07", 8); /* fixed64 cut short */
@@ -152,8 +152,10 @@ static void round_trips(void **state) {
         uint64_t value = weir_rand_next(&again) >> weir_rand_below(&again, 64);
         assert_int_equal(weir_pb_next(&pb, &field), 1);
         assert_int_equal(field.number, number);
-        if (i % 3 == 2) assert_true(weir_pb_to_sint(field.value) == (int64_t)value);
-        else assert_true(field.value == value);
+        if (i % 3 == 2)
+            assert_true(weir_pb_to_sint(field.value) == (int64_t)value);
+        else
+            assert_true(field.value == value);
     }
     assert_int_equal(weir_pb_next(&pb, &field), 0);
 }
@@ -161,9 +163,12 @@ static void round_trips(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(encodes_the_specification_examples), TEST(optional_forms_skip_defaults),
-        TEST(nested_lengths_are_minimal),         TEST(full_buffers_fail_quietly),
-        TEST(refuses_malformed_fields),           TEST(takes_the_largest_values),
+        TEST(encodes_the_specification_examples),
+        TEST(optional_forms_skip_defaults),
+        TEST(nested_lengths_are_minimal),
+        TEST(full_buffers_fail_quietly),
+        TEST(refuses_malformed_fields),
+        TEST(takes_the_largest_values),
         TEST(round_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

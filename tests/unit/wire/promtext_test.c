@@ -9,7 +9,8 @@ static const uint8_t trace_id[16] = {1, 2, 3}, span_id[8] = {4, 5};
 
 static void write_sample_page(struct weir_promtext *w) {
     struct weir_view total = WEIR_VIEW("sent_total"), duration = WEIR_VIEW("wait_seconds");
-    weir_promtext_family(w, total, "counter", WEIR_VIEW("Sent \\ \"all\"\nof them."), WEIR_VIEW(""));
+    weir_promtext_family(w, total, "counter", WEIR_VIEW("Sent \\ \"all\"\nof them."),
+                         WEIR_VIEW(""));
     weir_promtext_sample(w, total, "");
     weir_promtext_label(w, WEIR_VIEW("topic"), WEIR_VIEW("a\\b\"c\nd"));
     weir_promtext_labels_raw(w, WEIR_VIEW("x=\"1\",y=\"2\""));
@@ -49,16 +50,17 @@ static void writes_the_text_format(void **state) {
 
 static void writes_openmetrics(void **state) {
     (void)state;
-    assert_page(true, "# HELP sent Sent \\\\ \\\"all\\\"\\nof them.\n"
-                      "# TYPE sent counter\n"
-                      "sent_total{topic=\"a\\\\b\\\"c\\nd\",x=\"1\",y=\"2\"} 12\n"
-                      "# TYPE wait_seconds histogram\n"
-                      "# UNIT wait_seconds seconds\n"
-                      "wait_seconds_bucket{le=\"1.0\"} 3 # {trace_id=\"01020300000000000000000000000000\","
-                      "span_id=\"0405000000000000\"} 0.5 1700000000.123\n"
-                      "wait_seconds_bucket{le=\"+Inf\"} 4\n"
-                      "wait_seconds_sum NaN\n"
-                      "# EOF\n");
+    assert_page(
+        true, "# HELP sent Sent \\\\ \\\"all\\\"\\nof them.\n"
+              "# TYPE sent counter\n"
+              "sent_total{topic=\"a\\\\b\\\"c\\nd\",x=\"1\",y=\"2\"} 12\n"
+              "# TYPE wait_seconds histogram\n"
+              "# UNIT wait_seconds seconds\n"
+              "wait_seconds_bucket{le=\"1.0\"} 3 # {trace_id=\"01020300000000000000000000000000\","
+              "span_id=\"0405000000000000\"} 0.5 1700000000.123\n"
+              "wait_seconds_bucket{le=\"+Inf\"} 4\n"
+              "wait_seconds_sum NaN\n"
+              "# EOF\n");
 }
 
 int main(void) {

@@ -27,7 +27,8 @@ static void believes_no_length(void **state) {
     (void)state;
     struct weir_buf back;
     weir_buf_init(&back, SIZE_MAX / 2);
-    assert_int_equal(weir_snappy_decode(WEIR_VIEW("\xff\xff\xff\xff\x07"), &back, NULL), WEIR_EINVALID);
+    assert_int_equal(weir_snappy_decode(WEIR_VIEW("\xff\xff\xff\xff\x07"), &back, NULL),
+                     WEIR_EINVALID);
     assert_int_equal(back.room, 0);
     weir_buf_done(&back);
 }

@@ -64,19 +64,44 @@ static void types_scalars_by_the_core_schema(void **state) {
         enum weir_yaml_type type;
         double number;
     } cases[] = {
-        {"null", WEIR_YAML_NULL, 0},    {"~", WEIR_YAML_NULL, 0},       {"true", WEIR_YAML_BOOL, 1},
-        {"False", WEIR_YAML_BOOL, 0},   {"no", WEIR_YAML_STRING, 0},    {"on", WEIR_YAML_STRING, 0},
-        {"yes", WEIR_YAML_STRING, 0},   {"y", WEIR_YAML_STRING, 0},     {"0123", WEIR_YAML_STRING, 0},
-        {"12:30", WEIR_YAML_STRING, 0}, {"1_000", WEIR_YAML_STRING, 0}, {"0", WEIR_YAML_INT, 0},
-        {"-17", WEIR_YAML_INT, -17},    {"+17", WEIR_YAML_INT, 17},     {"0x1F", WEIR_YAML_INT, 31},
-        {"0o17", WEIR_YAML_INT, 15},    {"0x", WEIR_YAML_STRING, 0},    {"0o8", WEIR_YAML_STRING, 0},
-        {"1.5", WEIR_YAML_DOUBLE, 1.5}, {".5", WEIR_YAML_DOUBLE, .5},   {"-1e3", WEIR_YAML_DOUBLE, -1000},
-        {"1.", WEIR_YAML_DOUBLE, 1},    {"1e", WEIR_YAML_STRING, 0},    {".", WEIR_YAML_STRING, 0},
-        {".inf", WEIR_YAML_DOUBLE, INFINITY}, {"-.INF", WEIR_YAML_DOUBLE, -INFINITY},
-        {"inf", WEIR_YAML_STRING, 0},   {"nan", WEIR_YAML_STRING, 0},   {"0x1p3", WEIR_YAML_STRING, 0},
-        {"1.2.3", WEIR_YAML_STRING, 0}, {"5s", WEIR_YAML_STRING, 0},    {"-", WEIR_YAML_LIST, 0},
-        {"'1'", WEIR_YAML_STRING, 0},   {"\"true\"", WEIR_YAML_STRING, 0}, {"!!str 1", WEIR_YAML_STRING, 0},
-        {"! 1", WEIR_YAML_STRING, 0},   {"!!int 1", WEIR_YAML_INT, 1},  {"| \n 12\n", WEIR_YAML_STRING, 0},
+        {"null", WEIR_YAML_NULL, 0},
+        {"~", WEIR_YAML_NULL, 0},
+        {"true", WEIR_YAML_BOOL, 1},
+        {"False", WEIR_YAML_BOOL, 0},
+        {"no", WEIR_YAML_STRING, 0},
+        {"on", WEIR_YAML_STRING, 0},
+        {"yes", WEIR_YAML_STRING, 0},
+        {"y", WEIR_YAML_STRING, 0},
+        {"0123", WEIR_YAML_STRING, 0},
+        {"12:30", WEIR_YAML_STRING, 0},
+        {"1_000", WEIR_YAML_STRING, 0},
+        {"0", WEIR_YAML_INT, 0},
+        {"-17", WEIR_YAML_INT, -17},
+        {"+17", WEIR_YAML_INT, 17},
+        {"0x1F", WEIR_YAML_INT, 31},
+        {"0o17", WEIR_YAML_INT, 15},
+        {"0x", WEIR_YAML_STRING, 0},
+        {"0o8", WEIR_YAML_STRING, 0},
+        {"1.5", WEIR_YAML_DOUBLE, 1.5},
+        {".5", WEIR_YAML_DOUBLE, .5},
+        {"-1e3", WEIR_YAML_DOUBLE, -1000},
+        {"1.", WEIR_YAML_DOUBLE, 1},
+        {"1e", WEIR_YAML_STRING, 0},
+        {".", WEIR_YAML_STRING, 0},
+        {".inf", WEIR_YAML_DOUBLE, INFINITY},
+        {"-.INF", WEIR_YAML_DOUBLE, -INFINITY},
+        {"inf", WEIR_YAML_STRING, 0},
+        {"nan", WEIR_YAML_STRING, 0},
+        {"0x1p3", WEIR_YAML_STRING, 0},
+        {"1.2.3", WEIR_YAML_STRING, 0},
+        {"5s", WEIR_YAML_STRING, 0},
+        {"-", WEIR_YAML_LIST, 0},
+        {"'1'", WEIR_YAML_STRING, 0},
+        {"\"true\"", WEIR_YAML_STRING, 0},
+        {"!!str 1", WEIR_YAML_STRING, 0},
+        {"! 1", WEIR_YAML_STRING, 0},
+        {"!!int 1", WEIR_YAML_INT, 1},
+        {"| \n 12\n", WEIR_YAML_STRING, 0},
         {"9223372036854775808", WEIR_YAML_DOUBLE, 9223372036854775808.0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -126,25 +151,31 @@ static void limits_what_aliases_and_nesting_cost(void **state) {
     (void)state;
     struct weir_yaml *root = NULL;
     struct weir_error err = {0};
-    const char *laughs = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
-                         "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
-                         "e: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
+    const char *laughs =
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
+        "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
+        "e: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
     assert_int_equal(weir_yaml_parse(weir_view_str(laughs), &arena, &root, &err), WEIR_ETOOBIG);
     char deep[WEIR_YAML_DEPTH_MAX + 1];
     memset(deep, '[', sizeof deep);
-    assert_int_equal(weir_yaml_parse(weir_view(deep, sizeof deep), &arena, &root, &err), WEIR_EINVALID);
+    assert_int_equal(weir_yaml_parse(weir_view(deep, sizeof deep), &arena, &root, &err),
+                     WEIR_EINVALID);
     assert_non_null(strstr(err.message, "deeper than 64"));
     struct weir_arena small;
     weir_arena_init(&small, 5000);
-    assert_int_equal(weir_yaml_parse(WEIR_VIEW("[1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,"
-                                               "3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5]"),
-                                     &small, &root, &err), WEIR_ETOOBIG);
+    assert_int_equal(
+        weir_yaml_parse(
+            WEIR_VIEW("[1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,"
+                      "3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5]"),
+            &small, &root, &err),
+        WEIR_ETOOBIG);
     weir_arena_done(&small);
 }
 
 static void getters_check_types(void **state) {
     (void)state;
-    const struct weir_yaml *map = parsed("s: text\ni: 42\nf: 2.5\nb: true\nd: 1h30m\nz: 0\nsize: 512MiB\nn:\nl: [1]\n");
+    const struct weir_yaml *map =
+        parsed("s: text\ni: 42\nf: 2.5\nb: true\nd: 1h30m\nz: 0\nsize: 512MiB\nn:\nl: [1]\n");
     struct weir_view str = WEIR_VIEW("default");
     struct weir_error err = {0};
     int64_t i64 = -1, ns = -1;
@@ -191,7 +222,8 @@ static void names_the_nearest_key(void **state) {
     assert_int_equal(weir_yaml_check(parsed("endpoint: 1\ntimeout: 2\n"), "otlp", known, &err), 0);
     assert_int_equal(weir_yaml_check(NULL, "otlp", known, &err), 0);
     assert_int_equal(weir_yaml_check(parsed("~"), "otlp", known, &err), 0);
-    assert_int_equal(weir_yaml_check(parsed("timeout: 1\nendpont: 2\n"), "otlp", known, &err), WEIR_EINVALID);
+    assert_int_equal(weir_yaml_check(parsed("timeout: 1\nendpont: 2\n"), "otlp", known, &err),
+                     WEIR_EINVALID);
     assert_string_equal(err.message, "otlp has no key \"endpont\"; did you mean \"endpoint\"?");
     assert_int_equal(err.line, 2);
     assert_int_equal(weir_yaml_check(parsed("zzz: 2\n"), "otlp", known, &err), WEIR_EINVALID);
@@ -216,9 +248,12 @@ static void parses_sizes(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(builds_a_tree_with_positions), TEST(types_scalars_by_the_core_schema),
-        TEST(refuses_with_a_position),      TEST(limits_what_aliases_and_nesting_cost),
-        TEST(getters_check_types),          TEST(names_the_nearest_key),
+        TEST(builds_a_tree_with_positions),
+        TEST(types_scalars_by_the_core_schema),
+        TEST(refuses_with_a_position),
+        TEST(limits_what_aliases_and_nesting_cost),
+        TEST(getters_check_types),
+        TEST(names_the_nearest_key),
         TEST(parses_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
