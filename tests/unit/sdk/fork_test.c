@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A forked child: starts with nothing to send, makes its own exporter, and the parent goes on. */
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "weir/metric.h"
+#include "weir/trace.h"
+
+static struct weir_tracer *tracer;
+static atomic_bool stop;
+
+static void *busy(void *arg) {
+    while (!atomic_load(&stop)) {
+        weir_span_end(weir_span_start(tracer, arg, NULL));
+        weir_instrument_add(weir_counter_get(weir_meter_get("m", NULL), "c", NULL, NULL), 1, NULL, 0);
+    }
+    return NULL;
+}
+
+/* What the child sees, as an exit status: 0 is right. */
+static int child(void) {
+    captured.count = captured.attempts = captured.script_count = 0;
+    pthread_mutex_init(&captured.lock, NULL);
+    if (!weir_is_running()) return 1;
+    weir_span_end(weir_span_start(tracer, "child", NULL));
+    if (weir_flush(10000, NULL) != WEIR_OK) return 2;
+    if (captured_count(WEIR_SIGNAL_TRACE) != 1) return 3; /* the parent's are the parent's */
+    if (!weir_view_is(captured_span(0)->name, "child")) return 4;
+    for (int i = 0; i < captured.count; i++) {
+        const struct weir_otlp_batch *batch = captured.batches[i];
+        if (batch->signal == WEIR_SIGNAL_METRIC)
+            for (uint32_t n = 0; n < batch->points_count; n++)
+                if (weir_view_is(batch->metrics[batch->points[n].metric].name, "c")) return 5; /* from zero */
+        const struct weir_value *pid = weir_attrs_get(batch->resources[0].attrs, WEIR_VIEW("process.pid"));
+        if (!pid || pid->i64 != getpid()) return 6;
+    }
+    if (weir_shutdown(10000, NULL) != WEIR_OK) return 7;
+    return 0;
+}
+
+static void children_of_a_busy_parent(void **state) {
+    (void)state;
+    capture_init("tm", NULL);
+    pthread_t threads[2];
+    char name[] = "parent";
+    for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, busy, name);
+    for (int round = 0; round < 10; round++) {
+        weir_span_end(weir_span_start(tracer, "parent", NULL));
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) _exit(child());
+        int status = -1;
+        waitpid(pid, &status, 0);
+        if (!WIFEXITED(status) || WEXITSTATUS(status)) fail_msg("round %d: status %#x", round, status);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(weir_flush(10000, NULL), WEIR_OK);
+    assert_true(captured_count(WEIR_SIGNAL_TRACE) >= 10);
+    capture_done();
+}
+
+int main(void) {
+    tracer = weir_tracer_get("fork", NULL);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(children_of_a_busy_parent)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
