@@ -31,10 +31,11 @@ int weir_query_check(struct weir_query *query, struct weir_error *reterr) {
                               "the query took too long; ask for a shorter time range or name more "
                               "conditions");
     if (query->bytes_read_max && query->bytes_read > query->bytes_read_max)
-        return weir_error_set(reterr, WEIR_ELIMIT,
-                              "the query would read more than %llu bytes; ask for a shorter time range "
-                              "or name more conditions",
-                              (unsigned long long)query->bytes_read_max);
+        return weir_error_set(
+            reterr, WEIR_ELIMIT,
+            "the query would read more than %llu bytes; ask for a shorter time range "
+            "or name more conditions",
+            (unsigned long long)query->bytes_read_max);
     if (query->rows_max && query->rows_read > query->rows_max)
         return weir_error_set(reterr, WEIR_ELIMIT,
                               "the query would look at more than %llu rows; ask for a shorter time "

@@ -7,7 +7,8 @@ enum ids_mode { IDS_ZERO, IDS_RAW, IDS_DICT };
 enum values_flag { VALUES_DICT = 1, VALUES_SPARSE = 2 };
 enum { TYPES_MIXED = 0xff };
 
-/* ---- small change ------------------------------------------------------------------------------ */
+/* ---- small change ------------------------------------------------------------------------------
+ */
 
 /* Writes at `at`, which has VARINT_LEN_MAX bytes of room; gives the byte behind. */
 static char *put_varint(char *at, uint64_t value) {
@@ -73,7 +74,8 @@ static bool has_str(enum weir_value_type type) {
     return type == WEIR_VALUE_STRING || type >= WEIR_VALUE_BYTES;
 }
 
-/* ---- hints ------------------------------------------------------------------------------------- */
+/* ---- hints -------------------------------------------------------------------------------------
+ */
 
 static uint64_t value_hash(struct weir_value value) {
     uint64_t word = 0;
@@ -105,10 +107,11 @@ static void hint_add_int(struct weir_codec_hint *hint, int64_t i64) {
     if (i64 > hint->max) hint->max = i64;
 }
 
-/* ---- i64 --------------------------------------------------------------------------------------- */
+/* ---- i64 ---------------------------------------------------------------------------------------
+ */
 
-void weir_codec_encode_i64(struct weir_buf *out, const int64_t *values, uint32_t count, bool ascending,
-                           struct weir_codec_hint *ret_hint) {
+void weir_codec_encode_i64(struct weir_buf *out, const int64_t *values, uint32_t count,
+                           bool ascending, struct weir_codec_hint *ret_hint) {
     struct weir_codec_hint hint = {~UINT64_C(0), 1u << WEIR_VALUE_INT, INT64_MAX, INT64_MIN};
     for (uint32_t i = 0; i < count; i++) hint_add_int(&hint, values[i]);
     *ret_hint = hint;
@@ -174,14 +177,16 @@ int weir_codec_decode_i64(struct weir_view bytes, uint32_t count, struct weir_ar
     return WEIR_OK;
 }
 
-/* ---- dictionaries ------------------------------------------------------------------------------ */
+/* ---- dictionaries ------------------------------------------------------------------------------
+ */
 
 /* Codes are one byte each up to 256 entries, else two; a single entry needs none. */
 static uint32_t code_width(uint32_t dict_count) {
     return dict_count <= 1 ? 0 : dict_count <= 256 ? 1 : 2;
 }
 
-static void add_codes(struct weir_buf *out, const uint16_t *codes, uint32_t count, uint32_t dict_count) {
+static void add_codes(struct weir_buf *out, const uint16_t *codes, uint32_t count,
+                      uint32_t dict_count) {
     uint32_t width = code_width(dict_count);
     char *at = weir_buf_reserve(out, (size_t)width * count);
     if (!at || !width) return;
@@ -195,11 +200,12 @@ static void add_codes(struct weir_buf *out, const uint16_t *codes, uint32_t coun
 /* The next code; the caller has checked the room. */
 static uint32_t next_code(const uint8_t **at, uint32_t width) {
     uint32_t code = width ? *(*at)++ : 0;
-    if (width == 2) code |= (uint32_t)*(*at)++ << 8;
+    if (width == 2) code |= (uint32_t) * (*at)++ << 8;
     return code;
 }
 
-/* ---- ids --------------------------------------------------------------------------------------- */
+/* ---- ids ---------------------------------------------------------------------------------------
+ */
 
 static bool all_zero(const uint8_t *ptr, size_t len) {
     for (size_t i = 0; i < len; i++)
@@ -208,15 +214,17 @@ static bool all_zero(const uint8_t *ptr, size_t len) {
 }
 
 /* Fills codes and entries; 0 when there are more than `limit` distinct ids. */
-static uint32_t build_ids_dict(struct weir_codec_scratch *scratch, const uint8_t *ids, uint32_t width,
-                               uint32_t count, uint32_t limit) {
+static uint32_t build_ids_dict(struct weir_codec_scratch *scratch, const uint8_t *ids,
+                               uint32_t width, uint32_t count, uint32_t limit) {
     memset(scratch->slots, 0, sizeof scratch->slots);
     uint32_t entries = 0;
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *id = ids + (size_t)i * width;
-        uint32_t hash = (uint32_t)weir_view_hash(weir_view(id, width)), slot = hash % WEIR_CODEC_SLOTS;
+        uint32_t hash = (uint32_t)weir_view_hash(weir_view(id, width)),
+                 slot = hash % WEIR_CODEC_SLOTS;
         while (scratch->slots[slot] &&
-               memcmp(ids + (size_t)scratch->entries[scratch->slots[slot] - 1] * width, id, width) != 0)
+               memcmp(ids + (size_t)scratch->entries[scratch->slots[slot] - 1] * width, id,
+                      width) != 0)
             slot = (slot + 1) % WEIR_CODEC_SLOTS;
         if (!scratch->slots[slot]) {
             if (entries == limit) return 0;
@@ -279,7 +287,8 @@ int weir_codec_decode_ids(struct weir_view bytes, uint32_t width, uint32_t count
     return rc;
 }
 
-/* ---- lists of values --------------------------------------------------------------------------- */
+/* ---- lists of values ---------------------------------------------------------------------------
+ */
 
 static bool values_equal(struct weir_value a, struct weir_value b) {
     if (a.type != b.type) return false;
@@ -294,8 +303,8 @@ static const struct weir_value *picked(const struct weir_codec_cell *cells, cons
     return &cells[pick ? pick[i] : i].value;
 }
 
-static void add_types(struct weir_buf *out, const struct weir_codec_cell *cells, const uint32_t *pick,
-                      uint32_t count) {
+static void add_types(struct weir_buf *out, const struct weir_codec_cell *cells,
+                      const uint32_t *pick, uint32_t count) {
     for (uint32_t i = 1; i < count; i++)
         if (picked(cells, pick, i)->type != picked(cells, pick, 0)->type) {
             weir_buf_add_char(out, (char)TYPES_MIXED);
@@ -307,8 +316,8 @@ static void add_types(struct weir_buf *out, const struct weir_codec_cell *cells,
 }
 
 /* Types, then lengths and integers, then doubles, then the strings' bytes: like lies with like. */
-static void add_list(struct weir_buf *out, const struct weir_codec_cell *cells, const uint32_t *pick,
-                     uint32_t count) {
+static void add_list(struct weir_buf *out, const struct weir_codec_cell *cells,
+                     const uint32_t *pick, uint32_t count) {
     add_types(out, cells, pick, count);
     for (uint32_t i = 0; i < count; i++) {
         const struct weir_value *value = picked(cells, pick, i);
@@ -373,10 +382,12 @@ static bool get_list(struct reader *in, struct weir_value *values, uint32_t coun
     return true;
 }
 
-/* ---- values ------------------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------------------------
+ */
 
 static uint32_t build_values_dict(struct weir_codec_scratch *scratch,
-                                  const struct weir_codec_cell *cells, uint32_t count, uint32_t limit) {
+                                  const struct weir_codec_cell *cells, uint32_t count,
+                                  uint32_t limit) {
     memset(scratch->slots, 0, sizeof scratch->slots);
     uint32_t entries = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -410,8 +421,8 @@ static struct weir_codec_hint hint_of(const struct weir_codec_cell *cells, uint3
     return hint;
 }
 
-static void add_presence(struct weir_buf *out, const struct weir_codec_cell *cells, uint32_t cells_count,
-                         uint32_t rows_count) {
+static void add_presence(struct weir_buf *out, const struct weir_codec_cell *cells,
+                         uint32_t cells_count, uint32_t rows_count) {
     size_t size = (rows_count + 7) / 8;
     char *bits = weir_buf_reserve(out, size);
     if (!bits) return;
@@ -423,7 +434,8 @@ static void add_presence(struct weir_buf *out, const struct weir_codec_cell *cel
 
 void weir_codec_encode_values(struct weir_buf *out, const struct weir_codec_cell *cells,
                               uint32_t cells_count, uint32_t rows_count, bool dict_always,
-                              struct weir_codec_scratch *scratch, struct weir_codec_hint *ret_hint) {
+                              struct weir_codec_scratch *scratch,
+                              struct weir_codec_hint *ret_hint) {
     uint32_t limit = dict_always ? cells_count : cells_count / 2 + 1;
     uint32_t dict_count = build_values_dict(scratch, cells, cells_count, limit);
     *ret_hint = hint_of(cells, cells_count, scratch->entries, dict_count);
@@ -516,8 +528,9 @@ int weir_codec_decode_values(struct weir_view bytes, uint32_t rows_count, struct
     return WEIR_OK;
 }
 
-int weir_codec_decode_distinct(struct weir_view bytes, uint32_t rows_count, struct weir_arena *arena,
-                               const struct weir_value **ret, uint32_t *ret_count) {
+int weir_codec_decode_distinct(struct weir_view bytes, uint32_t rows_count,
+                               struct weir_arena *arena, const struct weir_value **ret,
+                               uint32_t *ret_count) {
     struct reader in = reader_of(bytes);
     struct front front;
     if (!get_front(&in, rows_count, &front)) return WEIR_ECORRUPT;
@@ -536,7 +549,8 @@ int weir_codec_decode_distinct(struct weir_view bytes, uint32_t rows_count, stru
     return WEIR_OK;
 }
 
-/* ---- attributes -------------------------------------------------------------------------------- */
+/* ---- attributes --------------------------------------------------------------------------------
+ */
 
 void weir_codec_encode_attrs(struct weir_buf *out, struct weir_attrs attrs) {
     add_varint(out, attrs.count);
@@ -547,7 +561,8 @@ void weir_codec_encode_attrs(struct weir_buf *out, struct weir_attrs attrs) {
     }
 }
 
-int weir_codec_decode_attrs(struct weir_view bytes, struct weir_arena *arena, struct weir_attrs *ret) {
+int weir_codec_decode_attrs(struct weir_view bytes, struct weir_arena *arena,
+                            struct weir_attrs *ret) {
     struct reader in = reader_of(bytes);
     uint64_t count, len;
     if (!get_varint(&in, &count) || count > bytes.len) return WEIR_ECORRUPT;

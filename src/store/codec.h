@@ -6,8 +6,8 @@
  *     values   [which rows] then dictionary and codes | plain list; strings are values, too
  *     attrs    a list of key and value (a resource, or attributes too rare for a column)
  *
- * docs/formats/part.md draws the bytes. Decoders trust nothing: WEIR_ECORRUPT instead of a read past
- * the end.
+ * docs/formats/part.md draws the bytes. Decoders trust nothing: WEIR_ECORRUPT instead of a read
+ * past the end.
  *
  * Threads: owner only. Memory: decoded strings borrow from the input, arrays lie in the arena.
  */
@@ -37,8 +37,8 @@ struct weir_codec_cell {
 
 /* What a filter may know of a column without reading it. */
 struct weir_codec_hint {
-    uint64_t bits;   /* two bits for each distinct value; all ones = anything may be inside */
-    uint32_t types;  /* bit per enum weir_value_type of the present values */
+    uint64_t bits;    /* two bits for each distinct value; all ones = anything may be inside */
+    uint32_t types;   /* bit per enum weir_value_type of the present values */
     int64_t min, max; /* of the integers; min > max when there is none */
 };
 
@@ -47,8 +47,8 @@ uint64_t weir_codec_hint_bits(struct weir_value value);
 /* The same for a resource's attribute; `any` stands for values that are no strings. */
 uint64_t weir_codec_hint_bits_attr(struct weir_view key, const struct weir_value *value);
 
-void weir_codec_encode_i64(struct weir_buf *out, const int64_t *values, uint32_t count, bool ascending,
-                           struct weir_codec_hint *ret_hint);
+void weir_codec_encode_i64(struct weir_buf *out, const int64_t *values, uint32_t count,
+                           bool ascending, struct weir_codec_hint *ret_hint);
 int weir_codec_decode_i64(struct weir_view in, uint32_t count, struct weir_arena *arena,
                           const int64_t **ret);
 
@@ -59,9 +59,9 @@ int weir_codec_decode_ids(struct weir_view in, uint32_t width, uint32_t count,
                           struct weir_arena *arena, const uint8_t **ret);
 
 struct weir_codec_values {
-    const struct weir_value *values;    /* per row, NONE where absent; NULL with a dictionary */
-    const uint32_t *codes;              /* per row; NULL without a dictionary */
-    const struct weir_value *dict;      /* where rows lack the value, the last entry is NONE */
+    const struct weir_value *values; /* per row, NONE where absent; NULL with a dictionary */
+    const uint32_t *codes;           /* per row; NULL without a dictionary */
+    const struct weir_value *dict;   /* where rows lack the value, the last entry is NONE */
     uint32_t dict_count;
 };
 

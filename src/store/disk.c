@@ -35,7 +35,8 @@ static bool strikes(struct weir_disk_fault *fault) {
     return true;
 }
 
-int weir_disk_create(struct weir_disk *disk, const char *path, int *ret_fd, struct weir_error *reterr) {
+int weir_disk_create(struct weir_disk *disk, const char *path, int *ret_fd,
+                     struct weir_error *reterr) {
     struct weir_disk_fault *fault = &disk->faults[WEIR_DISK_OPEN];
     if (strikes(fault)) return failed(reterr, "create", path, fault->error);
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
@@ -44,7 +45,8 @@ int weir_disk_create(struct weir_disk *disk, const char *path, int *ret_fd, stru
     return WEIR_OK;
 }
 
-int weir_disk_open(struct weir_disk *disk, const char *path, int *ret_fd, struct weir_error *reterr) {
+int weir_disk_open(struct weir_disk *disk, const char *path, int *ret_fd,
+                   struct weir_error *reterr) {
     (void)disk;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return failed(reterr, "open", path, errno);

@@ -2,8 +2,8 @@
 /* The one door between the store and the file system, so that tests can make the disk fail at any
  * step: full, torn, or lying.
  *
- * Every call returns 0 or a code (WEIR_EFULL when the disk is full, WEIR_EIO, …) and words that name
- * the path. With `sync` off nothing is fsynced (tests, throw-away data).
+ * Every call returns 0 or a code (WEIR_EFULL when the disk is full, WEIR_EIO, …) and words that
+ * name the path. With `sync` off nothing is fsynced (tests, throw-away data).
  *
  * Threads: any; faults are set while nothing else runs.
  */
@@ -16,7 +16,7 @@
 #include "base/view.h"
 
 enum weir_disk_op {
-    WEIR_DISK_OPEN,   /* creating files; opening to read never fails by a fault */
+    WEIR_DISK_OPEN, /* creating files; opening to read never fails by a fault */
     WEIR_DISK_WRITE,
     WEIR_DISK_SYNC,
     WEIR_DISK_RENAME,
@@ -33,16 +33,18 @@ struct weir_disk_fault {
 };
 
 struct weir_disk {
-    bool sync;                                        /* fsync for real */
+    bool sync;                                          /* fsync for real */
     struct weir_disk_fault faults[WEIR_DISK_OPS_COUNT]; /* all zero: none */
 };
 
 void weir_disk_init(struct weir_disk *disk, bool sync);
 
 /* Creates (fails if it is there already) and opens for reading and writing. */
-int weir_disk_create(struct weir_disk *disk, const char *path, int *ret_fd, struct weir_error *reterr);
+int weir_disk_create(struct weir_disk *disk, const char *path, int *ret_fd,
+                     struct weir_error *reterr);
 /* Opens for reading. */
-int weir_disk_open(struct weir_disk *disk, const char *path, int *ret_fd, struct weir_error *reterr);
+int weir_disk_open(struct weir_disk *disk, const char *path, int *ret_fd,
+                   struct weir_error *reterr);
 /* All bytes at an offset. On failure some of them may be there. */
 int weir_disk_write(struct weir_disk *disk, int fd, const void *ptr, size_t len, uint64_t offset);
 /* Exactly `len` bytes; WEIR_ECORRUPT when the file is shorter. */

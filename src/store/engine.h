@@ -40,7 +40,7 @@ struct weir_store_request {
 };
 
 struct weir_store {
-    struct weir_sink sink;     /* must be first */
+    struct weir_sink sink; /* must be first */
     struct weir_source source;
     struct weir_store_options options;
     struct weir_disk disk_real;
@@ -48,8 +48,9 @@ struct weir_store {
     char *path;
     int lock_fd;
     struct weir_state *state;
-    struct weir_store_table *tables[WEIR_STORE_TABLES_COUNT]; /* by enum weir_signal; metrics may lack */
-    size_t table_bytes_max; /* memtables of one table */
+    struct weir_store_table
+        *tables[WEIR_STORE_TABLES_COUNT]; /* by enum weir_signal; metrics may lack */
+    size_t table_bytes_max;               /* memtables of one table */
     size_t pending_bytes_max;
     struct weir_wal *wal;
 
@@ -59,11 +60,11 @@ struct weir_store {
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t wal_wake, apply_wake, flush_wake, merge_wake, done_wake;
     struct weir_store_queue waiting, logged;
-    size_t pending_bytes;  /* of batches not yet applied */
+    size_t pending_bytes; /* of batches not yet applied */
     uint64_t next_seq;
-    bool closing;          /* no push is taken any more */
+    bool closing; /* no push is taken any more */
     bool wal_ended, apply_ended, flush_ended;
-    bool disk_failed;      /* the last write failed: told once */
+    bool disk_failed; /* the last write failed: told once */
     struct weir_store_request freeze, flush, merge, retain;
 
     _Atomic uint64_t applied_seq; /* all up to here are in memtables or parts */
@@ -71,8 +72,8 @@ struct weir_store {
 };
 
 /* ingest.c */
-void weir_store_push_batch(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done,
-                           void *arg);
+void weir_store_push_batch(struct weir_sink *sink, struct weir_otlp_batch *batch,
+                           weir_sink_done *done, void *arg);
 void *weir_store_run_wal(void *arg);
 void *weir_store_run_apply(void *arg);
 

@@ -24,9 +24,9 @@ static int told_owner(int fd, const char *path, struct weir_error *reterr) {
         pid[len] = 0;
         pid[strcspn(pid, "\n")] = 0;
     }
-    return weir_error_set(reterr, WEIR_ECONFLICT,
-                          "%s is in use by the process %s; stop it, or choose another folder with --data",
-                          path, pid);
+    return weir_error_set(
+        reterr, WEIR_ECONFLICT,
+        "%s is in use by the process %s; stop it, or choose another folder with --data", path, pid);
 }
 
 /* The lock goes with the process, whatever ends it. */
@@ -36,17 +36,19 @@ static int lock_folder(const char *path, int *ret_fd, struct weir_error *reterr)
         return weir_error_set(reterr, WEIR_EINVALID, "path too long: %s", path);
     int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
-        return weir_error_set(reterr, weir_error_from_errno(errno),
-                              "cannot write to the data folder: cannot create %s: %s; make it writable "
-                              "or choose another with --data",
-                              file, strerror(errno));
+        return weir_error_set(
+            reterr, weir_error_from_errno(errno),
+            "cannot write to the data folder: cannot create %s: %s; make it writable "
+            "or choose another with --data",
+            file, strerror(errno));
     int rc = WEIR_OK;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         rc = errno == EWOULDBLOCK ? told_owner(fd, path, reterr)
                                   : weir_error_set(reterr, weir_error_from_errno(errno),
                                                    "cannot lock %s: %s", file, strerror(errno));
     int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (rc == WEIR_OK && ftruncate(fd, 0) == 0) (void)!pwrite(fd, pid, (size_t)len, 0); /* for humans */
+    if (rc == WEIR_OK && ftruncate(fd, 0) == 0)
+        (void)!pwrite(fd, pid, (size_t)len, 0); /* for humans */
     if (rc == WEIR_OK)
         *ret_fd = fd;
     else
@@ -68,12 +70,14 @@ static int check_version(struct weir_disk *disk, const char *path, struct weir_e
     } else if (rc == WEIR_OK && (!weir_view_starts(line, WEIR_VIEW("weir-store ")) ||
                                  !weir_view_to_u64(weir_view_from(line, 11), &version))) {
         rc = weir_error_set(reterr, WEIR_ECORRUPT,
-                            "%s is not a data folder of this program's; choose another with --data", path);
+                            "%s is not a data folder of this program's; choose another with --data",
+                            path);
     } else if (rc == WEIR_OK && version > VERSION) {
-        rc = weir_error_set(reterr, WEIR_EVERSION,
-                            "%s was written by a newer version (format %llu, this one knows up to %d); use "
-                            "that version, or choose another folder with --data",
-                            path, (unsigned long long)version, VERSION);
+        rc = weir_error_set(
+            reterr, WEIR_EVERSION,
+            "%s was written by a newer version (format %llu, this one knows up to %d); use "
+            "that version, or choose another folder with --data",
+            path, (unsigned long long)version, VERSION);
     }
     weir_buf_done(&text);
     return rc;
@@ -85,7 +89,8 @@ int weir_store_folder_open(struct weir_disk *disk, const char *path, int *ret_fd
     struct weir_error err = {0};
     int rc = weir_fs_make_dirs(path, &err);
     if (rc != WEIR_OK)
-        return weir_error_set(reterr, rc, "%s; make it writable or choose another with --data", err.message);
+        return weir_error_set(reterr, rc, "%s; make it writable or choose another with --data",
+                              err.message);
     int fd = -1;
     rc = lock_folder(path, &fd, reterr);
     if (rc != WEIR_OK) return rc;

@@ -34,7 +34,8 @@ static struct weir_metric *const rows_stored[] = {
     [WEIR_SIGNAL_LOG] = &rows_logs,
 };
 
-/* ---- queues ------------------------------------------------------------------------------------ */
+/* ---- queues ------------------------------------------------------------------------------------
+ */
 
 static void put(struct weir_store_queue *queue, struct weir_store_push *push) {
     push->next = NULL;
@@ -59,20 +60,24 @@ void weir_store_wait(struct weir_store *store, pthread_cond_t *cond, int64_t tim
     pthread_cond_timedwait(cond, &store->lock, &until);
 }
 
-/* ---- push -------------------------------------------------------------------------------------- */
+/* ---- push --------------------------------------------------------------------------------------
+ */
 
 static void refuse(struct weir_otlp_batch *batch, weir_sink_done *done, void *arg, int code,
                    int64_t retry_after_ms, const char *message) {
     weir_otlp_batch_unref(batch);
-    done(arg, &(struct weir_sink_answer){.code = code, .retry_after_ms = retry_after_ms, .message = message});
+    done(arg, &(struct weir_sink_answer){
+                  .code = code, .retry_after_ms = retry_after_ms, .message = message});
 }
 
 /* Heap that the batch holds until it is applied. */
 static size_t batch_bytes(const struct weir_otlp_batch *batch) {
-    return batch->arena.size_bytes + (batch->owned ? batch->bytes.len : 0) + sizeof(struct weir_store_push);
+    return batch->arena.size_bytes + (batch->owned ? batch->bytes.len : 0) +
+           sizeof(struct weir_store_push);
 }
 
-/* Room for it in its table's share and in the queue? Anything is taken when nothing else is there. */
+/* Room for it in its table's share and in the queue? Anything is taken when nothing else is there.
+ */
 static bool has_room(struct weir_store *store, const struct weir_otlp_batch *batch, size_t bytes) {
     struct weir_store_table *table = store->tables[batch->signal];
     struct weir_store_table_load load = {0};
@@ -81,8 +86,8 @@ static bool has_room(struct weir_store *store, const struct weir_otlp_batch *bat
     return store->pending_bytes == 0 || store->pending_bytes + bytes <= store->pending_bytes_max;
 }
 
-void weir_store_push_batch(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done,
-                           void *arg) {
+void weir_store_push_batch(struct weir_sink *sink, struct weir_otlp_batch *batch,
+                           weir_sink_done *done, void *arg) {
     struct weir_store *store = (struct weir_store *)sink;
     if (batch->bytes.len > WEIR_WAL_RECORD_MAX) {
         weir_metric_add(&refused_big, 1);
@@ -111,10 +116,12 @@ void weir_store_push_batch(struct weir_sink *sink, struct weir_otlp_batch *batch
     if (closing)
         refuse(batch, done, arg, WEIR_ECLOSED, BUSY_RETRY_MS, "the store is closing");
     else
-        refuse(batch, done, arg, WEIR_EBUSY, BUSY_RETRY_MS, "the store's memory is full, it is flushing");
+        refuse(batch, done, arg, WEIR_EBUSY, BUSY_RETRY_MS,
+               "the store's memory is full, it is flushing");
 }
 
-/* ---- the wal thread ---------------------------------------------------------------------------- */
+/* ---- the wal thread ----------------------------------------------------------------------------
+ */
 
 struct group {
     struct weir_store_push *pushes[GROUP_RECORDS_MAX];
@@ -127,14 +134,16 @@ static bool next_group(struct weir_store *store, struct group *group) {
     size_t bytes = 0;
     group->count = 0;
     pthread_mutex_lock(&store->lock);
-    while (!store->waiting.first && !store->closing) pthread_cond_wait(&store->wal_wake, &store->lock);
-    while (store->waiting.first && group->count < GROUP_RECORDS_MAX &&
-           (group->count == 0 || bytes + store->waiting.first->batch->bytes.len <= GROUP_BYTES_MAX)) {
+    while (!store->waiting.first && !store->closing)
+        pthread_cond_wait(&store->wal_wake, &store->lock);
+    while (
+        store->waiting.first && group->count < GROUP_RECORDS_MAX &&
+        (group->count == 0 || bytes + store->waiting.first->batch->bytes.len <= GROUP_BYTES_MAX)) {
         struct weir_store_push *push = take(&store->waiting);
         push->seq = store->next_seq++;
         bytes += push->batch->bytes.len;
-        group->records[group->count] = (struct weir_wal_record){
-            push->seq, push->batch->signal, push->batch->bytes};
+        group->records[group->count] =
+            (struct weir_wal_record){push->seq, push->batch->signal, push->batch->bytes};
         group->pushes[group->count++] = push;
     }
     pthread_mutex_unlock(&store->lock);
@@ -142,7 +151,8 @@ static bool next_group(struct weir_store *store, struct group *group) {
 }
 
 /* Numbers of a failed group are not used again: parts of it may be read back after a crash. */
-static void fail_group(struct weir_store *store, struct group *group, const struct weir_error *err) {
+static void fail_group(struct weir_store *store, struct group *group,
+                       const struct weir_error *err) {
     int code = err->code == WEIR_EFULL ? WEIR_EFULL : WEIR_EUNAVAILABLE;
     size_t bytes = 0;
     for (uint32_t i = 0; i < group->count; i++) bytes += group->pushes[i]->bytes;
@@ -195,7 +205,8 @@ void *weir_store_run_wal(void *arg) {
     return NULL;
 }
 
-/* ---- the apply thread -------------------------------------------------------------------------- */
+/* ---- the apply thread --------------------------------------------------------------------------
+ */
 
 static void wake_flush(struct weir_store *store) {
     pthread_mutex_lock(&store->lock);

@@ -22,13 +22,15 @@ void weir_manifest_done(struct weir_manifest *manifest) {
     *manifest = (struct weir_manifest){0};
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 static int corrupt(struct weir_error *reterr, const char *folder, const char *what) {
-    return weir_error_set(reterr, WEIR_ECORRUPT,
-                          "%s/manifest: %s; restore the folder from a backup, or move it away to start "
-                          "empty",
-                          folder, what);
+    return weir_error_set(
+        reterr, WEIR_ECORRUPT,
+        "%s/manifest: %s; restore the folder from a backup, or move it away to start "
+        "empty",
+        folder, what);
 }
 
 static bool parse_hex(struct weir_view v, uint64_t *ret) {
@@ -45,7 +47,8 @@ static bool check_crc(struct weir_view *text) {
     if (text->len < LAST_LINE_LEN) return false;
     struct weir_view body = weir_view_upto(*text, text->len - LAST_LINE_LEN);
     char expected[LAST_LINE_LEN + 1];
-    snprintf(expected, sizeof expected, "crc32c %08" PRIx32 "\n", weir_crc32c(0, body.ptr, body.len));
+    snprintf(expected, sizeof expected, "crc32c %08" PRIx32 "\n",
+             weir_crc32c(0, body.ptr, body.len));
     if (memcmp(text->ptr + body.len, expected, LAST_LINE_LEN) != 0) return false;
     *text = body;
     return true;
@@ -71,7 +74,8 @@ static int parse(struct weir_view text, const char *folder, struct weir_manifest
     if (weir_view_starts(line, WEIR_VIEW("weir-manifest ")) &&
         weir_view_to_u64(weir_view_from(line, 14), &version) && version > VERSION)
         return weir_error_set(reterr, WEIR_EVERSION,
-                              "%s/manifest has format %" PRIu64 ", this program knows up to %d; use the "
+                              "%s/manifest has format %" PRIu64
+                              ", this program knows up to %d; use the "
                               "newer program",
                               folder, version, VERSION);
     if (!weir_view_is(line, "weir-manifest 1")) return corrupt(reterr, folder, "not a manifest");
@@ -123,7 +127,8 @@ int weir_manifest_read(struct weir_disk *disk, const char *folder, struct weir_m
     return rc;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------
+ */
 
 int weir_manifest_write(struct weir_disk *disk, const char *folder,
                         const struct weir_manifest *manifest, struct weir_error *reterr) {
@@ -146,7 +151,8 @@ int weir_manifest_write(struct weir_disk *disk, const char *folder,
     return rc;
 }
 
-/* ---- leftovers --------------------------------------------------------------------------------- */
+/* ---- leftovers ---------------------------------------------------------------------------------
+ */
 
 struct sweep {
     struct weir_disk *disk;
@@ -170,7 +176,8 @@ static int sweep_one(void *arg, const char *name) {
     if (!is_part && !weir_view_ends(v, WEIR_VIEW(".tmp"))) return WEIR_OK;
     if (is_part && is_named(sweep->manifest, v)) return WEIR_OK;
     char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/%s", sweep->folder, name) >= (int)sizeof path) return WEIR_OK;
+    if (snprintf(path, sizeof path, "%s/%s", sweep->folder, name) >= (int)sizeof path)
+        return WEIR_OK;
     return weir_disk_remove(sweep->disk, path, sweep->reterr);
 }
 

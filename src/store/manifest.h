@@ -13,9 +13,9 @@
 #include "store/disk.h"
 
 struct weir_manifest {
-    uint64_t flushed_seq;  /* all log records of the table up to here are in parts */
-    uint64_t next_id;      /* the next part's id; ids are never used twice */
-    uint64_t *part_ids;    /* heap */
+    uint64_t flushed_seq; /* all log records of the table up to here are in parts */
+    uint64_t next_id;     /* the next part's id; ids are never used twice */
+    uint64_t *part_ids;   /* heap */
     uint32_t parts_count;
 };
 

@@ -32,7 +32,8 @@ struct weir_memtable *weir_memtable_ref(struct weir_memtable *memtable) {
 }
 
 void weir_memtable_unref(struct weir_memtable *memtable) {
-    if (!memtable || atomic_fetch_sub_explicit(&memtable->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!memtable || atomic_fetch_sub_explicit(&memtable->refs, 1, memory_order_acq_rel) != 1)
+        return;
     struct weir_memtable_chunk *chunk = memtable->first;
     while (chunk) {
         struct weir_memtable_chunk *next = chunk->next;
@@ -52,14 +53,17 @@ static size_t map_bytes(const struct weir_map *map) {
 
 static size_t heap_bytes(const struct weir_memtable *memtable) {
     uint64_t chunks = (memtable->written + WEIR_MEMTABLE_CHUNK_ROWS - 1) / WEIR_MEMTABLE_CHUNK_ROWS;
-    return sizeof *memtable + chunks * sizeof(struct weir_memtable_chunk) + memtable->arena.size_bytes +
-           map_bytes(&memtable->strings) + map_bytes(&memtable->resources) + map_bytes(&memtable->keys);
+    return sizeof *memtable + chunks * sizeof(struct weir_memtable_chunk) +
+           memtable->arena.size_bytes + map_bytes(&memtable->strings) +
+           map_bytes(&memtable->resources) + map_bytes(&memtable->keys);
 }
 
-/* ---- copying what rows point to ---------------------------------------------------------------- */
+/* ---- copying what rows point to ----------------------------------------------------------------
+ */
 
 /* Texts that come again and again are kept once. False: out of memory. */
-static bool keep_once(struct weir_memtable *memtable, struct weir_view text, struct weir_view *ret) {
+static bool keep_once(struct weir_memtable *memtable, struct weir_view text,
+                      struct weir_view *ret) {
     *ret = WEIR_VIEW("");
     if (!text.len) return true;
     uint64_t *place = weir_map_get(&memtable->strings, text);
@@ -78,7 +82,8 @@ static bool keep(struct weir_memtable *memtable, struct weir_view text, struct w
     return ret->ptr;
 }
 
-static bool keep_value(struct weir_memtable *memtable, struct weir_value value, struct weir_value *ret) {
+static bool keep_value(struct weir_memtable *memtable, struct weir_value value,
+                       struct weir_value *ret) {
     *ret = value;
     if (value.type == WEIR_VALUE_STRING || value.type >= WEIR_VALUE_BYTES)
         return keep(memtable, value.str, &ret->str);
@@ -118,7 +123,8 @@ static const struct weir_row_resource *keep_resource(struct weir_memtable *memta
     struct weir_arena *arena = &memtable->arena;
     struct weir_row_resource *resource = WEIR_NEW(arena, struct weir_row_resource);
     struct weir_view raw = weir_arena_copy(arena, from->raw);
-    if (!resource || !raw.ptr || !keep_attrs(memtable, from->attrs, false, &resource->attrs)) return NULL;
+    if (!resource || !raw.ptr || !keep_attrs(memtable, from->attrs, false, &resource->attrs))
+        return NULL;
     struct weir_buf encoded;
     weir_buf_init(&encoded, ENCODED_BYTES_MAX);
     weir_codec_encode_attrs(&encoded, resource->attrs);
@@ -153,7 +159,8 @@ static bool keep_fields(struct weir_memtable *memtable, struct weir_view message
     return true;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------
+ */
 
 static bool fill_span(struct weir_memtable *memtable, const struct weir_otlp_span *span,
                       struct weir_row *row) {
@@ -176,8 +183,8 @@ static bool fill_span(struct weir_memtable *memtable, const struct weir_otlp_spa
            (!span->links_count || keep_fields(memtable, span->raw, SPAN_FIELD_LINKS, &row->links));
 }
 
-static bool fill_log(struct weir_memtable *memtable, const struct weir_otlp_log *log, int64_t now_ns,
-                     struct weir_row *row) {
+static bool fill_log(struct weir_memtable *memtable, const struct weir_otlp_log *log,
+                     int64_t now_ns, struct weir_row *row) {
     row->time_ns = log->time_ns ? log->time_ns : log->observed_ns ? log->observed_ns : now_ns;
     row->observed_ns = log->observed_ns;
     row->flags = log->flags;
@@ -197,14 +204,16 @@ static struct weir_row *next_row(struct weir_memtable *memtable) {
     uint64_t at = memtable->written % WEIR_MEMTABLE_CHUNK_ROWS;
     if (at == 0) {
         struct weir_memtable_chunk *last = memtable->last;
-        struct weir_memtable_chunk *chunk = last ? atomic_load(&last->next) : atomic_load(&memtable->first);
+        struct weir_memtable_chunk *chunk =
+            last ? atomic_load(&last->next) : atomic_load(&memtable->first);
         if (!chunk) { /* else a batch that was taken back has left one */
             chunk = malloc(sizeof *chunk);
             if (!chunk) return NULL;
             atomic_init(&chunk->next, NULL);
             atomic_init(&chunk->min_ns, INT64_MAX);
             atomic_init(&chunk->max_ns, INT64_MIN);
-            atomic_store_explicit(last ? &last->next : &memtable->first, chunk, memory_order_release);
+            atomic_store_explicit(last ? &last->next : &memtable->first, chunk,
+                                  memory_order_release);
         }
         memtable->last = chunk;
     }
@@ -229,7 +238,8 @@ static bool append_rows(struct weir_memtable *memtable, const struct weir_otlp_b
     for (uint32_t i = 0; i < count; i++) {
         struct weir_row *row = next_row(memtable);
         if (!row) return false;
-        uint32_t index = memtable->table == WEIR_TABLE_SPANS ? batch->spans[i].scope : batch->logs[i].scope;
+        uint32_t index =
+            memtable->table == WEIR_TABLE_SPANS ? batch->spans[i].scope : batch->logs[i].scope;
         if (index != scope_index) {
             const struct weir_otlp_scope *scope = &batch->scopes[index];
             resource = keep_resource(memtable, &batch->resources[scope->resource]);
@@ -256,7 +266,8 @@ static bool append_rows(struct weir_memtable *memtable, const struct weir_otlp_b
 static struct weir_memtable_chunk *chunk_of_last(struct weir_memtable *memtable) {
     if (memtable->written == 0) return NULL;
     struct weir_memtable_chunk *chunk = memtable->first;
-    for (uint64_t i = (memtable->written - 1) / WEIR_MEMTABLE_CHUNK_ROWS; i > 0; i--) chunk = chunk->next;
+    for (uint64_t i = (memtable->written - 1) / WEIR_MEMTABLE_CHUNK_ROWS; i > 0; i--)
+        chunk = chunk->next;
     return chunk;
 }
 

@@ -54,12 +54,13 @@ void weir_memtable_unref(struct weir_memtable *memtable);
 int weir_memtable_append(struct weir_memtable *memtable, const struct weir_otlp_batch *batch,
                          uint64_t seq, int64_t now_ns, struct weir_error *reterr);
 
-/* Gives up to `room` rows of chunk number `index` among the first `count` rows; 0 = no such chunk. */
+/* Gives up to `room` rows of chunk number `index` among the first `count` rows; 0 = no such chunk.
+ */
 static inline uint32_t weir_memtable_chunk_rows(uint64_t count, uint64_t index) {
     uint64_t from = index * WEIR_MEMTABLE_CHUNK_ROWS;
-    return count <= from                               ? 0
+    return count <= from                             ? 0
            : count - from < WEIR_MEMTABLE_CHUNK_ROWS ? (uint32_t)(count - from)
-                                                       : WEIR_MEMTABLE_CHUNK_ROWS;
+                                                     : WEIR_MEMTABLE_CHUNK_ROWS;
 }
 
 #endif

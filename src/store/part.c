@@ -36,13 +36,15 @@ static int read_trailer(struct weir_part *part, uint64_t *ret_offset, uint32_t *
         weir_part_get_u32(trailer + 20) != weir_crc32c(0, trailer, 20))
         return corrupt(part, "bad trailer", reterr);
     if (weir_part_get_u32(trailer + 16) > WEIR_PART_VERSION)
-        return weir_error_set(reterr, WEIR_EVERSION,
-                              "%s has format %u, this program knows up to %u; use the newer program",
-                              part->path, weir_part_get_u32(trailer + 16), WEIR_PART_VERSION);
+        return weir_error_set(
+            reterr, WEIR_EVERSION,
+            "%s has format %u, this program knows up to %u; use the newer program", part->path,
+            weir_part_get_u32(trailer + 16), WEIR_PART_VERSION);
     *ret_offset = weir_part_get_u64(trailer);
     *ret_len = weir_part_get_u32(trailer + 8);
     *ret_crc = weir_part_get_u32(trailer + 12);
-    if (*ret_len > WEIR_PART_META_MAX || *ret_offset > body_len || body_len - *ret_offset != *ret_len)
+    if (*ret_len > WEIR_PART_META_MAX || *ret_offset > body_len ||
+        body_len - *ret_offset != *ret_len)
         return corrupt(part, "bad trailer", reterr);
     return WEIR_OK;
 }
@@ -63,7 +65,8 @@ static int parse_meta(struct weir_part *part, struct weir_view meta, struct weir
     if (part->blocks_count == 0 || part->blocks_count > meta.len / WEIR_PART_BLOCK_ENTRY_SIZE)
         return corrupt(part, "bad meta", reterr);
     part->blocks = calloc(part->blocks_count, sizeof *part->blocks);
-    if (!part->blocks) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for %s", part->path);
+    if (!part->blocks)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for %s", part->path);
     part->min_ns = INT64_MAX;
     part->max_ns = INT64_MIN;
     for (uint32_t i = 0; i < part->blocks_count; i++) {

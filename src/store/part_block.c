@@ -11,14 +11,15 @@ WEIR_COUNTER(corrupt_blocks, "weir_store_corrupt_total", "Damaged pieces found o
 
 /* What was decoded of a column already. */
 struct weir_part_block_cache {
-    struct weir_view raw;            /* decompressed bytes */
+    struct weir_view raw; /* decompressed bytes */
     const int64_t *i64;
     const uint8_t *ids;
     const struct weir_codec_values *values;
     const struct weir_attrs *attrs; /* RESOURCE: per dictionary entry; REST: per row */
 };
 
-/* ---- reader and directory ---------------------------------------------------------------------- */
+/* ---- reader and directory ----------------------------------------------------------------------
+ */
 
 int weir_part_reader_init(struct weir_part_reader *reader, struct weir_query *query,
                           size_t memory_max, struct weir_error *reterr) {
@@ -34,20 +35,23 @@ void weir_part_reader_done(struct weir_part_reader *reader) {
 }
 
 static int no_memory(const struct weir_part_block *block, struct weir_error *reterr) {
-    return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read a block of %s", block->part->path);
+    return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read a block of %s",
+                          block->part->path);
 }
 
 static int failed(const struct weir_part_block *block, int rc, const char *what,
                   struct weir_error *reterr) {
     if (rc == WEIR_ENOMEMORY) return no_memory(block, reterr);
     if (rc != WEIR_ECORRUPT)
-        return weir_error_set(reterr, rc, "cannot read %s: %s", block->part->path, weir_error_text(rc));
+        return weir_error_set(reterr, rc, "cannot read %s: %s", block->part->path,
+                              weir_error_text(rc));
     weir_metric_add(&corrupt_blocks, 1);
     atomic_store_explicit(&block->part->damaged, true, memory_order_relaxed);
-    return weir_error_set(reterr, rc,
-                          "%s: damaged %s in the block at byte %llu; restore the file from a backup, or "
-                          "stop the server and move the file away to give up its rows",
-                          block->part->path, what, (unsigned long long)block->entry->offset);
+    return weir_error_set(
+        reterr, rc,
+        "%s: damaged %s in the block at byte %llu; restore the file from a backup, or "
+        "stop the server and move the file away to give up its rows",
+        block->part->path, what, (unsigned long long)block->entry->offset);
 }
 
 /* Reads bytes of the file and checks them. */
@@ -89,7 +93,8 @@ int weir_part_block_init(struct weir_part_block *block, struct weir_part_reader 
     const char *bytes;
     int rc = read_checked(block, entry->offset + entry->columns_len, entry->directory_len,
                           entry->directory_crc, "directory", &bytes, reterr);
-    return rc == WEIR_OK ? parse_directory(block, weir_view(bytes, entry->directory_len), reterr) : rc;
+    return rc == WEIR_OK ? parse_directory(block, weir_view(bytes, entry->directory_len), reterr)
+                         : rc;
 }
 
 const struct weir_part_column *weir_part_block_find(const struct weir_part_block *block,
@@ -105,7 +110,8 @@ static struct weir_part_block_cache *cache_of(struct weir_part_block *block,
     return &block->cache[column - block->columns];
 }
 
-/* ---- one column's bytes ------------------------------------------------------------------------ */
+/* ---- one column's bytes ------------------------------------------------------------------------
+ */
 
 int weir_part_block_load(struct weir_part_block *block, const struct weir_part_column *column,
                          struct weir_view *ret, struct weir_error *reterr) {
@@ -144,14 +150,15 @@ static int get_i64(struct weir_part_block *block, const struct weir_part_column 
     return WEIR_OK;
 }
 
-static int get_ids(struct weir_part_block *block, const struct weir_part_column *column, uint32_t width,
-                   const uint8_t **ret, struct weir_error *reterr) {
+static int get_ids(struct weir_part_block *block, const struct weir_part_column *column,
+                   uint32_t width, const uint8_t **ret, struct weir_error *reterr) {
     struct weir_part_block_cache *cache = cache_of(block, column);
     if (!cache->ids) {
         struct weir_view raw;
         int rc = weir_part_block_load(block, column, &raw, reterr);
         if (rc != WEIR_OK) return rc;
-        rc = weir_codec_decode_ids(raw, width, block->rows_count, &block->reader->arena, &cache->ids);
+        rc = weir_codec_decode_ids(raw, width, block->rows_count, &block->reader->arena,
+                                   &cache->ids);
         if (rc != WEIR_OK) return failed(block, rc, "column", reterr);
     }
     *ret = cache->ids;
@@ -165,7 +172,8 @@ static int get_values(struct weir_part_block *block, const struct weir_part_colu
         struct weir_view raw;
         int rc = weir_part_block_load(block, column, &raw, reterr);
         if (rc != WEIR_OK) return rc;
-        struct weir_codec_values *values = WEIR_NEW(&block->reader->arena, struct weir_codec_values);
+        struct weir_codec_values *values =
+            WEIR_NEW(&block->reader->arena, struct weir_codec_values);
         if (!values) return no_memory(block, reterr);
         rc = weir_codec_decode_values(raw, block->rows_count, &block->reader->arena, values);
         if (rc != WEIR_OK) return failed(block, rc, "column", reterr);
@@ -181,7 +189,8 @@ static struct weir_value value_at(const struct weir_codec_values *values, uint32
 
 /* Decodes `count` encoded attribute lists (NONE gives no attributes). */
 static int decode_all_attrs(struct weir_part_block *block, const struct weir_value *encoded,
-                            uint32_t count, const struct weir_attrs **ret, struct weir_error *reterr) {
+                            uint32_t count, const struct weir_attrs **ret,
+                            struct weir_error *reterr) {
     struct weir_attrs *attrs = WEIR_NEW_ARRAY(&block->reader->arena, struct weir_attrs, count);
     if (!attrs) return no_memory(block, reterr);
     for (uint32_t i = 0; i < count; i++) {
@@ -216,15 +225,16 @@ static int get_resources(struct weir_part_block *block, const struct weir_codec_
 static int get_rest(struct weir_part_block *block, const struct weir_attrs **ret,
                     struct weir_error *reterr) {
     *ret = NULL;
-    const struct weir_part_column *column = weir_part_block_find(block, WEIR_PART_REST, WEIR_VIEW(""));
+    const struct weir_part_column *column =
+        weir_part_block_find(block, WEIR_PART_REST, WEIR_VIEW(""));
     if (!column) return WEIR_OK;
     struct weir_part_block_cache *cache = cache_of(block, column);
     if (!cache->attrs) {
         const struct weir_codec_values *values;
         int rc = get_values(block, column, &values, reterr);
         if (rc != WEIR_OK) return rc;
-        struct weir_value *encoded = WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value,
-                                                    block->rows_count);
+        struct weir_value *encoded =
+            WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value, block->rows_count);
         if (!encoded) return no_memory(block, reterr);
         for (uint32_t i = 0; i < block->rows_count; i++) encoded[i] = value_at(values, i);
         rc = decode_all_attrs(block, encoded, block->rows_count, &cache->attrs, reterr);
@@ -234,14 +244,16 @@ static int get_rest(struct weir_part_block *block, const struct weir_attrs **ret
     return WEIR_OK;
 }
 
-/* ---- columns as the asker sees them ------------------------------------------------------------ */
+/* ---- columns as the asker sees them ------------------------------------------------------------
+ */
 
 static int values_to_data(struct weir_part_block *block, const struct weir_codec_values *values,
                           struct weir_column_data *ret, struct weir_error *reterr) {
     ret->type = WEIR_COLUMN_TYPE_VALUE;
     ret->values = values->values;
     if (!values->codes) return WEIR_OK;
-    struct weir_value *all = weir_arena_alloc(&block->reader->arena, block->rows_count * sizeof *all);
+    struct weir_value *all =
+        weir_arena_alloc(&block->reader->arena, block->rows_count * sizeof *all);
     if (!all) return no_memory(block, reterr);
     for (uint32_t i = 0; i < block->rows_count; i++) all[i] = values->dict[values->codes[i]];
     ret->values = all;
@@ -255,8 +267,8 @@ static int strings_to_data(struct weir_part_block *block, const struct weir_code
                            struct weir_column_data *ret, struct weir_error *reterr) {
     struct weir_arena *arena = &block->reader->arena;
     struct weir_view *all = weir_arena_alloc(arena, block->rows_count * sizeof *all);
-    struct weir_view *dict = values->codes ? weir_arena_alloc(arena, values->dict_count * sizeof *dict)
-                                           : NULL;
+    struct weir_view *dict =
+        values->codes ? weir_arena_alloc(arena, values->dict_count * sizeof *dict) : NULL;
     if (!all || (values->codes && !dict)) return no_memory(block, reterr);
     ret->type = WEIR_COLUMN_TYPE_STR;
     ret->str = all;
@@ -275,7 +287,8 @@ static int strings_to_data(struct weir_part_block *block, const struct weir_code
 
 static int plain_column(struct weir_part_block *block, const struct weir_row_column *plain,
                         struct weir_column_data *ret, struct weir_error *reterr) {
-    const struct weir_part_column *column = weir_part_block_find(block, plain->number, WEIR_VIEW(""));
+    const struct weir_part_column *column =
+        weir_part_block_find(block, plain->number, WEIR_VIEW(""));
     if (!column) return failed(block, WEIR_ECORRUPT, "directory", reterr);
     ret->type = plain->type;
     ret->width = plain->width;
@@ -296,15 +309,15 @@ static int resource_attr(struct weir_part_block *block, struct weir_view key,
     const struct weir_attrs *attrs;
     int rc = get_resources(block, &values, &attrs, reterr);
     if (rc != WEIR_OK) return rc;
-    struct weir_value *dict = WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value,
-                                             values->dict_count);
+    struct weir_value *dict =
+        WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value, values->dict_count);
     if (!dict) return no_memory(block, reterr);
     for (uint32_t i = 0; i < values->dict_count; i++) {
         const struct weir_value *value = weir_attrs_get(attrs[i], key);
         if (value) dict[i] = *value;
     }
-    *ret = (struct weir_codec_values){.codes = values->codes, .dict = dict,
-                                      .dict_count = values->dict_count};
+    *ret = (struct weir_codec_values){
+        .codes = values->codes, .dict = dict, .dict_count = values->dict_count};
     return WEIR_OK;
 }
 
@@ -320,8 +333,8 @@ static int record_attr(struct weir_part_block *block, struct weir_view key,
     const struct weir_attrs *rest;
     int rc = get_rest(block, &rest, reterr);
     if (rc != WEIR_OK) return rc;
-    struct weir_value *all = WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value,
-                                            block->rows_count);
+    struct weir_value *all =
+        WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value, block->rows_count);
     if (!all) return no_memory(block, reterr);
     for (uint32_t i = 0; rest && i < block->rows_count; i++) {
         const struct weir_value *value = weir_attrs_get(rest[i], key);
@@ -332,8 +345,8 @@ static int record_attr(struct weir_part_block *block, struct weir_view key,
 }
 
 /* The record's attribute where it has one, else the resource's. */
-static int any_attr(struct weir_part_block *block, struct weir_view key, struct weir_codec_values *ret,
-                    struct weir_error *reterr) {
+static int any_attr(struct weir_part_block *block, struct weir_view key,
+                    struct weir_codec_values *ret, struct weir_error *reterr) {
     struct weir_codec_values own, outer;
     int rc = resource_attr(block, key, &outer, reterr);
     if (rc != WEIR_OK) return rc;
@@ -344,7 +357,8 @@ static int any_attr(struct weir_part_block *block, struct weir_view key, struct 
     }
     rc = record_attr(block, key, &own, reterr);
     if (rc != WEIR_OK) return rc;
-    struct weir_value *all = weir_arena_alloc(&block->reader->arena, block->rows_count * sizeof *all);
+    struct weir_value *all =
+        weir_arena_alloc(&block->reader->arena, block->rows_count * sizeof *all);
     if (!all) return no_memory(block, reterr);
     for (uint32_t i = 0; i < block->rows_count; i++) {
         all[i] = value_at(&own, i);
@@ -360,7 +374,8 @@ static int resource_column(struct weir_part_block *block, struct weir_column_dat
     const struct weir_attrs *dict;
     int rc = get_resources(block, &values, &dict, reterr);
     if (rc != WEIR_OK) return rc;
-    struct weir_attrs *all = weir_arena_alloc(&block->reader->arena, block->rows_count * sizeof *all);
+    struct weir_attrs *all =
+        weir_arena_alloc(&block->reader->arena, block->rows_count * sizeof *all);
     if (!all) return no_memory(block, reterr);
     for (uint32_t i = 0; i < block->rows_count; i++) all[i] = dict[values->codes[i]];
     *ret = (struct weir_column_data){.type = WEIR_COLUMN_TYPE_ATTRS,
@@ -373,11 +388,12 @@ static int resource_column(struct weir_part_block *block, struct weir_column_dat
 
 static int attr_values(struct weir_part_block *block, const struct weir_column *column,
                        struct weir_codec_values *ret, struct weir_error *reterr) {
-    if (column->id == WEIR_COLUMN_RESOURCE_ATTR) return resource_attr(block, column->key, ret, reterr);
+    if (column->id == WEIR_COLUMN_RESOURCE_ATTR)
+        return resource_attr(block, column->key, ret, reterr);
     if (column->id == WEIR_COLUMN_ATTR) return record_attr(block, column->key, ret, reterr);
     if (column->id == WEIR_COLUMN_ANY_ATTR) return any_attr(block, column->key, ret, reterr);
-    struct weir_value *none = WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value,
-                                             block->rows_count);
+    struct weir_value *none =
+        WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value, block->rows_count);
     if (!none) return no_memory(block, reterr);
     *ret = (struct weir_codec_values){.values = none}; /* a column of the other table */
     return WEIR_OK;
@@ -413,7 +429,8 @@ int weir_part_block_distinct(struct weir_part_block *block, const struct weir_co
         struct weir_view raw;
         int rc = weir_part_block_load(block, found, &raw, reterr);
         if (rc != WEIR_OK) return rc;
-        rc = weir_codec_decode_distinct(raw, block->rows_count, &block->reader->arena, ret, ret_count);
+        rc = weir_codec_decode_distinct(raw, block->rows_count, &block->reader->arena, ret,
+                                        ret_count);
         return rc == WEIR_OK ? rc : failed(block, rc, "column", reterr);
     }
     if (column->id == WEIR_COLUMN_ATTR &&
@@ -423,8 +440,8 @@ int weir_part_block_distinct(struct weir_part_block *block, const struct weir_co
         struct weir_column_data data;
         int rc = plain_column(block, plain, &data, reterr);
         if (rc != WEIR_OK || !data.i64) return rc;
-        struct weir_value *values = WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value,
-                                                   block->rows_count);
+        struct weir_value *values =
+            WEIR_NEW_ARRAY(&block->reader->arena, struct weir_value, block->rows_count);
         if (!values) return no_memory(block, reterr);
         for (uint32_t i = 0; i < block->rows_count; i++) values[i] = weir_value_i64(data.i64[i]);
         *ret = values;
@@ -439,7 +456,8 @@ int weir_part_block_distinct(struct weir_part_block *block, const struct weir_co
     return WEIR_OK;
 }
 
-/* ---- all attributes of a row ------------------------------------------------------------------- */
+/* ---- all attributes of a row -------------------------------------------------------------------
+ */
 
 /* One pass counts, the other fills; items of row i end at ends[i]. */
 struct attrs_build {
@@ -474,8 +492,9 @@ static int each_attr(struct weir_part_block *block, struct attrs_build *build, b
     return rc;
 }
 
-int weir_part_block_attrs(struct weir_part_block *block, const uint32_t *picked, uint32_t picked_count,
-                          const struct weir_attrs **ret, struct weir_error *reterr) {
+int weir_part_block_attrs(struct weir_part_block *block, const uint32_t *picked,
+                          uint32_t picked_count, const struct weir_attrs **ret,
+                          struct weir_error *reterr) {
     struct weir_arena *arena = &block->reader->arena;
     struct attrs_build build = {.picked = picked, .count = picked_count};
     build.ends = WEIR_NEW_ARRAY(arena, uint32_t, picked_count);
@@ -496,7 +515,8 @@ int weir_part_block_attrs(struct weir_part_block *block, const uint32_t *picked,
     return each_attr(block, &build, true, reterr);
 }
 
-/* ---- whole rows -------------------------------------------------------------------------------- */
+/* ---- whole rows --------------------------------------------------------------------------------
+ */
 
 static void set_field(struct weir_row *row, const struct weir_row_column *plain,
                       const struct weir_column_data *data, uint32_t i) {
@@ -523,13 +543,15 @@ static int set_resources(struct weir_part_block *block, struct weir_row *rows,
     if (!resources) return no_memory(block, reterr);
     for (uint32_t i = 0; i < values->dict_count; i++)
         resources[i] = (struct weir_row_resource){dict[i], values->dict[i].str};
-    for (uint32_t i = 0; i < block->rows_count; i++) rows[i].resource = &resources[values->codes[i]];
+    for (uint32_t i = 0; i < block->rows_count; i++)
+        rows[i].resource = &resources[values->codes[i]];
     return WEIR_OK;
 }
 
 int weir_part_block_rows(struct weir_part_block *block, const struct weir_row **ret,
                          struct weir_error *reterr) {
-    struct weir_row *rows = WEIR_NEW_ARRAY(&block->reader->arena, struct weir_row, block->rows_count);
+    struct weir_row *rows =
+        WEIR_NEW_ARRAY(&block->reader->arena, struct weir_row, block->rows_count);
     if (!rows) return no_memory(block, reterr);
     for (const struct weir_row_column *plain = weir_row_columns; plain->tables; plain++) {
         if (!(plain->tables >> block->part->table & 1)) continue;

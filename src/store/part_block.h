@@ -51,8 +51,9 @@ int weir_part_block_load(struct weir_part_block *block, const struct weir_part_c
  * all rows), `picked_count` of them. */
 int weir_part_block_column(struct weir_part_block *block, const struct weir_column *column,
                            struct weir_column_data *ret, struct weir_error *reterr);
-int weir_part_block_attrs(struct weir_part_block *block, const uint32_t *picked, uint32_t picked_count,
-                          const struct weir_attrs **ret, struct weir_error *reterr);
+int weir_part_block_attrs(struct weir_part_block *block, const uint32_t *picked,
+                          uint32_t picked_count, const struct weir_attrs **ret,
+                          struct weir_error *reterr);
 /* The distinct values of a column (a superset), without decoding its rows. */
 int weir_part_block_distinct(struct weir_part_block *block, const struct weir_column *column,
                              const struct weir_value **ret, uint32_t *ret_count,
@@ -62,11 +63,13 @@ int weir_part_block_distinct(struct weir_part_block *block, const struct weir_co
  * arena. `*ret_count` 0: nothing here (mostly found without reading columns). */
 int weir_part_block_filter(struct weir_part_block *block, int64_t from_ns, int64_t until_ns,
                            const struct weir_predicate *predicates, uint32_t predicates_count,
-                           const uint32_t **ret_rows, uint32_t *ret_count, struct weir_error *reterr);
+                           const uint32_t **ret_rows, uint32_t *ret_count,
+                           struct weir_error *reterr);
 /* The columns asked for, of the picked rows. */
-int weir_part_block_pick(struct weir_part_block *block, const uint32_t *picked, uint32_t picked_count,
-                         const struct weir_column *columns, uint32_t columns_count,
-                         struct weir_column_data *ret, struct weir_error *reterr);
+int weir_part_block_pick(struct weir_part_block *block, const uint32_t *picked,
+                         uint32_t picked_count, const struct weir_column *columns,
+                         uint32_t columns_count, struct weir_column_data *ret,
+                         struct weir_error *reterr);
 /* Every row, whole. */
 int weir_part_block_rows(struct weir_part_block *block, const struct weir_row **ret,
                          struct weir_error *reterr);

@@ -3,7 +3,8 @@
  * predicate's column after the other, then the columns asked for, of the rows that are left. */
 #include "store/part_block.h"
 
-/* ---- hints ------------------------------------------------------------------------------------- */
+/* ---- hints -------------------------------------------------------------------------------------
+ */
 
 /* A column of values: its types, range and hint bits. */
 static bool values_may_hold(const struct weir_predicate *predicate,
@@ -21,13 +22,15 @@ static bool resource_may_hold(const struct weir_part_block *block,
                               const struct weir_predicate *predicate) {
     const struct weir_part_column *column =
         weir_part_block_find(block, WEIR_PART_RESOURCE, WEIR_VIEW(""));
-    if (!column || predicate->op != WEIR_OP_EQ || predicate->value.type != WEIR_VALUE_STRING) return true;
+    if (!column || predicate->op != WEIR_OP_EQ || predicate->value.type != WEIR_VALUE_STRING)
+        return true;
     uint64_t bits = weir_codec_hint_bits_attr(predicate->column.key, &predicate->value);
     uint64_t others = weir_codec_hint_bits_attr(predicate->column.key, NULL);
     return (column->hint & bits) == bits || (column->hint & others) == others;
 }
 
-static bool attr_may_hold(const struct weir_part_block *block, const struct weir_predicate *predicate) {
+static bool attr_may_hold(const struct weir_part_block *block,
+                          const struct weir_predicate *predicate) {
     const struct weir_part_column *column =
         weir_part_block_find(block, WEIR_PART_ATTR, predicate->column.key);
     if (column && predicate->op != WEIR_OP_NE && predicate->op != WEIR_OP_MATCH)
@@ -38,9 +41,11 @@ static bool attr_may_hold(const struct weir_part_block *block, const struct weir
 
 static bool plain_may_hold(const struct weir_part_block *block, const struct weir_row_column *plain,
                            const struct weir_predicate *predicate) {
-    const struct weir_part_column *column = weir_part_block_find(block, plain->number, WEIR_VIEW(""));
+    const struct weir_part_column *column =
+        weir_part_block_find(block, plain->number, WEIR_VIEW(""));
     if (!column) return true;
-    if (plain->type == WEIR_COLUMN_TYPE_I64) return weir_predicate_may_hold_range(predicate, column->min, column->max);
+    if (plain->type == WEIR_COLUMN_TYPE_I64)
+        return weir_predicate_may_hold_range(predicate, column->min, column->max);
     return plain->type == WEIR_COLUMN_TYPE_BYTES || values_may_hold(predicate, column);
 }
 
@@ -48,7 +53,8 @@ static bool may_hold(const struct weir_part_block *block, const struct weir_pred
     const struct weir_row_column *plain =
         weir_row_column_get(block->part->table, predicate->column.id);
     if (plain) return plain_may_hold(block, plain, predicate);
-    if (predicate->column.id == WEIR_COLUMN_RESOURCE_ATTR) return resource_may_hold(block, predicate);
+    if (predicate->column.id == WEIR_COLUMN_RESOURCE_ATTR)
+        return resource_may_hold(block, predicate);
     if (predicate->column.id == WEIR_COLUMN_ATTR) return attr_may_hold(block, predicate);
     if (predicate->column.id == WEIR_COLUMN_ANY_ATTR)
         return resource_may_hold(block, predicate) || attr_may_hold(block, predicate);
@@ -63,7 +69,8 @@ static int bloom_may_hold(struct weir_part_block *block, const struct weir_predi
         (predicate->value.type != WEIR_VALUE_BYTES && predicate->value.type != WEIR_VALUE_STRING) ||
         predicate->value.str.len != 16)
         return WEIR_OK;
-    const struct weir_part_column *column = weir_part_block_find(block, WEIR_PART_BLOOM, WEIR_VIEW(""));
+    const struct weir_part_column *column =
+        weir_part_block_find(block, WEIR_PART_BLOOM, WEIR_VIEW(""));
     if (!column) return WEIR_OK;
     struct weir_view bits;
     int rc = weir_part_block_load(block, column, &bits, reterr);
@@ -73,7 +80,8 @@ static int bloom_may_hold(struct weir_part_block *block, const struct weir_predi
     return WEIR_OK;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------
+ */
 
 struct picked {
     uint32_t *rows;
@@ -99,8 +107,8 @@ static bool *judge_dict(struct weir_arena *arena, const struct weir_predicate *p
                         const struct weir_column_data *data) {
     bool *holds = weir_arena_alloc(arena, data->dict_count);
     for (uint32_t i = 0; i < data->dict_count && holds; i++)
-        holds[i] = weir_predicate_holds(predicate, data->dict_str ? weir_value_str(data->dict_str[i])
-                                                                  : data->dict_values[i]);
+        holds[i] = weir_predicate_holds(
+            predicate, data->dict_str ? weir_value_str(data->dict_str[i]) : data->dict_values[i]);
     return holds;
 }
 
@@ -117,7 +125,8 @@ static int narrow(struct weir_part_block *block, const struct weir_predicate *pr
     uint32_t count = 0;
     for (uint32_t i = 0; i < picked->count; i++) {
         uint32_t row = picked->rows[i];
-        if (holds ? holds[data.codes[row]] : weir_predicate_holds(predicate, data_value(&data, row)))
+        if (holds ? holds[data.codes[row]]
+                  : weir_predicate_holds(predicate, data_value(&data, row)))
             picked->rows[count++] = row;
     }
     picked->count = count;
@@ -129,8 +138,8 @@ static int pick_times(struct weir_part_block *block, int64_t from_ns, int64_t un
     bool whole = from_ns <= block->entry->min_ns && block->entry->max_ns < until_ns;
     struct weir_column_data times = {0};
     if (!whole) {
-        int rc = weir_part_block_column(block, &(struct weir_column){.id = WEIR_COLUMN_TIME_NS}, &times,
-                                        reterr);
+        int rc = weir_part_block_column(block, &(struct weir_column){.id = WEIR_COLUMN_TIME_NS},
+                                        &times, reterr);
         if (rc != WEIR_OK) return rc;
     }
     for (uint32_t i = 0; i < block->rows_count; i++)
@@ -141,7 +150,8 @@ static int pick_times(struct weir_part_block *block, int64_t from_ns, int64_t un
 
 int weir_part_block_filter(struct weir_part_block *block, int64_t from_ns, int64_t until_ns,
                            const struct weir_predicate *predicates, uint32_t predicates_count,
-                           const uint32_t **ret_rows, uint32_t *ret_count, struct weir_error *reterr) {
+                           const uint32_t **ret_rows, uint32_t *ret_count,
+                           struct weir_error *reterr) {
     *ret_count = 0;
     for (uint32_t i = 0; i < predicates_count; i++)
         if (!may_hold(block, &predicates[i])) return WEIR_OK;
@@ -161,10 +171,11 @@ int weir_part_block_filter(struct weir_part_block *block, int64_t from_ns, int64
     return rc;
 }
 
-/* ---- columns of the picked rows ---------------------------------------------------------------- */
+/* ---- columns of the picked rows ----------------------------------------------------------------
+ */
 
-static const void *gather(struct weir_arena *arena, const void *from, size_t size, const uint32_t *picked,
-                          uint32_t count) {
+static const void *gather(struct weir_arena *arena, const void *from, size_t size,
+                          const uint32_t *picked, uint32_t count) {
     if (!from) return NULL;
     char *to = weir_arena_alloc(arena, size * count);
     for (uint32_t i = 0; i < count && to; i++)
@@ -182,9 +193,10 @@ static void gather_column(struct weir_arena *arena, struct weir_column_data *dat
     data->codes = gather(arena, data->codes, sizeof *data->codes, picked, count);
 }
 
-int weir_part_block_pick(struct weir_part_block *block, const uint32_t *picked, uint32_t picked_count,
-                         const struct weir_column *columns, uint32_t columns_count,
-                         struct weir_column_data *ret, struct weir_error *reterr) {
+int weir_part_block_pick(struct weir_part_block *block, const uint32_t *picked,
+                         uint32_t picked_count, const struct weir_column *columns,
+                         uint32_t columns_count, struct weir_column_data *ret,
+                         struct weir_error *reterr) {
     for (uint32_t i = 0; i < columns_count; i++) {
         int rc;
         if (columns[i].id == WEIR_COLUMN_ATTRS) {

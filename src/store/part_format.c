@@ -39,7 +39,8 @@ void weir_part_put_column(struct weir_buf *out, const struct weir_part_column *c
     weir_buf_add_view(out, weir_view(column->key.ptr, column->key_len));
 }
 
-bool weir_part_get_column(struct weir_view *rest, uint32_t columns_len, struct weir_part_column *ret) {
+bool weir_part_get_column(struct weir_view *rest, uint32_t columns_len,
+                          struct weir_part_column *ret) {
     if (rest->len < WEIR_PART_COLUMN_ENTRY_SIZE) return false;
     const char *at = rest->ptr;
     uint32_t word = weir_part_get_u32(at);
@@ -90,7 +91,8 @@ void weir_part_get_block_entry(const char *at, struct weir_part_block_entry *ret
     };
 }
 
-/* ---- bloom ------------------------------------------------------------------------------------- */
+/* ---- bloom -------------------------------------------------------------------------------------
+ */
 
 enum { BLOOM_PROBES = 5, BLOOM_BITS_PER_ID = 10 };
 

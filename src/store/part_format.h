@@ -17,9 +17,9 @@ enum {
     WEIR_PART_HEADER_SIZE = 16,
     WEIR_PART_TRAILER_SIZE = 32,
     WEIR_PART_BLOCK_ENTRY_SIZE = 56,
-    WEIR_PART_COLUMN_ENTRY_SIZE = 48, /* without the key behind it */
-    WEIR_PART_NAMES_MAX = 4096,       /* attribute names that one part remembers */
-    WEIR_PART_KEY_COLUMNS_MAX = 256,  /* attributes of a block that get a column of their own */
+    WEIR_PART_COLUMN_ENTRY_SIZE = 48,   /* without the key behind it */
+    WEIR_PART_NAMES_MAX = 4096,         /* attribute names that one part remembers */
+    WEIR_PART_KEY_COLUMNS_MAX = 256,    /* attributes of a block that get a column of their own */
     WEIR_PART_COLUMN_RAW_MAX = 1 << 30, /* sanity: one column of one block, decoded */
     WEIR_PART_META_MAX = 64 << 20,
 };
@@ -43,8 +43,8 @@ struct weir_part_column {
     uint16_t key_len;
     uint32_t offset; /* from the block's start */
     uint32_t stored_len, raw_len;
-    uint32_t crc;    /* of the stored bytes */
-    uint64_t hint;   /* see struct weir_codec_hint */
+    uint32_t crc;  /* of the stored bytes */
+    uint64_t hint; /* see struct weir_codec_hint */
     int64_t min, max;
     struct weir_view key;
 };
@@ -55,8 +55,8 @@ struct weir_part_block_entry {
     uint32_t columns_len; /* the directory lies behind so many bytes */
     uint32_t directory_len, directory_crc;
     uint32_t rows_count;
-    int64_t min_ns, max_ns;           /* times */
-    int64_t min_number, max_number;   /* durations (spans); observed times (logs) */
+    int64_t min_ns, max_ns;         /* times */
+    int64_t min_number, max_number; /* durations (spans); observed times (logs) */
 };
 
 /* Appending to, and reading from, little-endian bytes. */
@@ -67,7 +67,8 @@ uint64_t weir_part_get_u64(const char *at);
 
 void weir_part_put_column(struct weir_buf *out, const struct weir_part_column *column);
 /* Reads one entry and its key, moves *rest behind it; false when it is cut or out of its block. */
-bool weir_part_get_column(struct weir_view *rest, uint32_t columns_len, struct weir_part_column *ret);
+bool weir_part_get_column(struct weir_view *rest, uint32_t columns_len,
+                          struct weir_part_column *ret);
 void weir_part_put_block_entry(struct weir_buf *out, const struct weir_part_block_entry *entry);
 void weir_part_get_block_entry(const char *at, struct weir_part_block_entry *ret);
 

@@ -29,22 +29,23 @@ struct weir_part_writer {
     uint64_t offset; /* bytes written */
     const struct weir_row *rows[WEIR_BLOCK_ROWS_MAX];
     uint32_t rows_count;
-    size_t rows_bytes;             /* estimate */
-    struct weir_arena arena;       /* of one block's encoding */
+    size_t rows_bytes;       /* estimate */
+    struct weir_arena arena; /* of one block's encoding */
     struct weir_codec_scratch scratch;
-    struct weir_buf raw;           /* one column before compression */
-    struct weir_buf block;         /* the block's bytes so far */
-    struct weir_buf directory;     /* its directory so far */
+    struct weir_buf raw;       /* one column before compression */
+    struct weir_buf block;     /* the block's bytes so far */
+    struct weir_buf directory; /* its directory so far */
     uint32_t columns_count;
-    struct weir_buf index;         /* block entries so far */
+    struct weir_buf index; /* block entries so far */
     uint32_t blocks_count;
     uint64_t rows_total;
     struct weir_arena names_arena;
-    struct weir_map names;         /* scope byte and key → bits of types seen */
+    struct weir_map names; /* scope byte and key → bits of types seen */
     ZSTD_CCtx *zstd;
 };
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 static int write_header(struct weir_part_writer *writer, struct weir_error *reterr) {
     weir_buf_add_str(&writer->block, WEIR_PART_MAGIC);
@@ -100,7 +101,8 @@ void weir_part_writer_close(struct weir_part_writer *writer) {
     free(writer);
 }
 
-/* ---- columns ----------------------------------------------------------------------------------- */
+/* ---- columns -----------------------------------------------------------------------------------
+ */
 
 /* Compresses `raw` into the block when that helps, and writes the directory entry. */
 static void end_column(struct weir_part_writer *writer, unsigned number, struct weir_view key,
@@ -151,8 +153,10 @@ static bool add_plain(struct weir_part_writer *writer, const struct weir_row_col
     if (plain->type == WEIR_COLUMN_TYPE_I64) {
         int64_t *numbers = weir_arena_alloc(&writer->arena, count * sizeof *numbers);
         if (!numbers) return false;
-        for (uint32_t i = 0; i < count; i++) numbers[i] = weir_row_field(writer->rows[i], plain).i64;
-        weir_codec_encode_i64(&writer->raw, numbers, count, plain->id == WEIR_COLUMN_TIME_NS, &hint);
+        for (uint32_t i = 0; i < count; i++)
+            numbers[i] = weir_row_field(writer->rows[i], plain).i64;
+        weir_codec_encode_i64(&writer->raw, numbers, count, plain->id == WEIR_COLUMN_TIME_NS,
+                              &hint);
     } else if (plain->type == WEIR_COLUMN_TYPE_BYTES) {
         uint8_t *ids = weir_arena_alloc(&writer->arena, (size_t)count * plain->width);
         if (!ids) return false;
@@ -244,7 +248,8 @@ static bool add_bloom(struct weir_part_writer *writer) {
     return true;
 }
 
-/* ---- attributes -------------------------------------------------------------------------------- */
+/* ---- attributes --------------------------------------------------------------------------------
+ */
 
 /* The block's attributes by key: cells of key k are cells[starts[k] … starts[k + 1]). */
 struct keys {
@@ -254,7 +259,8 @@ struct keys {
     bool *rest; /* too rare or too long for a column */
 };
 
-static bool collect_keys(struct weir_part_writer *writer, struct keys *keys, uint32_t **ret_attr_keys) {
+static bool collect_keys(struct weir_part_writer *writer, struct keys *keys,
+                         uint32_t **ret_attr_keys) {
     size_t attrs_count = 0, at = 0;
     for (uint32_t i = 0; i < writer->rows_count; i++) attrs_count += writer->rows[i]->attrs.count;
     uint32_t *attr_keys = weir_arena_alloc(&writer->arena, attrs_count * sizeof *attr_keys);
@@ -272,13 +278,15 @@ static bool collect_keys(struct weir_part_writer *writer, struct keys *keys, uin
     return true;
 }
 
-static bool sort_cells(struct weir_part_writer *writer, struct keys *keys, const uint32_t *attr_keys) {
+static bool sort_cells(struct weir_part_writer *writer, struct keys *keys,
+                       const uint32_t *attr_keys) {
     uint32_t count = keys->map.count;
     keys->starts = WEIR_NEW_ARRAY(&writer->arena, uint32_t, count + 2);
     if (!keys->starts) return false;
     size_t at = 0;
     for (uint32_t i = 0; i < writer->rows_count; i++)
-        for (uint32_t j = 0; j < writer->rows[i]->attrs.count; j++) keys->starts[attr_keys[at++] + 2]++;
+        for (uint32_t j = 0; j < writer->rows[i]->attrs.count; j++)
+            keys->starts[attr_keys[at++] + 2]++;
     for (uint32_t k = 0; k < count; k++) keys->starts[k + 2] += keys->starts[k + 1];
     at = 0;
     for (uint32_t i = 0; i < writer->rows_count; i++)
@@ -312,9 +320,10 @@ static bool choose_rest(struct weir_part_writer *writer, struct keys *keys) {
     return columns <= WEIR_PART_KEY_COLUMNS_MAX;
 }
 
-static bool add_rest(struct weir_part_writer *writer, const struct keys *keys, const uint32_t *attr_keys) {
-    struct weir_codec_cell *cells = WEIR_NEW_ARRAY(&writer->arena, struct weir_codec_cell,
-                                                   writer->rows_count);
+static bool add_rest(struct weir_part_writer *writer, const struct keys *keys,
+                     const uint32_t *attr_keys) {
+    struct weir_codec_cell *cells =
+        WEIR_NEW_ARRAY(&writer->arena, struct weir_codec_cell, writer->rows_count);
     if (!cells) return false;
     uint32_t cells_count = 0;
     size_t at = 0;
@@ -333,8 +342,7 @@ static bool add_rest(struct weir_part_writer *writer, const struct keys *keys, c
         weir_codec_encode_attrs(&text, few);
         struct weir_view copy = weir_arena_copy(&writer->arena, weir_buf_view(&text));
         fine = copy.ptr && !text.failed;
-        cells[cells_count++] = (struct weir_codec_cell){
-            i, {.type = WEIR_VALUE_BYTES, .str = copy}};
+        cells[cells_count++] = (struct weir_codec_cell){i, {.type = WEIR_VALUE_BYTES, .str = copy}};
     }
     weir_buf_done(&text);
     if (!fine || !cells_count) return fine;
@@ -375,7 +383,8 @@ static bool add_attrs(struct weir_part_writer *writer) {
     return fine;
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------ */
+/* ---- blocks ------------------------------------------------------------------------------------
+ */
 
 static void add_block_entry(struct weir_part_writer *writer, uint32_t columns_len) {
     const struct weir_row *first = writer->rows[0], *last = writer->rows[writer->rows_count - 1];
@@ -401,8 +410,8 @@ static void add_block_entry(struct weir_part_writer *writer, uint32_t columns_le
 static bool encode_block(struct weir_part_writer *writer) {
     for (const struct weir_row_column *plain = weir_row_columns; plain->tables; plain++)
         if ((plain->tables >> writer->table & 1) && !add_plain(writer, plain)) return false;
-    return add_resources(writer) && add_bloom(writer) && add_attrs(writer) && !writer->block.failed &&
-           !writer->directory.failed;
+    return add_resources(writer) && add_bloom(writer) && add_attrs(writer) &&
+           !writer->block.failed && !writer->directory.failed;
 }
 
 static int write_block(struct weir_part_writer *writer, struct weir_error *reterr) {
@@ -443,15 +452,16 @@ static size_t row_bytes(const struct weir_row *row) {
     return size;
 }
 
-int weir_part_writer_add(struct weir_part_writer *writer, const struct weir_row *row, bool *ret_wrote,
-                         struct weir_error *reterr) {
+int weir_part_writer_add(struct weir_part_writer *writer, const struct weir_row *row,
+                         bool *ret_wrote, struct weir_error *reterr) {
     writer->rows[writer->rows_count++] = row;
     writer->rows_bytes += row_bytes(row);
     *ret_wrote = writer->rows_count == WEIR_BLOCK_ROWS_MAX || writer->rows_bytes >= BLOCK_BYTES_MAX;
     return *ret_wrote ? write_block(writer, reterr) : WEIR_OK;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end -----------------------------------------------------------------------------------
+ */
 
 /* Meta: block entries, then names, each {scope, types, length, bytes}. */
 static void add_meta(struct weir_part_writer *writer, struct weir_buf *out) {

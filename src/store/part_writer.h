@@ -19,10 +19,10 @@ struct weir_part_writer;
 /* `path` must not exist yet. */
 int weir_part_writer_open(struct weir_disk *disk, const char *path, enum weir_table table,
                           struct weir_part_writer **ret, struct weir_error *reterr);
-/* Keeps `row` until *ret_wrote says that a block was written: then no row added before is needed any
- * more (this one neither). */
-int weir_part_writer_add(struct weir_part_writer *writer, const struct weir_row *row, bool *ret_wrote,
-                         struct weir_error *reterr);
+/* Keeps `row` until *ret_wrote says that a block was written: then no row added before is needed
+ * any more (this one neither). */
+int weir_part_writer_add(struct weir_part_writer *writer, const struct weir_row *row,
+                         bool *ret_wrote, struct weir_error *reterr);
 /* Writes the last block, meta and trailer, and fsyncs. */
 int weir_part_writer_finish(struct weir_part_writer *writer, struct weir_error *reterr);
 /* Frees; removes the file unless it was finished. Takes NULL. */

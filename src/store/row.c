@@ -5,15 +5,20 @@
 
 enum { SPANS = 1 << WEIR_TABLE_SPANS, LOGS = 1 << WEIR_TABLE_LOGS, BOTH = SPANS | LOGS };
 
-#define I64(id, number, tables, field) \
-    {WEIR_COLUMN_##id, WEIR_COLUMN_TYPE_I64, 0, tables, number, offsetof(struct weir_row, field)}
-#define ID(id, number, tables, field)                                      \
-    {WEIR_COLUMN_##id, WEIR_COLUMN_TYPE_BYTES,                             \
-     sizeof ((struct weir_row *)0)->field, tables, number, offsetof(struct weir_row, field)}
-#define STR(id, number, tables, field) \
-    {WEIR_COLUMN_##id, WEIR_COLUMN_TYPE_STR, 0, tables, number, offsetof(struct weir_row, field)}
-#define VALUE(id, number, tables, field) \
-    {WEIR_COLUMN_##id, WEIR_COLUMN_TYPE_VALUE, 0, tables, number, offsetof(struct weir_row, field)}
+#define I64(id, number, tables, field)                                                             \
+    { WEIR_COLUMN_##id, WEIR_COLUMN_TYPE_I64, 0, tables, number, offsetof(struct weir_row, field) }
+#define ID(id, number, tables, field)                                                              \
+    {                                                                                              \
+        WEIR_COLUMN_##id, WEIR_COLUMN_TYPE_BYTES, sizeof((struct weir_row *)0)->field, tables,     \
+            number, offsetof(struct weir_row, field)                                               \
+    }
+#define STR(id, number, tables, field)                                                             \
+    { WEIR_COLUMN_##id, WEIR_COLUMN_TYPE_STR, 0, tables, number, offsetof(struct weir_row, field) }
+#define VALUE(id, number, tables, field)                                                           \
+    {                                                                                              \
+        WEIR_COLUMN_##id, WEIR_COLUMN_TYPE_VALUE, 0, tables, number,                               \
+            offsetof(struct weir_row, field)                                                       \
+    }
 
 const struct weir_row_column weir_row_columns[] = {
     I64(TIME_NS, 1, BOTH, time_ns),
@@ -55,7 +60,8 @@ struct weir_value weir_row_field(const struct weir_row *row, const struct weir_r
     case WEIR_COLUMN_TYPE_STR: return weir_value_str(*(const struct weir_view *)field);
     case WEIR_COLUMN_TYPE_VALUE: return *(const struct weir_value *)field;
     case WEIR_COLUMN_TYPE_BYTES:
-        return (struct weir_value){.type = WEIR_VALUE_BYTES, .str = weir_view(field, column->width)};
+        return (struct weir_value){.type = WEIR_VALUE_BYTES,
+                                   .str = weir_view(field, column->width)};
     case WEIR_COLUMN_TYPE_ATTRS: break;
     }
     return (struct weir_value){0};
@@ -73,7 +79,8 @@ struct weir_value weir_row_value(const struct weir_row *row, enum weir_table tab
     return value ? *value : (struct weir_value){0};
 }
 
-/* ---- predicates -------------------------------------------------------------------------------- */
+/* ---- predicates --------------------------------------------------------------------------------
+ */
 
 /* What a comparison says; UNKNOWN where the types cannot be compared. */
 enum order { LESS, EQUAL, GREATER, UNEQUAL, UNKNOWN };
@@ -135,7 +142,8 @@ bool weir_predicate_holds(const struct weir_predicate *predicate, struct weir_va
     return order == UNKNOWN || compares(op, order);
 }
 
-bool weir_predicate_may_hold_range(const struct weir_predicate *predicate, int64_t min, int64_t max) {
+bool weir_predicate_may_hold_range(const struct weir_predicate *predicate, int64_t min,
+                                   int64_t max) {
     if (predicate->value.type != WEIR_VALUE_INT || min > max) return true;
     int64_t value = predicate->value.i64;
     switch (predicate->op) {
@@ -151,10 +159,12 @@ bool weir_predicate_may_hold_range(const struct weir_predicate *predicate, int64
     return true;
 }
 
-/* ---- rows to columns --------------------------------------------------------------------------- */
+/* ---- rows to columns ---------------------------------------------------------------------------
+ */
 
-static bool plain_to_column(struct weir_arena *arena, const struct weir_row *const *rows, uint32_t count,
-                            const struct weir_row_column *plain, struct weir_column_data *ret) {
+static bool plain_to_column(struct weir_arena *arena, const struct weir_row *const *rows,
+                            uint32_t count, const struct weir_row_column *plain,
+                            struct weir_column_data *ret) {
     ret->type = plain->type;
     ret->width = plain->width;
     size_t size = plain->type == WEIR_COLUMN_TYPE_I64   ? sizeof(int64_t)
@@ -174,8 +184,8 @@ static bool plain_to_column(struct weir_arena *arena, const struct weir_row *con
     return true;
 }
 
-static bool attrs_to_column(struct weir_arena *arena, const struct weir_row *const *rows, uint32_t count,
-                            enum weir_column_id id, struct weir_column_data *ret) {
+static bool attrs_to_column(struct weir_arena *arena, const struct weir_row *const *rows,
+                            uint32_t count, enum weir_column_id id, struct weir_column_data *ret) {
     struct weir_attrs *attrs = WEIR_NEW_ARRAY(arena, struct weir_attrs, count);
     if (!attrs) return false;
     for (uint32_t i = 0; i < count; i++)
@@ -209,7 +219,8 @@ bool weir_rows_to_columns(struct weir_arena *arena, enum weir_table table,
     return true;
 }
 
-/* ---- order ------------------------------------------------------------------------------------- */
+/* ---- order -------------------------------------------------------------------------------------
+ */
 
 /* Merges the sorted runs [from, middle) and [middle, until) through scratch. */
 static void merge_runs(const struct weir_row **rows, const struct weir_row **scratch, size_t from,
@@ -218,7 +229,8 @@ static void merge_runs(const struct weir_row **rows, const struct weir_row **scr
     memcpy(scratch, rows + from, (middle - from) * sizeof *rows);
     size_t left = 0, left_count = middle - from, right = middle, to = from;
     while (left < left_count && right < until)
-        rows[to++] = rows[right]->time_ns < scratch[left]->time_ns ? rows[right++] : scratch[left++];
+        rows[to++] =
+            rows[right]->time_ns < scratch[left]->time_ns ? rows[right++] : scratch[left++];
     memcpy(rows + to, scratch + left, (left_count - left) * sizeof *rows);
 }
 

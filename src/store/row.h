@@ -29,10 +29,10 @@ struct weir_row {
         int64_t kind;            /* spans */
         int64_t severity_number; /* logs */
     };
-    int64_t status_code;        /* spans */
-    uint8_t trace_id[16];       /* all zero = none */
+    int64_t status_code;  /* spans */
+    uint8_t trace_id[16]; /* all zero = none */
     uint8_t span_id[8];
-    uint8_t parent_span_id[8];  /* spans */
+    uint8_t parent_span_id[8]; /* spans */
     const struct weir_row_resource *resource;
     struct weir_view scope_name, scope_version;
     struct weir_view name; /* span name, or the log record's event name */
@@ -71,10 +71,11 @@ struct weir_value weir_row_value(const struct weir_row *row, enum weir_table tab
 bool weir_predicate_holds(const struct weir_predicate *predicate, struct weir_value value);
 
 /* Can an integer between min and max pass? (min > max: there is none, says nothing.) */
-bool weir_predicate_may_hold_range(const struct weir_predicate *predicate, int64_t min, int64_t max);
+bool weir_predicate_may_hold_range(const struct weir_predicate *predicate, int64_t min,
+                                   int64_t max);
 
-/* Builds the columns asked for out of rows. `ret_columns`: room for columns_count. Rows are borrowed
- * by the result. False when the arena is out. */
+/* Builds the columns asked for out of rows. `ret_columns`: room for columns_count. Rows are
+ * borrowed by the result. False when the arena is out. */
 bool weir_rows_to_columns(struct weir_arena *arena, enum weir_table table,
                           const struct weir_row *const *rows, uint32_t rows_count,
                           const struct weir_column *columns, uint32_t columns_count,

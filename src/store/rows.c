@@ -15,7 +15,8 @@ static struct weir_rows *rows_of(struct weir_store_table *table) {
     return (struct weir_rows *)table;
 }
 
-/* ---- write side -------------------------------------------------------------------------------- */
+/* ---- write side --------------------------------------------------------------------------------
+ */
 
 static int append(struct weir_store_table *table, const struct weir_otlp_batch *batch, uint64_t seq,
                   struct weir_error *reterr) {
@@ -88,7 +89,8 @@ static void swap_parts(struct weir_rows *rows, struct weir_part **parts, uint32_
     for (uint32_t i = 0; memtable && i < rows->frozen_count; i++)
         if (rows->frozen[i] == memtable) {
             rows->frozen_count--;
-            memmove(rows->frozen + i, rows->frozen + i + 1, (rows->frozen_count - i) * sizeof *rows->frozen);
+            memmove(rows->frozen + i, rows->frozen + i + 1,
+                    (rows->frozen_count - i) * sizeof *rows->frozen);
             break;
         }
     pthread_mutex_unlock(&rows->lock);
@@ -106,11 +108,15 @@ static int commit_locked(struct weir_rows *rows, struct weir_part **old_parts, u
     if (flushed_seq > next.flushed_seq) next.flushed_seq = flushed_seq;
     int rc = parts && next.part_ids
                  ? WEIR_OK
-                 : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the manifest of %s", rows->path);
+                 : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the manifest of %s",
+                                  rows->path);
     for (uint32_t i = 0; rc == WEIR_OK && i < rows->parts_count; i++)
-        if (!contains(old_parts, old_count, rows->parts[i])) parts[next.parts_count++] = rows->parts[i];
-    for (uint32_t i = 0; rc == WEIR_OK && i < new_count; i++) parts[next.parts_count++] = new_parts[i];
-    for (uint32_t i = 0; rc == WEIR_OK && i < next.parts_count; i++) next.part_ids[i] = parts[i]->id;
+        if (!contains(old_parts, old_count, rows->parts[i]))
+            parts[next.parts_count++] = rows->parts[i];
+    for (uint32_t i = 0; rc == WEIR_OK && i < new_count; i++)
+        parts[next.parts_count++] = new_parts[i];
+    for (uint32_t i = 0; rc == WEIR_OK && i < next.parts_count; i++)
+        next.part_ids[i] = parts[i]->id;
     if (rc == WEIR_OK) rc = weir_manifest_write(rows->disk, rows->path, &next, reterr);
     if (rc != WEIR_OK) {
         free(parts);
@@ -128,7 +134,8 @@ int weir_rows_commit(struct weir_rows *rows, struct weir_part **old_parts, uint3
                      struct weir_part **new_parts, uint32_t new_count, uint64_t flushed_seq,
                      struct weir_memtable *memtable, struct weir_error *reterr) {
     pthread_mutex_lock(&rows->commit);
-    int rc = commit_locked(rows, old_parts, old_count, new_parts, new_count, flushed_seq, memtable, reterr);
+    int rc = commit_locked(rows, old_parts, old_count, new_parts, new_count, flushed_seq, memtable,
+                           reterr);
     pthread_mutex_unlock(&rows->commit);
     if (rc != WEIR_OK) return rc;
     for (uint32_t i = 0; i < old_count; i++) {
@@ -139,7 +146,8 @@ int weir_rows_commit(struct weir_rows *rows, struct weir_part **old_parts, uint3
     return WEIR_OK;
 }
 
-/* ---- retention --------------------------------------------------------------------------------- */
+/* ---- retention ---------------------------------------------------------------------------------
+ */
 
 /* The part whose newest row is oldest, or NULL. Only the merge thread takes parts away. */
 static struct weir_part *oldest_part(struct weir_rows *rows) {
@@ -156,7 +164,8 @@ static int64_t oldest_part_ns(struct weir_store_table *table) {
     return part ? part->max_ns : INT64_MAX;
 }
 
-static int drop_oldest(struct weir_store_table *table, uint64_t *ret_bytes, struct weir_error *reterr) {
+static int drop_oldest(struct weir_store_table *table, uint64_t *ret_bytes,
+                       struct weir_error *reterr) {
     struct weir_rows *rows = rows_of(table);
     struct weir_part *part = oldest_part(rows);
     *ret_bytes = part ? part->size_bytes : 0;
@@ -175,15 +184,18 @@ static int drop_before(struct weir_store_table *table, int64_t before_ns, uint64
     return WEIR_OK;
 }
 
-/* ---- looking ----------------------------------------------------------------------------------- */
+/* ---- looking -----------------------------------------------------------------------------------
+ */
 
 static void load(struct weir_store_table *table, struct weir_store_table_load *ret) {
     struct weir_rows *rows = rows_of(table);
     *ret = (struct weir_store_table_load){.pending_seq = UINT64_MAX};
     pthread_mutex_lock(&rows->lock);
     for (uint32_t i = 0; i < rows->frozen_count; i++) {
-        ret->frozen_bytes += atomic_load_explicit(&rows->frozen[i]->size_bytes, memory_order_relaxed);
-        if (rows->frozen[i]->first_seq < ret->pending_seq) ret->pending_seq = rows->frozen[i]->first_seq;
+        ret->frozen_bytes +=
+            atomic_load_explicit(&rows->frozen[i]->size_bytes, memory_order_relaxed);
+        if (rows->frozen[i]->first_seq < ret->pending_seq)
+            ret->pending_seq = rows->frozen[i]->first_seq;
     }
     struct weir_memtable *active = rows->active;
     if (atomic_load_explicit(&active->count, memory_order_acquire)) {
@@ -247,12 +259,14 @@ int weir_rows_snapshot_init(struct weir_rows *rows, int64_t from_ns, int64_t unt
 
 void weir_rows_snapshot_done(struct weir_rows_snapshot *snapshot) {
     for (uint32_t i = 0; i < snapshot->parts_count; i++) weir_part_unref(snapshot->parts[i]);
-    for (uint32_t i = 0; i < snapshot->memtables_count; i++) weir_memtable_unref(snapshot->memtables[i]);
+    for (uint32_t i = 0; i < snapshot->memtables_count; i++)
+        weir_memtable_unref(snapshot->memtables[i]);
     free(snapshot->parts);
     *snapshot = (struct weir_rows_snapshot){0};
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 static void close_table(struct weir_store_table *table) {
     struct weir_rows *rows = rows_of(table);
@@ -308,20 +322,29 @@ static int load_parts(struct weir_rows *rows, uint32_t *ret_bad_count, struct we
 /* Writes the manifest anew when parts were set aside. */
 static int forget_bad(struct weir_rows *rows, struct weir_error *reterr) {
     rows->manifest.parts_count = rows->parts_count;
-    for (uint32_t i = 0; i < rows->parts_count; i++) rows->manifest.part_ids[i] = rows->parts[i]->id;
+    for (uint32_t i = 0; i < rows->parts_count; i++)
+        rows->manifest.part_ids[i] = rows->parts[i]->id;
     return weir_manifest_write(rows->disk, rows->path, &rows->manifest, reterr);
 }
 
 int weir_rows_open(const struct weir_store_table_options *options, enum weir_table table,
-                   struct weir_store_table **ret, uint32_t *ret_bad_count, struct weir_error *reterr) {
+                   struct weir_store_table **ret, uint32_t *ret_bad_count,
+                   struct weir_error *reterr) {
     struct weir_rows *rows = calloc(1, sizeof *rows);
     if (!rows) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", options->path);
     rows->base = (struct weir_store_table){
         .name = table == WEIR_TABLE_SPANS ? "spans" : "logs",
         .signal = table == WEIR_TABLE_SPANS ? WEIR_SIGNAL_TRACE : WEIR_SIGNAL_LOG,
-        .append = append, .freeze = freeze, .flush = flush, .merge = merge,
-        .drop_before = drop_before, .oldest_part_ns = oldest_part_ns, .drop_oldest = drop_oldest,
-        .load = load, .stats = stats, .close = close_table,
+        .append = append,
+        .freeze = freeze,
+        .flush = flush,
+        .merge = merge,
+        .drop_before = drop_before,
+        .oldest_part_ns = oldest_part_ns,
+        .drop_oldest = drop_oldest,
+        .load = load,
+        .stats = stats,
+        .close = close_table,
     };
     rows->table = table;
     rows->disk = options->disk;

@@ -51,10 +51,11 @@ struct weir_rows {
     struct weir_arena tails_arena; /* of the apply thread */
 };
 
-/* Opens the folder, loads its parts, removes what a crash left behind. A part that cannot be read is
- * set aside as <id>.bad (and told by *ret_bad_count, and in the log). */
+/* Opens the folder, loads its parts, removes what a crash left behind. A part that cannot be read
+ * is set aside as <id>.bad (and told by *ret_bad_count, and in the log). */
 int weir_rows_open(const struct weir_store_table_options *options, enum weir_table table,
-                   struct weir_store_table **ret, uint32_t *ret_bad_count, struct weir_error *reterr);
+                   struct weir_store_table **ret, uint32_t *ret_bad_count,
+                   struct weir_error *reterr);
 
 /* What a reader holds on to. */
 struct weir_rows_snapshot {
@@ -63,7 +64,7 @@ struct weir_rows_snapshot {
     uint32_t memtables_count;
     struct weir_part **parts; /* heap */
     uint32_t parts_count;
-    uint32_t parts_skipped;   /* outside the time range */
+    uint32_t parts_skipped; /* outside the time range */
 };
 
 /* Takes everything that overlaps [from_ns, until_ns). WEIR_ENOMEMORY. */
@@ -74,8 +75,8 @@ void weir_rows_snapshot_done(struct weir_rows_snapshot *snapshot);
 /* Replaces `old_count` parts by `new_count` others in manifest and table, in one step, and raises
  * flushed_seq (0 = as it is). On success keeps the references to the new parts and dooms the old
  * ones; `memtable` (or NULL) leaves the frozen list in the same step.
- * After WEIR_EIO the new manifest may or may not be on disk: the new files must stay (the next start
- * keeps or sweeps them). After any other error they may be removed. */
+ * After WEIR_EIO the new manifest may or may not be on disk: the new files must stay (the next
+ * start keeps or sweeps them). After any other error they may be removed. */
 int weir_rows_commit(struct weir_rows *rows, struct weir_part **old_parts, uint32_t old_count,
                      struct weir_part **new_parts, uint32_t new_count, uint64_t flushed_seq,
                      struct weir_memtable *memtable, struct weir_error *reterr);

@@ -31,7 +31,8 @@ struct cursor {
     struct weir_column_data *data; /* columns_count many */
 };
 
-/* ---- units ------------------------------------------------------------------------------------- */
+/* ---- units -------------------------------------------------------------------------------------
+ */
 
 static int newest_first(const void *a, const void *b) {
     const struct unit *x = a, *y = b;
@@ -103,7 +104,8 @@ static int plan(struct cursor *cursor, struct weir_error *reterr) {
     return WEIR_OK;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 static int read_block(struct cursor *cursor, const struct unit *unit, uint32_t *ret_count,
                       struct weir_error *reterr) {
@@ -133,7 +135,8 @@ static bool wanted(const struct weir_select *select, const struct weir_row *row)
     if (row->time_ns < select->from_ns || row->time_ns >= select->until_ns) return false;
     for (uint32_t i = 0; i < select->predicates_count; i++) {
         const struct weir_predicate *predicate = &select->predicates[i];
-        if (predicate->column.id == WEIR_COLUMN_RESOURCE || predicate->column.id == WEIR_COLUMN_ATTRS)
+        if (predicate->column.id == WEIR_COLUMN_RESOURCE ||
+            predicate->column.id == WEIR_COLUMN_ATTRS)
             continue;
         struct weir_value value = weir_row_value(row, select->table, &predicate->column);
         if (!weir_predicate_holds(predicate, value)) return false;
@@ -148,7 +151,8 @@ static int read_chunk(struct cursor *cursor, const struct unit *unit, uint32_t *
     weir_arena_reset(arena);
     uint64_t visible = cursor->snapshot.counts[unit->source - cursor->snapshot.parts_count];
     uint32_t chunk_rows = weir_memtable_chunk_rows(visible, unit->index), count = 0;
-    const struct weir_row **rows = weir_arena_alloc(arena, 2 * chunk_rows * sizeof(struct weir_row *));
+    const struct weir_row **rows =
+        weir_arena_alloc(arena, 2 * chunk_rows * sizeof(struct weir_row *));
     if (!rows) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the query");
     for (uint32_t i = 0; i < chunk_rows; i++)
         if (wanted(select, &unit->chunk->rows[i])) rows[count++] = &unit->chunk->rows[i];
@@ -157,8 +161,8 @@ static int read_chunk(struct cursor *cursor, const struct unit *unit, uint32_t *
     *ret_count = count;
     if (count == 0) return WEIR_OK;
     weir_rows_sort(rows, rows + chunk_rows, count);
-    if (weir_rows_to_columns(arena, select->table, rows, count, select->columns, select->columns_count,
-                             cursor->data))
+    if (weir_rows_to_columns(arena, select->table, rows, count, select->columns,
+                             select->columns_count, cursor->data))
         return WEIR_OK;
     return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the query");
 }
@@ -172,7 +176,8 @@ static int64_t bound_of(const struct cursor *cursor) {
     return unit->max_ns < last_ns ? unit->max_ns : last_ns;
 }
 
-static int next(struct weir_cursor *base, const struct weir_block **ret, struct weir_error *reterr) {
+static int next(struct weir_cursor *base, const struct weir_block **ret,
+                struct weir_error *reterr) {
     struct cursor *cursor = (struct cursor *)base;
     while (cursor->next_unit < cursor->units_count) {
         int rc = weir_query_check(cursor->query, reterr);
@@ -195,7 +200,8 @@ static int next(struct weir_cursor *base, const struct weir_block **ret, struct 
     return WEIR_END;
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 static void close_cursor(struct weir_cursor *base) {
     struct cursor *cursor = (struct cursor *)base;
@@ -223,7 +229,8 @@ int weir_rows_select(struct weir_store_table *table, struct weir_query *query,
     cursor->base = (struct weir_cursor){next, close_cursor};
     cursor->query = query;
     cursor->select = *select;
-    cursor->select.columns = copy_array(select->columns, select->columns_count, sizeof *select->columns);
+    cursor->select.columns =
+        copy_array(select->columns, select->columns_count, sizeof *select->columns);
     cursor->select.predicates =
         copy_array(select->predicates, select->predicates_count, sizeof *select->predicates);
     cursor->data = calloc(select->columns_count + 1, sizeof *cursor->data);

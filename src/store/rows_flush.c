@@ -29,7 +29,8 @@ static const struct weir_row **sorted_rows(struct weir_memtable *memtable, uint6
     return rows;
 }
 
-/* Splits sorted rows at midnight; ret_starts[parts] = count. The newest days get parts of their own. */
+/* Splits sorted rows at midnight; ret_starts[parts] = count. The newest days get parts of their
+ * own. */
 static uint32_t split_days(const struct weir_row *const *rows, uint64_t count,
                            uint64_t ret_starts[PARTS_MAX + 1]) {
     uint64_t starts[PARTS_MAX];
@@ -46,8 +47,8 @@ static uint32_t split_days(const struct weir_row *const *rows, uint64_t count,
     return parts;
 }
 
-static int write_rows(struct weir_part_writer *writer, const struct weir_row *const *rows, uint64_t count,
-                      struct weir_error *reterr) {
+static int write_rows(struct weir_part_writer *writer, const struct weir_row *const *rows,
+                      uint64_t count, struct weir_error *reterr) {
     int rc = WEIR_OK;
     for (uint64_t i = 0; i < count && rc == WEIR_OK; i++) {
         bool wrote;
@@ -83,13 +84,15 @@ int weir_rows_flush_memtable(struct weir_rows *rows, struct weir_memtable *memta
     int rc = WEIR_OK;
     while (rc == WEIR_OK && parts_count < wanted) {
         uint64_t from = starts[parts_count];
-        rc = write_part(rows, sorted + from, starts[parts_count + 1] - from, &parts[parts_count], reterr);
+        rc = write_part(rows, sorted + from, starts[parts_count + 1] - from, &parts[parts_count],
+                        reterr);
         if (rc == WEIR_OK) parts_count++;
     }
     free(sorted);
     if (rc == WEIR_OK) rc = weir_disk_sync_dir(rows->disk, rows->path, reterr);
     if (rc == WEIR_OK)
-        rc = weir_rows_commit(rows, NULL, 0, parts, parts_count, memtable->last_seq, memtable, reterr);
+        rc = weir_rows_commit(rows, NULL, 0, parts, parts_count, memtable->last_seq, memtable,
+                              reterr);
     for (uint32_t i = 0; rc != WEIR_OK && i < parts_count; i++) {
         if (rc != WEIR_EIO) weir_part_doom(parts[i]);
         weir_part_unref(parts[i]);

@@ -17,7 +17,8 @@ enum {
 };
 static const uint64_t part_bytes_max = UINT64_C(2) << 30; /* larger ones stay as they are */
 
-/* ---- which parts ------------------------------------------------------------------------------- */
+/* ---- which parts -------------------------------------------------------------------------------
+ */
 
 static unsigned tier_of(const struct weir_part *part) {
     unsigned tier = 0;
@@ -60,8 +61,10 @@ static uint32_t choose(struct weir_rows *rows, struct weir_part *ret[PARTS_MAX])
     }
     qsort(snapshot.parts, count, sizeof(struct weir_part *), by_bucket_tier_time);
     for (uint32_t from = 0, until; from < count; from = until) {
-        for (until = from + 1; until < count && alike(snapshot.parts[from], snapshot.parts[until]);) until++;
-        bool newer_day = !best_count || bucket_of(snapshot.parts[from]) > bucket_of(snapshot.parts[best]);
+        for (until = from + 1; until < count && alike(snapshot.parts[from], snapshot.parts[until]);)
+            until++;
+        bool newer_day =
+            !best_count || bucket_of(snapshot.parts[from]) > bucket_of(snapshot.parts[best]);
         if (until - from < PARTS_MIN || !newer_day) continue;
         best = from;
         best_count = until - from < PARTS_MAX ? until - from : PARTS_MAX;
@@ -71,7 +74,8 @@ static uint32_t choose(struct weir_rows *rows, struct weir_part *ret[PARTS_MAX])
     return best_count;
 }
 
-/* ---- merging ----------------------------------------------------------------------------------- */
+/* ---- merging -----------------------------------------------------------------------------------
+ */
 
 /* One decoded block; retired ones wait until the writer needs their rows no more. */
 struct lump {
@@ -106,10 +110,12 @@ static void free_lumps(struct lump *lump) {
 
 static int load_block(struct input *input, struct weir_error *reterr) {
     struct lump *lump = calloc(1, sizeof *lump);
-    if (!lump) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to merge %s", input->part->path);
+    if (!lump)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to merge %s", input->part->path);
     int rc = weir_part_reader_init(&lump->reader, NULL, 0, reterr);
     if (rc == WEIR_OK)
-        rc = weir_part_block_init(&lump->block, &lump->reader, input->part, input->next_block, reterr);
+        rc = weir_part_block_init(&lump->block, &lump->reader, input->part, input->next_block,
+                                  reterr);
     if (rc == WEIR_OK) rc = weir_part_block_rows(&lump->block, &lump->rows, reterr);
     if (rc != WEIR_OK) {
         free_lumps(lump);
@@ -127,7 +133,8 @@ static struct input *next_input(struct job *job) {
     for (uint32_t i = 0; i < job->inputs_count; i++) {
         struct input *input = &job->inputs[i];
         if (!input->lump) continue;
-        if (!best || input->lump->rows[input->at].time_ns < best->lump->rows[best->at].time_ns) best = input;
+        if (!best || input->lump->rows[input->at].time_ns < best->lump->rows[best->at].time_ns)
+            best = input;
     }
     return best;
 }

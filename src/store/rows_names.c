@@ -17,7 +17,8 @@ struct seen {
     bool stop, no_memory;
 };
 
-static bool is_new(struct seen *seen, unsigned char kind, unsigned char more, struct weir_view bytes) {
+static bool is_new(struct seen *seen, unsigned char kind, unsigned char more,
+                   struct weir_view bytes) {
     char text[256];
     char *key = bytes.len + 2 <= sizeof text ? text : weir_arena_alloc(seen->arena, bytes.len + 2);
     if (!key) {
@@ -41,7 +42,8 @@ static int no_memory(struct weir_error *reterr) {
     return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the query");
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------------------------------
+ */
 
 struct names {
     struct seen seen;
@@ -66,8 +68,9 @@ static bool tell_attrs(struct names *names, struct weir_attrs attrs, enum weir_c
 
 /* Calls `visit` for each row of the memtable within the time range, until it says false. */
 static int each_row(struct weir_rows_snapshot *snapshot, uint32_t which, struct weir_query *query,
-                    int64_t from_ns, int64_t until_ns, bool (*visit)(void *arg, const struct weir_row *row),
-                    void *arg, struct weir_error *reterr) {
+                    int64_t from_ns, int64_t until_ns,
+                    bool (*visit)(void *arg, const struct weir_row *row), void *arg,
+                    struct weir_error *reterr) {
     struct weir_memtable_chunk *chunk = snapshot->memtables[which]->first;
     for (uint64_t i = 0; i < snapshot->counts[which]; i++) {
         if (i % WEIR_MEMTABLE_CHUNK_ROWS == 0) {
@@ -89,9 +92,11 @@ static bool names_of_row(void *arg, const struct weir_row *row) {
 }
 
 int weir_rows_names(struct weir_store_table *table, struct weir_query *query, int64_t from_ns,
-                    int64_t until_ns, weir_visit_name *visit, void *arg, struct weir_error *reterr) {
+                    int64_t until_ns, weir_visit_name *visit, void *arg,
+                    struct weir_error *reterr) {
     struct weir_rows_snapshot snapshot;
-    int rc = weir_rows_snapshot_init((struct weir_rows *)table, from_ns, until_ns, &snapshot, reterr);
+    int rc =
+        weir_rows_snapshot_init((struct weir_rows *)table, from_ns, until_ns, &snapshot, reterr);
     if (rc != WEIR_OK) return rc;
     struct names names = {{.arena = &query->arena}, visit, arg};
     weir_map_init(&names.seen.map);
@@ -108,7 +113,8 @@ int weir_rows_names(struct weir_store_table *table, struct weir_query *query, in
     return rc;
 }
 
-/* ---- values ------------------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------------------------
+ */
 
 struct values {
     struct seen seen;
@@ -139,13 +145,14 @@ static bool value_of_row(void *arg, const struct weir_row *row) {
     return tell_value(values, weir_row_value(row, values->table, &values->column));
 }
 
-static int values_of_block(struct values *values, struct weir_part_reader *reader, struct weir_part *part,
-                           uint32_t index, struct weir_error *reterr) {
+static int values_of_block(struct values *values, struct weir_part_reader *reader,
+                           struct weir_part *part, uint32_t index, struct weir_error *reterr) {
     struct weir_part_block block;
     const struct weir_value *found;
     uint32_t count;
     int rc = weir_part_block_init(&block, reader, part, index, reterr);
-    if (rc == WEIR_OK) rc = weir_part_block_distinct(&block, &values->column, &found, &count, reterr);
+    if (rc == WEIR_OK)
+        rc = weir_part_block_distinct(&block, &values->column, &found, &count, reterr);
     reader->query->blocks_read++;
     for (uint32_t i = 0; rc == WEIR_OK && i < count; i++)
         if (!tell_value(values, found[i])) break;
@@ -176,8 +183,9 @@ static bool may_have(const struct weir_part *part, const struct weir_column *col
     return has.found || part->names_count >= WEIR_PART_NAMES_MAX;
 }
 
-static int values_of_part(struct values *values, struct weir_part_reader *reader, struct weir_part *part,
-                          int64_t from_ns, int64_t until_ns, struct weir_error *reterr) {
+static int values_of_part(struct values *values, struct weir_part_reader *reader,
+                          struct weir_part *part, int64_t from_ns, int64_t until_ns,
+                          struct weir_error *reterr) {
     if (!may_have(part, &values->column)) {
         reader->query->parts_skipped++;
         return WEIR_OK;

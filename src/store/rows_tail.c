@@ -56,10 +56,11 @@ void weir_rows_tail_close(struct weir_store_table *table, struct weir_tail *tail
 }
 
 /* One block of at most a chunk's rows, for one listener. */
-static void show(struct weir_rows *rows, const struct weir_tail *tail, const struct weir_row *const *picked,
-                 uint32_t count) {
+static void show(struct weir_rows *rows, const struct weir_tail *tail,
+                 const struct weir_row *const *picked, uint32_t count) {
     struct weir_arena *arena = &rows->tails_arena;
-    struct weir_column_data *data = WEIR_NEW_ARRAY(arena, struct weir_column_data, tail->columns_count);
+    struct weir_column_data *data =
+        WEIR_NEW_ARRAY(arena, struct weir_column_data, tail->columns_count);
     if (!data || !weir_rows_to_columns(arena, rows->table, picked, count, tail->columns,
                                        tail->columns_count, data))
         return;
@@ -81,7 +82,8 @@ void weir_rows_tail_feed(struct weir_rows *rows, struct weir_memtable *memtable,
             uint32_t picked_count = until - (uint32_t)first;
             const struct weir_row **picked =
                 weir_arena_alloc(&rows->tails_arena, 2 * picked_count * sizeof(struct weir_row *));
-            for (uint32_t i = 0; picked && i < picked_count; i++) picked[i] = &chunk->rows[first + i];
+            for (uint32_t i = 0; picked && i < picked_count; i++)
+                picked[i] = &chunk->rows[first + i];
             if (picked) weir_rows_sort(picked, picked + picked_count, picked_count);
             for (struct weir_tail *tail = rows->tails; tail && picked; tail = tail->next)
                 show(rows, tail, picked, picked_count);

@@ -8,7 +8,8 @@ static struct weir_store *store_of(struct weir_source *source) {
 }
 
 static struct weir_store_table *rows_table(struct weir_source *source, enum weir_table table) {
-    return store_of(source)->tables[table == WEIR_TABLE_SPANS ? WEIR_SIGNAL_TRACE : WEIR_SIGNAL_LOG];
+    return store_of(source)
+        ->tables[table == WEIR_TABLE_SPANS ? WEIR_SIGNAL_TRACE : WEIR_SIGNAL_LOG];
 }
 
 static int select_rows(struct weir_source *source, struct weir_query *query,
@@ -24,15 +25,17 @@ static int names(struct weir_source *source, struct weir_query *query, enum weir
 }
 
 static int values(struct weir_source *source, struct weir_query *query, enum weir_table table,
-                  struct weir_column column, int64_t from_ns, int64_t until_ns, weir_visit_value *visit,
-                  void *arg, struct weir_error *reterr) {
-    return weir_rows_values(rows_table(source, table), query, column, from_ns, until_ns, visit, arg, reterr);
+                  struct weir_column column, int64_t from_ns, int64_t until_ns,
+                  weir_visit_value *visit, void *arg, struct weir_error *reterr) {
+    return weir_rows_values(rows_table(source, table), query, column, from_ns, until_ns, visit, arg,
+                            reterr);
 }
 
-static int tail(struct weir_source *source, enum weir_table table, const struct weir_column *columns,
-                uint32_t columns_count, weir_tail_rows *rows, void *arg, struct weir_tail **ret,
-                struct weir_error *reterr) {
-    return weir_rows_tail(rows_table(source, table), columns, columns_count, rows, arg, ret, reterr);
+static int tail(struct weir_source *source, enum weir_table table,
+                const struct weir_column *columns, uint32_t columns_count, weir_tail_rows *rows,
+                void *arg, struct weir_tail **ret, struct weir_error *reterr) {
+    return weir_rows_tail(rows_table(source, table), columns, columns_count, rows, arg, ret,
+                          reterr);
 }
 
 static void tail_close(struct weir_source *source, struct weir_tail *one) {
@@ -43,13 +46,14 @@ static void tail_close(struct weir_source *source, struct weir_tail *one) {
 static int select_series(struct weir_source *source, struct weir_query *query,
                          const struct weir_series_select *select, struct weir_series_cursor **ret,
                          struct weir_error *reterr) {
-    return weir_store_series_select(store_of(source)->tables[WEIR_SIGNAL_METRIC], query, select, ret, reterr);
+    return weir_store_series_select(store_of(source)->tables[WEIR_SIGNAL_METRIC], query, select,
+                                    ret, reterr);
 }
 
-static int metadata(struct weir_source *source, struct weir_query *query, weir_visit_meta *visit, void *arg,
-                    struct weir_error *reterr) {
-    return weir_store_series_metadata(store_of(source)->tables[WEIR_SIGNAL_METRIC], query, visit, arg,
-                                      reterr);
+static int metadata(struct weir_source *source, struct weir_query *query, weir_visit_meta *visit,
+                    void *arg, struct weir_error *reterr) {
+    return weir_store_series_metadata(store_of(source)->tables[WEIR_SIGNAL_METRIC], query, visit,
+                                      arg, reterr);
 }
 #else
 static int select_series(struct weir_source *source, struct weir_query *query,
@@ -59,8 +63,8 @@ static int select_series(struct weir_source *source, struct weir_query *query,
     return weir_error_set(reterr, WEIR_EUNSUPPORTED, "this build stores no metrics");
 }
 
-static int metadata(struct weir_source *source, struct weir_query *query, weir_visit_meta *visit, void *arg,
-                    struct weir_error *reterr) {
+static int metadata(struct weir_source *source, struct weir_query *query, weir_visit_meta *visit,
+                    void *arg, struct weir_error *reterr) {
     (void)source, (void)query, (void)visit, (void)arg, (void)reterr;
     return WEIR_OK;
 }

@@ -18,8 +18,8 @@ static const int64_t retention_age_default_ns = INT64_C(7) * 86400 * WEIR_NS_PER
 static const int64_t flush_age_default_ns = 60 * WEIR_NS_PER_S;
 static const int64_t upkeep_default_ns = 5 * WEIR_NS_PER_S;
 
-/* Of the memory: one eighth for the memtables of each table, one eighth for batches on their way; the
- * rest is for merges, open parts and questions. */
+/* Of the memory: one eighth for the memtables of each table, one eighth for batches on their way;
+ * the rest is for merges, open parts and questions. */
 enum { SHARES = 8 };
 
 struct weir_sink *weir_store_sink(struct weir_store *store) {
@@ -30,7 +30,8 @@ struct weir_source *weir_store_source(struct weir_store *store) {
     return &store->source;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening -----------------------------------------------------------------------------------
+ */
 
 static void set_options(struct weir_store *store, const struct weir_store_options *options) {
     store->options = *options;
@@ -66,9 +67,11 @@ static int open_table(struct weir_store *store, enum weir_signal signal, const c
     struct weir_store_table_options options = {store->disk, path, store->table_bytes_max};
     uint32_t bad_count = 0;
     if (signal == WEIR_SIGNAL_TRACE)
-        return weir_rows_open(&options, WEIR_TABLE_SPANS, &store->tables[signal], &bad_count, reterr);
+        return weir_rows_open(&options, WEIR_TABLE_SPANS, &store->tables[signal], &bad_count,
+                              reterr);
     if (signal == WEIR_SIGNAL_LOG)
-        return weir_rows_open(&options, WEIR_TABLE_LOGS, &store->tables[signal], &bad_count, reterr);
+        return weir_rows_open(&options, WEIR_TABLE_LOGS, &store->tables[signal], &bad_count,
+                              reterr);
 #ifdef WEIR_STORE_SERIES
     return weir_store_series_open(&options, &store->tables[signal], reterr);
 #else
@@ -95,8 +98,8 @@ static int replay(void *arg, const struct weir_wal_record *record, struct weir_e
     struct weir_error err;
     int rc = weir_otlp_batch_decode(record->signal, body, record->bytes.len, 0, &batch, &err);
     if (rc != WEIR_OK) { /* it was decoded before it was written: told, not swallowed */
-        weir_log_error("store", "record %" PRIu64 " of the log cannot be decoded any more: %s", record->seq,
-                       err.message);
+        weir_log_error("store", "record %" PRIu64 " of the log cannot be decoded any more: %s",
+                       record->seq, err.message);
         return WEIR_OK;
     }
     rc = table->append(table, batch, record->seq, reterr);
@@ -139,7 +142,8 @@ static int start_threads(struct weir_store *store, struct weir_error *reterr) {
     };
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         int rc = weir_thread_start(threads[i].thread, threads[i].name, threads[i].run, store);
-        if (rc != WEIR_OK) return weir_error_set(reterr, rc, "cannot start the thread %s", threads[i].name);
+        if (rc != WEIR_OK)
+            return weir_error_set(reterr, rc, "cannot start the thread %s", threads[i].name);
         store->threads_count++;
     }
     return WEIR_OK;
@@ -148,7 +152,8 @@ static int start_threads(struct weir_store *store, struct weir_error *reterr) {
 int weir_store_open(const struct weir_store_options *options, struct weir_store **ret,
                     struct weir_error *reterr) {
     struct weir_store *store = calloc(1, sizeof *store);
-    if (!store) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", options->path);
+    if (!store)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", options->path);
     set_options(store, options);
     init_locks(store);
     store->sink.push = weir_store_push_batch;
@@ -156,8 +161,9 @@ int weir_store_open(const struct weir_store_options *options, struct weir_store 
     store->lock_fd = -1;
     store->state = weir_state_new("store");
     store->path = strdup(options->path);
-    int rc = store->path ? weir_store_folder_open(store->disk, store->path, &store->lock_fd, reterr)
-                         : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", options->path);
+    int rc = store->path
+                 ? weir_store_folder_open(store->disk, store->path, &store->lock_fd, reterr)
+                 : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", options->path);
     if (rc == WEIR_OK) rc = open_table(store, WEIR_SIGNAL_TRACE, "spans", reterr);
     if (rc == WEIR_OK) rc = open_table(store, WEIR_SIGNAL_METRIC, "metrics", reterr);
     if (rc == WEIR_OK) rc = open_table(store, WEIR_SIGNAL_LOG, "logs", reterr);
@@ -173,7 +179,8 @@ int weir_store_open(const struct weir_store_options *options, struct weir_store 
     return WEIR_OK;
 }
 
-/* ---- closing ----------------------------------------------------------------------------------- */
+/* ---- closing -----------------------------------------------------------------------------------
+ */
 
 static void stop_threads(struct weir_store *store) {
     pthread_mutex_lock(&store->lock);
@@ -213,18 +220,22 @@ void weir_store_close(struct weir_store *store) {
     free(store);
 }
 
-/* ---- asking for upkeep ------------------------------------------------------------------------- */
+/* ---- asking for upkeep -------------------------------------------------------------------------
+ */
 
 /* Raises `asked`, then waits until `answered` has caught up with it. */
 static int ask(struct weir_store *store, struct weir_store_request *asked,
-               struct weir_store_request *answered, pthread_cond_t *wake, struct weir_error *reterr) {
+               struct weir_store_request *answered, pthread_cond_t *wake,
+               struct weir_error *reterr) {
     pthread_mutex_lock(&store->lock);
     uint64_t wanted = ++asked->wanted;
     pthread_cond_signal(wake);
-    while (answered->done < wanted && !store->closing) pthread_cond_wait(&store->done_wake, &store->lock);
+    while (answered->done < wanted && !store->closing)
+        pthread_cond_wait(&store->done_wake, &store->lock);
     int code = answered->done >= wanted ? answered->code : WEIR_ECLOSED;
     if (code != WEIR_OK)
-        weir_error_set(reterr, code, "%s", code == WEIR_ECLOSED ? "the store is closing" : answered->message);
+        weir_error_set(reterr, code, "%s",
+                       code == WEIR_ECLOSED ? "the store is closing" : answered->message);
     pthread_mutex_unlock(&store->lock);
     return code;
 }

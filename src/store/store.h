@@ -5,9 +5,9 @@
  *                  │ busy: done(WEIR_EBUSY)                       │
  *                                                   parts ◀─ flush, merge, retention
  *
- * A batch whose `done` said WEIR_OK is on disk and can be queried. After a crash each of its records
- * is there once. A full disk refuses pushes (retryable) and goes on answering questions; it recovers
- * by itself.
+ * A batch whose `done` said WEIR_OK is on disk and can be queried. After a crash each of its
+ * records is there once. A full disk refuses pushes (retryable) and goes on answering questions; it
+ * recovers by itself.
  *
  * Folder: lock, version, wal/, spans/, logs/, metrics/ (docs/formats/README.md).
  *
@@ -35,13 +35,14 @@ struct weir_store_options {
 
 struct weir_store;
 
-/* Errors, each with words: the folder cannot be made or written (WEIR_EFORBIDDEN, …), another server
- * has it (WEIR_ECONFLICT), it was written by a newer version (WEIR_EVERSION), its manifest is
- * damaged (WEIR_ECORRUPT). Damaged parts and log records are set aside, told in the log and counted. */
+/* Errors, each with words: the folder cannot be made or written (WEIR_EFORBIDDEN, …), another
+ * server has it (WEIR_ECONFLICT), it was written by a newer version (WEIR_EVERSION), its manifest
+ * is damaged (WEIR_ECORRUPT). Damaged parts and log records are set aside, told in the log and
+ * counted. */
 int weir_store_open(const struct weir_store_options *options, struct weir_store **ret,
                     struct weir_error *reterr);
-/* Refuses new pushes, completes those under way, flushes, frees. No cursor, tail or other call may be
- * left. Takes NULL. */
+/* Refuses new pushes, completes those under way, flushes, frees. No cursor, tail or other call may
+ * be left. Takes NULL. */
 void weir_store_close(struct weir_store *store);
 
 /* Both live as long as the store. */

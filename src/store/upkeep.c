@@ -11,18 +11,23 @@
 static const int64_t flush_tick_ns = WEIR_NS_PER_S;
 static const int64_t flush_retry_ns = 2 * WEIR_NS_PER_S;
 
-WEIR_COUNTER(flushes, "weir_store_flushes_total", "Times that memtables were written to parts.", "");
-WEIR_COUNTER(flush_failures, "weir_store_flush_failed_total", "Flushes that failed and are tried again.", "");
+WEIR_COUNTER(flushes, "weir_store_flushes_total", "Times that memtables were written to parts.",
+             "");
+WEIR_COUNTER(flush_failures, "weir_store_flush_failed_total",
+             "Flushes that failed and are tried again.", "");
 WEIR_COUNTER(merges, "weir_store_merges_total", "Merges of parts.", "");
 WEIR_COUNTER(merge_failures, "weir_store_merge_failed_total", "Merges that failed.", "");
-WEIR_COUNTER(dropped_age, "weir_store_dropped_parts_total", "Parts dropped by retention.", "reason=\"age\"");
+WEIR_COUNTER(dropped_age, "weir_store_dropped_parts_total", "Parts dropped by retention.",
+             "reason=\"age\"");
 WEIR_COUNTER(dropped_size, "weir_store_dropped_parts_total", "Parts dropped by retention.",
              "reason=\"size\"");
 WEIR_GAUGE(parts_now, "weir_store_parts", "Parts on disk.", "");
 WEIR_GAUGE(disk_now, "weir_store_disk_bytes", "Bytes of parts on disk.", "");
-WEIR_GAUGE(memory_now, "weir_store_memory_bytes", "Bytes of memtables and of batches on their way.", "");
+WEIR_GAUGE(memory_now, "weir_store_memory_bytes", "Bytes of memtables and of batches on their way.",
+           "");
 
-/* ---- flush ------------------------------------------------------------------------------------- */
+/* ---- flush -------------------------------------------------------------------------------------
+ */
 
 int weir_store_flush_tables(struct weir_store *store, bool all, struct weir_error *reterr) {
     int rc = WEIR_OK;
@@ -66,7 +71,8 @@ static void answer(struct weir_store_request *request, uint64_t wanted, int code
 static int flush_once(struct weir_store *store, bool *was_failing, struct weir_error *reterr) {
     int rc = weir_store_flush_tables(store, false, reterr);
     weir_metric_add(rc == WEIR_OK ? &flushes : &flush_failures, 1);
-    if (rc != WEIR_OK && !*was_failing) weir_log_error("store", "%s; trying again", reterr->message);
+    if (rc != WEIR_OK && !*was_failing)
+        weir_log_error("store", "%s; trying again", reterr->message);
     if (rc == WEIR_OK && *was_failing) weir_log_info("store", "flushing works again");
     *was_failing = rc != WEIR_OK;
     weir_store_update_metrics(store);
@@ -94,7 +100,8 @@ void *weir_store_run_flush(void *arg) {
     }
 }
 
-/* ---- retention --------------------------------------------------------------------------------- */
+/* ---- retention ---------------------------------------------------------------------------------
+ */
 
 static uint64_t disk_bytes(struct weir_store *store) {
     uint64_t bytes = weir_wal_bytes(store->wal);
@@ -158,7 +165,8 @@ static int retain(struct weir_store *store, struct weir_error *reterr) {
     return rc == WEIR_OK ? retain_by_size(store, reterr) : rc;
 }
 
-/* ---- merge ------------------------------------------------------------------------------------- */
+/* ---- merge -------------------------------------------------------------------------------------
+ */
 
 static int merge_all(struct weir_store *store, struct weir_error *reterr) {
     for (int i = 0; i < WEIR_STORE_TABLES_COUNT; i++) {
@@ -214,6 +222,7 @@ void weir_store_update_metrics(struct weir_store *store) {
     struct weir_source_stats stats;
     store->source.stats(&store->source, &stats);
     weir_metric_set(&parts_now, (int64_t)stats.parts_count);
-    weir_metric_set(&disk_now, (int64_t)(stats.disk_bytes[0] + stats.disk_bytes[1] + stats.disk_bytes[2]));
+    weir_metric_set(&disk_now,
+                    (int64_t)(stats.disk_bytes[0] + stats.disk_bytes[1] + stats.disk_bytes[2]));
     weir_metric_set(&memory_now, (int64_t)stats.memory_bytes);
 }

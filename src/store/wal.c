@@ -18,18 +18,21 @@ enum { GROUP_BYTES_MAX = 1 << 30, GROUP_ROOM_KEPT = 8 << 20 };
 
 WEIR_GAUGE(wal_bytes, "weir_store_wal_bytes", "Bytes of the write log on disk.", "");
 WEIR_COUNTER(fsyncs, "weir_store_fsync_total", "fsyncs of the write log.", "");
-WEIR_COUNTER(fsync_failures, "weir_store_fsync_failed_total", "fsyncs of the write log that failed.", "");
+WEIR_COUNTER(fsync_failures, "weir_store_fsync_failed_total",
+             "fsyncs of the write log that failed.", "");
 
 static _Atomic int64_t fsync_ns; /* all of them together */
 static double fsync_seconds(void) {
     return (double)atomic_load_explicit(&fsync_ns, memory_order_relaxed) / (double)WEIR_NS_PER_S;
 }
-WEIR_COUNTER_READ(fsync_time, "weir_store_fsync_seconds_total", "Time spent in fsyncs of the write log.",
-                  "", fsync_seconds);
+WEIR_COUNTER_READ(fsync_time, "weir_store_fsync_seconds_total",
+                  "Time spent in fsyncs of the write log.", "", fsync_seconds);
 
-/* ---- bytes ------------------------------------------------------------------------------------- */
+/* ---- bytes -------------------------------------------------------------------------------------
+ */
 
-bool weir_wal_segment_path(const struct weir_wal *wal, uint64_t first_seq, char *ret, size_t ret_size) {
+bool weir_wal_segment_path(const struct weir_wal *wal, uint64_t first_seq, char *ret,
+                           size_t ret_size) {
     int len = snprintf(ret, ret_size, "%s/%016" PRIx64 ".wal", wal->path, first_seq);
     return len > 0 && (size_t)len < ret_size;
 }
@@ -41,7 +44,8 @@ void weir_wal_put_header(struct weir_buf *out, uint64_t first_seq) {
     weir_part_put_u32(out, 0);
     weir_part_put_u64(out, first_seq);
     weir_part_put_u32(out, 0);
-    weir_part_put_u32(out, out->failed ? 0 : weir_crc32c(0, out->ptr + start, WEIR_WAL_HEADER_SIZE - 4));
+    weir_part_put_u32(out,
+                      out->failed ? 0 : weir_crc32c(0, out->ptr + start, WEIR_WAL_HEADER_SIZE - 4));
 }
 
 void weir_wal_put_record(struct weir_buf *out, const struct weir_wal_record *record) {
@@ -79,7 +83,8 @@ bool weir_wal_get_record(struct weir_view bytes, struct weir_wal_record *ret, si
     return true;
 }
 
-/* ---- segments ---------------------------------------------------------------------------------- */
+/* ---- segments ----------------------------------------------------------------------------------
+ */
 
 bool weir_wal_add_segment(struct weir_wal *wal, struct weir_wal_segment segment) {
     if (wal->segments_count == wal->segments_room) {
@@ -161,7 +166,8 @@ static int start_segment(struct weir_wal *wal, uint64_t first_seq, struct weir_e
     return rc;
 }
 
-/* ---- append ------------------------------------------------------------------------------------ */
+/* ---- append ------------------------------------------------------------------------------------
+ */
 
 static int sync_timed(struct weir_wal *wal) {
     int64_t start_ns = weir_clock_mono_ns();
@@ -207,13 +213,16 @@ static int write_group(struct weir_wal *wal, uint64_t first_seq, uint64_t last_s
     pthread_mutex_unlock(&wal->lock);
     *ret_lost = rc != WEIR_OK;
     if (rc == WEIR_OK) return rc;
-    return weir_error_set(reterr, rc, "cannot sync the log in %s: %s", wal->path, weir_error_text(rc));
+    return weir_error_set(reterr, rc, "cannot sync the log in %s: %s", wal->path,
+                          weir_error_text(rc));
 }
 
-/* Segment names must differ: a group that was lost in a segment of its own takes the next number. */
+/* Segment names must differ: a group that was lost in a segment of its own takes the next number.
+ */
 static uint64_t segment_name(struct weir_wal *wal, uint64_t seq) {
     pthread_mutex_lock(&wal->lock);
-    if (wal->segments_count && last_segment(wal)->first_seq >= seq) seq = last_segment(wal)->first_seq + 1;
+    if (wal->segments_count && last_segment(wal)->first_seq >= seq)
+        seq = last_segment(wal)->first_seq + 1;
     pthread_mutex_unlock(&wal->lock);
     return seq;
 }
@@ -243,10 +252,12 @@ int weir_wal_append(struct weir_wal *wal, const struct weir_wal_record *records,
     return rc;
 }
 
-/* ---- cut --------------------------------------------------------------------------------------- */
+/* ---- cut ---------------------------------------------------------------------------------------
+ */
 
 /* Takes the oldest segment out of the list when all it holds is ≤ seq. */
-static bool take_oldest(struct weir_wal *wal, uint64_t seq, bool all, struct weir_wal_segment *ret) {
+static bool take_oldest(struct weir_wal *wal, uint64_t seq, bool all,
+                        struct weir_wal_segment *ret) {
     pthread_mutex_lock(&wal->lock);
     bool fits = wal->segments_count > 0 && wal->segments[0].last_seq <= seq;
     if (fits && wal->segments_count == 1 && wal->fd >= 0) {

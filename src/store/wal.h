@@ -25,29 +25,31 @@ struct weir_wal_record {
 };
 
 struct weir_wal_options {
-    struct weir_disk *disk;  /* kept */
-    const char *path;        /* the log's folder, already there; copied */
-    uint64_t segment_bytes;  /* a segment is closed when it is as large; 0 = 64 MiB */
+    struct weir_disk *disk; /* kept */
+    const char *path;       /* the log's folder, already there; copied */
+    uint64_t segment_bytes; /* a segment is closed when it is as large; 0 = 64 MiB */
 };
 
 struct weir_wal_report {
-    uint64_t records_count;   /* read back */
-    uint64_t torn_bytes;      /* cut off at the very end: never acknowledged */
-    uint32_t damaged_count;   /* places in the middle that could not be read */
+    uint64_t records_count; /* read back */
+    uint64_t torn_bytes;    /* cut off at the very end: never acknowledged */
+    uint32_t damaged_count; /* places in the middle that could not be read */
 };
 
 /* A record read back; a code ends the opening with it. */
-typedef int weir_wal_visit(void *arg, const struct weir_wal_record *record, struct weir_error *reterr);
+typedef int weir_wal_visit(void *arg, const struct weir_wal_record *record,
+                           struct weir_error *reterr);
 
 struct weir_wal;
-/* Reads every record once, in order, then stands ready to append. Damage in the middle is skipped; the
- * segment is kept as <name>.bad for whoever can mend it. */
+/* Reads every record once, in order, then stands ready to append. Damage in the middle is skipped;
+ * the segment is kept as <name>.bad for whoever can mend it. */
 int weir_wal_open(const struct weir_wal_options *options, weir_wal_visit *visit, void *arg,
-                  struct weir_wal **ret, struct weir_wal_report *ret_report, struct weir_error *reterr);
+                  struct weir_wal **ret, struct weir_wal_report *ret_report,
+                  struct weir_error *reterr);
 /* Takes NULL. */
 void weir_wal_close(struct weir_wal *wal);
-/* Writes and fsyncs a group whose seq ascend. After an error none of it counts (it may still be read
- * back after a crash), and the next append may succeed. WEIR_EFULL, WEIR_EIO, … */
+/* Writes and fsyncs a group whose seq ascend. After an error none of it counts (it may still be
+ * read back after a crash), and the next append may succeed. WEIR_EFULL, WEIR_EIO, … */
 int weir_wal_append(struct weir_wal *wal, const struct weir_wal_record *records, uint32_t count,
                     struct weir_error *reterr);
 /* Removes segments all of whose records are ≤ seq; the one that is written to, too, if `all`. */

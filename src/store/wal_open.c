@@ -37,7 +37,8 @@ static int add_name(void *arg, const char *name) {
         return WEIR_OK;
     uint64_t first_seq = 0;
     for (size_t i = 0; i < sizeof bytes; i++) first_seq = first_seq << 8 | bytes[i];
-    return weir_wal_add_segment(wal, (struct weir_wal_segment){first_seq, 0, 0}) ? WEIR_OK : WEIR_ENOMEMORY;
+    return weir_wal_add_segment(wal, (struct weir_wal_segment){first_seq, 0, 0}) ? WEIR_OK
+                                                                                 : WEIR_ENOMEMORY;
 }
 
 static int by_first_seq(const void *a, const void *b) {
@@ -63,7 +64,8 @@ static void keep_bad(const char *path, uint64_t offset) {
     char bad[PATH_MAX];
     bool kept = snprintf(bad, sizeof bad, "%s.bad", path) < (int)sizeof bad && link(path, bad) == 0;
     weir_log_error("store",
-                   "%s is damaged at byte %" PRIu64 ": what cannot be read is skipped; the file is kept "
+                   "%s is damaged at byte %" PRIu64
+                   ": what cannot be read is skipped; the file is kept "
                    "as %s, restore it from a backup or delete it",
                    path, offset, kept ? bad : path);
 }
@@ -71,7 +73,8 @@ static void keep_bad(const char *path, uint64_t offset) {
 static int truncate_segment(struct weir_wal *wal, const char *path, uint64_t size,
                             struct weir_error *reterr) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool fine = fd >= 0 && ftruncate(fd, (off_t)size) == 0 && weir_disk_sync(wal->disk, fd) == WEIR_OK;
+    bool fine =
+        fd >= 0 && ftruncate(fd, (off_t)size) == 0 && weir_disk_sync(wal->disk, fd) == WEIR_OK;
     if (fd >= 0) close(fd);
     if (fine) return WEIR_OK;
     return weir_error_set(reterr, WEIR_EIO, "cannot cut the unfinished end off %s", path);
@@ -86,8 +89,8 @@ static int check_version(struct weir_view bytes, const char *path, struct weir_e
     uint32_t version = weir_part_get_u32(bytes.ptr + 8);
     if (version <= WEIR_WAL_VERSION) return WEIR_OK;
     return weir_error_set(reterr, WEIR_EVERSION,
-                          "%s has format %u, this program knows up to %d; use the newer program", path,
-                          version, WEIR_WAL_VERSION);
+                          "%s has format %u, this program knows up to %d; use the newer program",
+                          path, version, WEIR_WAL_VERSION);
 }
 
 static int visit_record(struct scan *scan, struct weir_wal_segment *segment,
@@ -174,7 +177,8 @@ static struct weir_wal *new_wal(const struct weir_wal_options *options) {
 }
 
 int weir_wal_open(const struct weir_wal_options *options, weir_wal_visit *visit, void *arg,
-                  struct weir_wal **ret, struct weir_wal_report *ret_report, struct weir_error *reterr) {
+                  struct weir_wal **ret, struct weir_wal_report *ret_report,
+                  struct weir_error *reterr) {
     struct weir_wal *wal = new_wal(options);
     if (!wal) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the write log");
     struct scan scan = {wal, visit, arg, {0}};

@@ -108,9 +108,9 @@ static void explain_tells_costs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fresh_query_may_go_on), cmocka_unit_test(cancel_stops_it),
+        cmocka_unit_test(fresh_query_may_go_on),    cmocka_unit_test(cancel_stops_it),
         cmocka_unit_test(connection_flag_is_asked), cmocka_unit_test(deadline_passes),
-        cmocka_unit_test(budgets_are_limits), cmocka_unit_test(memory_is_limited),
+        cmocka_unit_test(budgets_are_limits),       cmocka_unit_test(memory_is_limited),
         cmocka_unit_test(explain_tells_costs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,8 @@
 
 static struct weir_codec_scratch scratch;
 
-/* ---- round trips ------------------------------------------------------------------------------- */
+/* ---- round trips -------------------------------------------------------------------------------
+ */
 
 static void check_i64(const int64_t *values, uint32_t count, bool ascending) {
     struct weir_buf buf;
@@ -21,7 +22,8 @@ static void check_i64(const int64_t *values, uint32_t count, bool ascending) {
     weir_codec_encode_i64(&buf, values, count, ascending, &hint);
     assert_int_equal(weir_codec_decode_i64(weir_buf_view(&buf), count, &arena, &back), WEIR_OK);
     assert_memory_equal(back, values, count * sizeof *values);
-    for (uint32_t i = 0; i < count; i++) assert_true(hint.min <= values[i] && values[i] <= hint.max);
+    for (uint32_t i = 0; i < count; i++)
+        assert_true(hint.min <= values[i] && values[i] <= hint.max);
     for (size_t len = 0; len < buf.len; len++) /* cut anywhere: refused */
         assert_int_equal(weir_codec_decode_i64(weir_view(buf.ptr, len), count, &arena, &back),
                          WEIR_ECORRUPT);
@@ -39,7 +41,8 @@ static void integers_round_trip(void **state) {
     check_i64(edges, 1, true);
     for (int round = 0; round < 40; round++) {
         int64_t values[64];
-        uint32_t count = 1 + (uint32_t)weir_rand_below(&rand, 64), bits = (uint32_t)weir_rand_below(&rand, 64);
+        uint32_t count = 1 + (uint32_t)weir_rand_below(&rand, 64),
+                 bits = (uint32_t)weir_rand_below(&rand, 64);
         for (uint32_t i = 0; i < count; i++)
             values[i] = (int64_t)(weir_rand_next(&rand) >> bits) - (round % 2 ? 1000 : 0);
         check_i64(values, count, round % 3 == 0);
@@ -54,11 +57,13 @@ static void check_ids(const uint8_t *ids, uint32_t width, uint32_t count, size_t
     weir_arena_init(&arena, 0);
     weir_codec_encode_ids(&buf, ids, width, count, &scratch);
     assert_true(buf.len <= size_max);
-    assert_int_equal(weir_codec_decode_ids(weir_buf_view(&buf), width, count, &arena, &back), WEIR_OK);
+    assert_int_equal(weir_codec_decode_ids(weir_buf_view(&buf), width, count, &arena, &back),
+                     WEIR_OK);
     assert_memory_equal(back, ids, (size_t)width * count);
     for (size_t len = 0; len < buf.len && buf.len > 1; len++)
-        assert_int_equal(weir_codec_decode_ids(weir_view(buf.ptr, len), width, count, &arena, &back),
-                         WEIR_ECORRUPT);
+        assert_int_equal(
+            weir_codec_decode_ids(weir_view(buf.ptr, len), width, count, &arena, &back),
+            WEIR_ECORRUPT);
     weir_buf_done(&buf);
     weir_arena_done(&arena);
 }
@@ -92,13 +97,14 @@ static struct weir_value random_value(struct weir_rand *rand, uint64_t variety) 
 
 static bool same(struct weir_value a, struct weir_value b) {
     if (a.type != b.type) return false;
-    if (a.type == WEIR_VALUE_STRING || a.type >= WEIR_VALUE_BYTES) return weir_view_eq(a.str, b.str);
+    if (a.type == WEIR_VALUE_STRING || a.type >= WEIR_VALUE_BYTES)
+        return weir_view_eq(a.str, b.str);
     if (a.type == WEIR_VALUE_BOOL) return a.boolean == b.boolean;
     return a.type == WEIR_VALUE_NONE || memcmp(&a.i64, &b.i64, 8) == 0;
 }
 
-static void check_values(const struct weir_codec_cell *cells, uint32_t cells_count, uint32_t rows_count,
-                         bool dict_always) {
+static void check_values(const struct weir_codec_cell *cells, uint32_t cells_count,
+                         uint32_t rows_count, bool dict_always) {
     struct weir_buf buf;
     struct weir_arena arena;
     struct weir_codec_hint hint;
@@ -106,7 +112,8 @@ static void check_values(const struct weir_codec_cell *cells, uint32_t cells_cou
     weir_buf_init(&buf, 1 << 24);
     weir_arena_init(&arena, 0);
     weir_codec_encode_values(&buf, cells, cells_count, rows_count, dict_always, &scratch, &hint);
-    assert_int_equal(weir_codec_decode_values(weir_buf_view(&buf), rows_count, &arena, &back), WEIR_OK);
+    assert_int_equal(weir_codec_decode_values(weir_buf_view(&buf), rows_count, &arena, &back),
+                     WEIR_OK);
     if (dict_always && cells_count) assert_non_null(back.codes);
     uint32_t at = 0;
     for (uint32_t row = 0; row < rows_count; row++) {
@@ -127,7 +134,8 @@ static void check_values(const struct weir_codec_cell *cells, uint32_t cells_cou
                      WEIR_OK);
     for (uint32_t i = 0; i < cells_count; i++) {
         bool found = false;
-        for (uint32_t j = 0; j < distinct_count && !found; j++) found = same(distinct[j], cells[i].value);
+        for (uint32_t j = 0; j < distinct_count && !found; j++)
+            found = same(distinct[j], cells[i].value);
         assert_true(found);
     }
     for (size_t len = 0; len < buf.len; len++) { /* a cut list of empty strings may still be one */
@@ -165,10 +173,12 @@ static void full_block_of_distinct_values(void **state) {
     for (int dict = 0; dict < 2; dict++) {
         weir_buf_init(&buf, 1 << 24);
         weir_arena_init(&arena, 0);
-        weir_codec_encode_values(&buf, cells, WEIR_BLOCK_ROWS_MAX, WEIR_BLOCK_ROWS_MAX, dict, &scratch, &hint);
+        weir_codec_encode_values(&buf, cells, WEIR_BLOCK_ROWS_MAX, WEIR_BLOCK_ROWS_MAX, dict,
+                                 &scratch, &hint);
         assert_int_equal(hint.max, WEIR_BLOCK_ROWS_MAX - 1);
-        assert_int_equal(weir_codec_decode_values(weir_buf_view(&buf), WEIR_BLOCK_ROWS_MAX, &arena, &back),
-                         WEIR_OK);
+        assert_int_equal(
+            weir_codec_decode_values(weir_buf_view(&buf), WEIR_BLOCK_ROWS_MAX, &arena, &back),
+            WEIR_OK);
         assert_int_equal(back.codes != NULL, dict);
         for (uint32_t i = 0; i < WEIR_BLOCK_ROWS_MAX; i++)
             assert_int_equal((back.codes ? back.dict[back.codes[i]] : back.values[i]).i64, i);
@@ -200,12 +210,14 @@ static void attrs_round_trip(void **state) {
         assert_true(same(back.items[i].value, items[i].value));
     }
     for (size_t len = 0; len < buf.len; len++)
-        assert_int_equal(weir_codec_decode_attrs(weir_view(buf.ptr, len), &arena, &back), WEIR_ECORRUPT);
+        assert_int_equal(weir_codec_decode_attrs(weir_view(buf.ptr, len), &arena, &back),
+                         WEIR_ECORRUPT);
     weir_buf_done(&buf);
     weir_arena_done(&arena);
 }
 
-/* ---- bad bytes --------------------------------------------------------------------------------- */
+/* ---- bad bytes ---------------------------------------------------------------------------------
+ */
 
 /* Whatever the bytes are: a code, no read past the end (the sanitizers watch). */
 static void random_bytes_do_no_harm(void **state) {
@@ -218,7 +230,8 @@ static void random_bytes_do_no_harm(void **state) {
         size_t len = weir_rand_below(&rand, 40);
         uint8_t *bytes = malloc(len + 1);
         for (size_t i = 0; i < len; i++)
-            bytes[i] = (uint8_t)(weir_rand_below(&rand, 2) ? weir_rand_below(&rand, 6) : weir_rand_next(&rand));
+            bytes[i] = (uint8_t)(weir_rand_below(&rand, 2) ? weir_rand_below(&rand, 6)
+                                                           : weir_rand_next(&rand));
         char *exact = malloc(len ? len : 1); /* so that the end is the end */
         memcpy(exact, bytes, len);
         struct weir_view in = weir_view(exact, len);
@@ -236,7 +249,8 @@ static void random_bytes_do_no_harm(void **state) {
         (void)weir_codec_decode_attrs(in, &arena, &attrs);
         if (weir_codec_decode_values(in, rows, &arena, &values) == WEIR_OK)
             for (uint32_t i = 0; i < rows; i++) {
-                struct weir_value value = values.codes ? values.dict[values.codes[i]] : values.values[i];
+                struct weir_value value =
+                    values.codes ? values.dict[values.codes[i]] : values.values[i];
                 if (value.type == WEIR_VALUE_STRING) (void)weir_view_hash(value.str);
             }
         weir_arena_done(&arena);
@@ -247,12 +261,9 @@ static void random_bytes_do_no_harm(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(integers_round_trip),
-        cmocka_unit_test(ids_round_trip),
-        cmocka_unit_test(values_round_trip),
-        cmocka_unit_test(full_block_of_distinct_values),
-        cmocka_unit_test(attrs_round_trip),
-        cmocka_unit_test(random_bytes_do_no_harm),
+        cmocka_unit_test(integers_round_trip), cmocka_unit_test(ids_round_trip),
+        cmocka_unit_test(values_round_trip),   cmocka_unit_test(full_block_of_distinct_values),
+        cmocka_unit_test(attrs_round_trip),    cmocka_unit_test(random_bytes_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pushers, readers, flush, merge, tails all at once: every answer holds what was acknowledged before
- * it was asked for, and nothing twice. Run it under ThreadSanitizer, too. */
+/* Pushers, readers, flush, merge, tails all at once: every answer holds what was acknowledged
+ * before it was asked for, and nothing twice. Run it under ThreadSanitizer, too. */
 #include "support.h"
 
 enum { PUSHERS = 2, READERS = 2, BATCHES = 240, BATCH_ROWS = 40, ROWS = BATCHES * BATCH_ROWS };
@@ -33,9 +33,14 @@ static void *push_all(void *arg) {
 
 /* One question; false when something is missing or comes twice. */
 static bool read_once(struct field *field, bool newest_first) {
-    static const struct weir_column columns[] = {{.id = WEIR_COLUMN_SPAN_ID}, {.id = WEIR_COLUMN_ATTRS}};
-    struct weir_select select = {.table = WEIR_TABLE_SPANS, .from_ns = INT64_MIN, .until_ns = INT64_MAX,
-                                 .columns = columns, .columns_count = 2, .newest_first = newest_first};
+    static const struct weir_column columns[] = {{.id = WEIR_COLUMN_SPAN_ID},
+                                                 {.id = WEIR_COLUMN_ATTRS}};
+    struct weir_select select = {.table = WEIR_TABLE_SPANS,
+                                 .from_ns = INT64_MIN,
+                                 .until_ns = INT64_MAX,
+                                 .columns = columns,
+                                 .columns_count = 2,
+                                 .newest_first = newest_first};
     bool before[BATCHES], *seen = calloc(ROWS + 1, sizeof *seen), fine = true;
     for (uint32_t i = 0; i < BATCHES; i++) before[i] = atomic_load(&field->acked[i]);
     struct weir_source *source = weir_store_source(field->store);
@@ -55,7 +60,8 @@ static bool read_once(struct field *field, bool newest_first) {
     cursor->close(cursor);
     weir_query_done(&query);
     for (uint32_t i = 0; i < BATCHES; i++)
-        for (uint64_t id = (uint64_t)i * BATCH_ROWS + 1; before[i] && id <= (uint64_t)(i + 1) * BATCH_ROWS; id++)
+        for (uint64_t id = (uint64_t)i * BATCH_ROWS + 1;
+             before[i] && id <= (uint64_t)(i + 1) * BATCH_ROWS; id++)
             fine = fine && seen[id];
     free(seen);
     return fine && rc == WEIR_END;
@@ -87,8 +93,8 @@ static void *tend(void *arg) {
         if (weir_store_flush(field->store, NULL) != WEIR_OK) atomic_fetch_add(&field->failures, 1);
         if (weir_store_merge(field->store, NULL) != WEIR_OK) atomic_fetch_add(&field->failures, 1);
         source->values(source, &query, WEIR_TABLE_SPANS,
-                       (struct weir_column){WEIR_COLUMN_RESOURCE_ATTR, WEIR_VIEW("service.name")}, INT64_MIN,
-                       INT64_MAX, count_value, &count, NULL);
+                       (struct weir_column){WEIR_COLUMN_RESOURCE_ATTR, WEIR_VIEW("service.name")},
+                       INT64_MIN, INT64_MAX, count_value, &count, NULL);
         if (count > 5) atomic_fetch_add(&field->failures, 1);
         source->stats(source, &stats);
         weir_query_done(&query);
@@ -112,8 +118,11 @@ static void everything_at_once(void **state) {
         size_t first;
         field.batches[i] = model_batch(&model, WEIR_TABLE_SPANS, BATCH_ROWS, &first);
     }
-    struct weir_store_options options = {.path = path, .sync_off = true, .retention_age_ns = -1,
-                                         .retention_bytes_max = UINT64_MAX, .memory_bytes_max = 32 << 20,
+    struct weir_store_options options = {.path = path,
+                                         .sync_off = true,
+                                         .retention_age_ns = -1,
+                                         .retention_bytes_max = UINT64_MAX,
+                                         .memory_bytes_max = 32 << 20,
                                          .flush_age_ns = 20 * WEIR_NS_PER_MS,
                                          .upkeep_interval_ns = 5 * WEIR_NS_PER_MS,
                                          .wal_segment_bytes = 64 << 10};
@@ -121,7 +130,8 @@ static void everything_at_once(void **state) {
     struct weir_source *source = weir_store_source(field.store);
     struct weir_column column = {WEIR_COLUMN_NAME, WEIR_VIEW("")};
     struct weir_tail *tail;
-    assert_int_equal(source->tail(source, WEIR_TABLE_SPANS, &column, 1, tailed, &field, &tail, NULL), WEIR_OK);
+    assert_int_equal(
+        source->tail(source, WEIR_TABLE_SPANS, &column, 1, tailed, &field, &tail, NULL), WEIR_OK);
     pthread_t pushers[PUSHERS], readers[READERS], tender;
     for (int i = 0; i < PUSHERS; i++) pthread_create(&pushers[i], NULL, push_all, &field);
     for (int i = 0; i < READERS; i++) pthread_create(&readers[i], NULL, read_all, &field);

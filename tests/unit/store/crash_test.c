@@ -10,14 +10,18 @@ enum { ROUNDS = 8, BATCHES_MAX = 3000, ROWS_MAX = 30, IN_FLIGHT_MAX = 8 };
 static const int64_t base_ns = INT64_C(1760000000) * WEIR_NS_PER_S;
 
 static struct weir_store_options options_of(const char *path) {
-    return (struct weir_store_options){.path = path, .sync_off = true, .retention_age_ns = -1,
-                                       .retention_bytes_max = UINT64_MAX, .memory_bytes_max = 8 << 20,
+    return (struct weir_store_options){.path = path,
+                                       .sync_off = true,
+                                       .retention_age_ns = -1,
+                                       .retention_bytes_max = UINT64_MAX,
+                                       .memory_bytes_max = 8 << 20,
                                        .flush_age_ns = 15 * WEIR_NS_PER_MS,
                                        .upkeep_interval_ns = 5 * WEIR_NS_PER_MS,
                                        .wal_segment_bytes = 32 << 10};
 }
 
-/* ---- the child: pushes, tells through the pipe which batches were acknowledged ------------------- */
+/* ---- the child: pushes, tells through the pipe which batches were acknowledged
+ * ------------------- */
 
 struct flight {
     int pipe;
@@ -27,7 +31,8 @@ struct flight {
 
 static void landed(void *arg, const struct weir_sink_answer *answer) {
     struct flight *flight = arg;
-    if (answer->code == WEIR_OK && write(flight->pipe, &flight->number, sizeof flight->number) < 0) _exit(3);
+    if (answer->code == WEIR_OK && write(flight->pipe, &flight->number, sizeof flight->number) < 0)
+        _exit(3);
     atomic_fetch_sub(flight->in_flight, 1);
     free(flight);
 }
@@ -47,7 +52,8 @@ static void child(struct model *model, const char *path, int pipe) {
     for (uint32_t i = 0; i < BATCHES_MAX; i++) {
         size_t first;
         struct weir_otlp_batch *batch = next_batch(model, &first);
-        while (atomic_load(&in_flight) >= IN_FLIGHT_MAX) nanosleep(&(struct timespec){0, 20000}, NULL);
+        while (atomic_load(&in_flight) >= IN_FLIGHT_MAX)
+            nanosleep(&(struct timespec){0, 20000}, NULL);
         struct flight *flight = malloc(sizeof *flight);
         *flight = (struct flight){pipe, i, &in_flight};
         atomic_fetch_add(&in_flight, 1);
@@ -56,7 +62,8 @@ static void child(struct model *model, const char *path, int pipe) {
     pause();
 }
 
-/* ---- the parent -------------------------------------------------------------------------------- */
+/* ---- the parent --------------------------------------------------------------------------------
+ */
 
 /* Makes the same batches as the child did, to know what must be there. */
 static void follow(struct model *model, const bool *acked, uint32_t count) {
@@ -100,7 +107,8 @@ static uint32_t crash_once(struct model *model, const char *path, uint64_t kill_
     bool *acked = calloc(BATCHES_MAX, sizeof *acked);
     uint32_t count = read_acks(ends[0], acked);
     close(ends[0]);
-    /* Batches pushed behind the last acknowledged one may be there: follow all that can have been. */
+    /* Batches pushed behind the last acknowledged one may be there: follow all that can have been.
+     */
     uint32_t pushed = count + IN_FLIGHT_MAX < BATCHES_MAX ? count + IN_FLIGHT_MAX : BATCHES_MAX;
     follow(model, acked, pushed);
     free(acked);

@@ -18,7 +18,8 @@ struct bench {
 static void bench_init(struct bench *bench, uint64_t seed) {
     temp_make(bench->path);
     weir_disk_init(&bench->disk, false);
-    bench->options = (struct weir_store_options){.path = bench->path, .disk = &bench->disk,
+    bench->options = (struct weir_store_options){.path = bench->path,
+                                                 .disk = &bench->disk,
                                                  .retention_age_ns = -1,
                                                  .retention_bytes_max = UINT64_MAX,
                                                  .memory_bytes_max = 32 << 20,
@@ -152,11 +153,13 @@ static void any_step_may_fail(void **state) {
     for (int i = 0; i < 150; i++) {
         static const int errors[] = {ENOSPC, EIO};
         enum weir_disk_op op = (enum weir_disk_op)model_below(&bench.model, WEIR_DISK_READ);
-        plan_fault(&bench, op, (int)model_below(&bench.model, 6), 1 + (int)model_below(&bench.model, 3),
-                   errors[model_below(&bench.model, 2)], model_below(&bench.model, 3000));
+        plan_fault(&bench, op, (int)model_below(&bench.model, 6),
+                   1 + (int)model_below(&bench.model, 3), errors[model_below(&bench.model, 2)],
+                   model_below(&bench.model, 3000));
         for (int j = 0; j < 3; j++)
             if (push_new(&bench, 1 + (uint32_t)model_below(&bench.model, 30)).code != WEIR_OK)
-                for (size_t row = bench.model.rows_count; row-- > 0 && !bench.model.rows[row]->acked;)
+                for (size_t row = bench.model.rows_count;
+                     row-- > 0 && !bench.model.rows[row]->acked;)
                     bench.model.rows[row]->maybe = true;
         weir_store_flush(bench.store, NULL);
         if (i % 5 == 0) weir_store_merge(bench.store, NULL);

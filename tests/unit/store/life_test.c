@@ -7,7 +7,9 @@
 static const int64_t day_ns = 86400 * WEIR_NS_PER_S;
 
 static struct weir_store_options options_of(const char *path) {
-    return (struct weir_store_options){.path = path, .sync_off = true, .retention_age_ns = -1,
+    return (struct weir_store_options){.path = path,
+                                       .sync_off = true,
+                                       .retention_age_ns = -1,
                                        .retention_bytes_max = UINT64_MAX,
                                        .memory_bytes_max = 64 << 20,
                                        .upkeep_interval_ns = 3600 * WEIR_NS_PER_S};
@@ -19,7 +21,8 @@ static struct weir_source_stats stats_of(struct weir_store *store) {
     return stats;
 }
 
-/* ---- the folder -------------------------------------------------------------------------------- */
+/* ---- the folder --------------------------------------------------------------------------------
+ */
 
 static void second_server_is_told_who_has_it(void **state) {
     (void)state;
@@ -125,7 +128,8 @@ static void damaged_part_is_set_aside(void **state) {
     temp_remove(path);
 }
 
-/* ---- retention --------------------------------------------------------------------------------- */
+/* ---- retention ---------------------------------------------------------------------------------
+ */
 
 static void old_parts_are_dropped(void **state) {
     (void)state;
@@ -177,7 +181,8 @@ static void size_drops_the_oldest_of_all_tables(void **state) {
     store = must_open(&options);
     assert_int_equal(weir_store_retain(store, NULL), WEIR_OK);
     struct weir_source_stats after = stats_of(store);
-    assert_true(after.disk_bytes[0] + after.disk_bytes[2] + after.wal_bytes <= options.retention_bytes_max);
+    assert_true(after.disk_bytes[0] + after.disk_bytes[2] + after.wal_bytes <=
+                options.retention_bytes_max);
     assert_true(after.parts_count > 0 && after.parts_count < before.parts_count);
     assert_true(after.oldest_ns > before.oldest_ns);
     assert_int_equal(after.newest_ns, before.newest_ns);
@@ -201,8 +206,11 @@ static void cursors_outlive_parts(void **state) {
     }
     struct weir_source *source = weir_store_source(store);
     struct weir_column column = {WEIR_COLUMN_SPAN_ID, WEIR_VIEW("")};
-    struct weir_select select = {.table = WEIR_TABLE_SPANS, .from_ns = INT64_MIN, .until_ns = INT64_MAX,
-                                 .columns = &column, .columns_count = 1};
+    struct weir_select select = {.table = WEIR_TABLE_SPANS,
+                                 .from_ns = INT64_MIN,
+                                 .until_ns = INT64_MAX,
+                                 .columns = &column,
+                                 .columns_count = 1};
     struct weir_query query;
     struct weir_cursor *cursor;
     weir_query_init(&query, 0, 0);
@@ -221,7 +229,8 @@ static void cursors_outlive_parts(void **state) {
     temp_remove(path);
 }
 
-/* ---- merge ------------------------------------------------------------------------------------- */
+/* ---- merge -------------------------------------------------------------------------------------
+ */
 
 static void merges_make_few_parts(void **state) {
     (void)state;
@@ -247,7 +256,8 @@ static void merges_make_few_parts(void **state) {
     temp_remove(path);
 }
 
-/* ---- live rows --------------------------------------------------------------------------------- */
+/* ---- live rows ---------------------------------------------------------------------------------
+ */
 
 struct heard {
     struct model *model;
@@ -257,7 +267,8 @@ struct heard {
 
 static void hear(void *arg, const struct weir_block *block) {
     struct heard *heard = arg;
-    for (uint32_t i = 0; i < block->rows_count; i++) check_row(heard->model, &heard->select, block, i);
+    for (uint32_t i = 0; i < block->rows_count; i++)
+        check_row(heard->model, &heard->select, block, i);
     heard->rows += block->rows_count;
 }
 
@@ -271,13 +282,16 @@ static void tail_shows_each_row_once(void **state) {
     model_init(&model, 13, INT64_C(1760000000) * WEIR_NS_PER_S);
     assert_true(model_ingest(&model, store, WEIR_TABLE_LOGS, 5)); /* before: not heard */
     struct weir_column columns[COLUMNS_ROOM] = {0};
-    struct heard heard = {.model = &model, .select = {.table = WEIR_TABLE_LOGS, .from_ns = INT64_MIN,
-                                                      .until_ns = INT64_MAX, .columns = columns}};
+    struct heard heard = {.model = &model,
+                          .select = {.table = WEIR_TABLE_LOGS,
+                                     .from_ns = INT64_MIN,
+                                     .until_ns = INT64_MAX,
+                                     .columns = columns}};
     heard.select.columns_count = all_columns(WEIR_TABLE_LOGS, columns);
     struct weir_source *source = weir_store_source(store);
     struct weir_tail *tail;
-    assert_int_equal(source->tail(source, WEIR_TABLE_LOGS, columns, heard.select.columns_count, hear, &heard,
-                                  &tail, NULL),
+    assert_int_equal(source->tail(source, WEIR_TABLE_LOGS, columns, heard.select.columns_count,
+                                  hear, &heard, &tail, NULL),
                      WEIR_OK);
     assert_true(model_ingest(&model, store, WEIR_TABLE_LOGS, 7));
     assert_true(model_ingest(&model, store, WEIR_TABLE_SPANS, 7)); /* the other table */
@@ -292,7 +306,8 @@ static void tail_shows_each_row_once(void **state) {
     temp_remove(path);
 }
 
-/* ---- names and values -------------------------------------------------------------------------- */
+/* ---- names and values --------------------------------------------------------------------------
+ */
 
 struct told {
     struct weir_arena arena;
@@ -334,7 +349,8 @@ static void check_values(struct model *model, struct weir_store *store, struct w
     for (size_t i = 0; i < model->rows_count; i++) {
         struct weir_value value = model_column(model->rows[i], column);
         bool found = value.type == WEIR_VALUE_NONE;
-        for (uint32_t j = 0; j < told.count && !found; j++) found = model_same(value, told.values[j]);
+        for (uint32_t j = 0; j < told.count && !found; j++)
+            found = model_same(value, told.values[j]);
         assert_true(found);
     }
     for (uint32_t j = 0; j < told.count; j++) {
@@ -353,8 +369,8 @@ static void check_names(struct model *model, struct weir_store *store) {
     struct weir_query query;
     weir_query_init(&query, 0, 0);
     struct weir_source *source = weir_store_source(store);
-    assert_int_equal(source->names(source, &query, WEIR_TABLE_SPANS, INT64_MIN, INT64_MAX, tell_name, &told,
-                                   NULL),
+    assert_int_equal(source->names(source, &query, WEIR_TABLE_SPANS, INT64_MIN, INT64_MAX,
+                                   tell_name, &told, NULL),
                      WEIR_OK);
     uint32_t own = 0;
     for (uint32_t i = 0; i < told.count; i++) {
@@ -395,10 +411,11 @@ static void names_and_values_are_complete(void **state) {
     temp_remove(path);
 }
 
-/* ---- costs ------------------------------------------------------------------------------------- */
+/* ---- costs -------------------------------------------------------------------------------------
+ */
 
-static struct weir_query ask(struct weir_store *store, const struct weir_select *select, uint64_t bytes_max,
-                             int *ret_rc, uint64_t *ret_rows) {
+static struct weir_query ask(struct weir_store *store, const struct weir_select *select,
+                             uint64_t bytes_max, int *ret_rc, uint64_t *ret_rows) {
     struct weir_source *source = weir_store_source(store);
     struct weir_query query;
     struct weir_cursor *cursor;
@@ -407,7 +424,8 @@ static struct weir_query ask(struct weir_store *store, const struct weir_select 
     query.bytes_read_max = bytes_max;
     *ret_rows = 0;
     assert_int_equal(source->select(source, &query, select, &cursor, NULL), WEIR_OK);
-    while ((*ret_rc = cursor->next(cursor, &block, NULL)) == WEIR_OK) *ret_rows += block->rows_count;
+    while ((*ret_rc = cursor->next(cursor, &block, NULL)) == WEIR_OK)
+        *ret_rows += block->rows_count;
     cursor->close(cursor);
     weir_query_done(&query);
     return query;
@@ -424,8 +442,8 @@ static void only_what_is_needed_is_read(void **state) {
     for (int i = 0; i < 10; i++) assert_true(model_ingest(&model, store, WEIR_TABLE_SPANS, 2000));
     assert_int_equal(weir_store_flush(store, NULL), WEIR_OK);
     struct weir_column columns[COLUMNS_ROOM] = {0}, name = {WEIR_COLUMN_NAME, WEIR_VIEW("")};
-    struct weir_select all = {.table = WEIR_TABLE_SPANS, .from_ns = INT64_MIN, .until_ns = INT64_MAX,
-                              .columns = columns};
+    struct weir_select all = {
+        .table = WEIR_TABLE_SPANS, .from_ns = INT64_MIN, .until_ns = INT64_MAX, .columns = columns};
     all.columns_count = all_columns(WEIR_TABLE_SPANS, columns);
     int rc;
     uint64_t rows;
@@ -441,9 +459,10 @@ static void only_what_is_needed_is_read(void **state) {
     assert_int_equal(rows, 20000);
     assert_true(one.bytes_read * 10 < whole.bytes_read); /* one column of many */
 
-    struct weir_predicate predicate = {.column = {WEIR_COLUMN_RESOURCE_ATTR, WEIR_VIEW("service.name")},
-                                       .op = WEIR_OP_EQ,
-                                       .value = weir_value_str(WEIR_VIEW("nobody"))};
+    struct weir_predicate predicate = {
+        .column = {WEIR_COLUMN_RESOURCE_ATTR, WEIR_VIEW("service.name")},
+        .op = WEIR_OP_EQ,
+        .value = weir_value_str(WEIR_VIEW("nobody"))};
     struct weir_select none = all;
     none.predicates = &predicate;
     none.predicates_count = 1;
@@ -478,13 +497,18 @@ static void bound_stops_early(void **state) {
     for (int i = 0; i < 30; i++) {
         model_init(&model, 16, INT64_C(1760000000) * WEIR_NS_PER_S + i * day_ns);
         size_t first;
-        assert_int_equal(model_push(store, model_batch(&model, WEIR_TABLE_LOGS, 100, &first)).code, WEIR_OK);
+        assert_int_equal(model_push(store, model_batch(&model, WEIR_TABLE_LOGS, 100, &first)).code,
+                         WEIR_OK);
         model_done(&model);
         assert_int_equal(weir_store_flush(store, NULL), WEIR_OK);
     }
     struct weir_column time = {WEIR_COLUMN_TIME_NS, WEIR_VIEW("")};
-    struct weir_select select = {.table = WEIR_TABLE_LOGS, .from_ns = INT64_MIN, .until_ns = INT64_MAX,
-                                 .columns = &time, .columns_count = 1, .newest_first = true};
+    struct weir_select select = {.table = WEIR_TABLE_LOGS,
+                                 .from_ns = INT64_MIN,
+                                 .until_ns = INT64_MAX,
+                                 .columns = &time,
+                                 .columns_count = 1,
+                                 .newest_first = true};
     struct weir_source *source = weir_store_source(store);
     struct weir_query query;
     struct weir_cursor *cursor;
@@ -523,7 +547,8 @@ static void log_is_cut_when_rows_are_in_parts(void **state) {
     store = must_open(&options);
     assert_int_equal(stats_of(store).wal_bytes, 0); /* a clean end leaves nothing to replay */
     check_all(&model, store);
-    assert_true(model_ingest(&model, store, WEIR_TABLE_SPANS, 20)); /* numbers go on behind the parts' */
+    assert_true(
+        model_ingest(&model, store, WEIR_TABLE_SPANS, 20)); /* numbers go on behind the parts' */
     check_all(&model, store);
     weir_store_close(store);
     store = must_open(&options);

@@ -9,7 +9,8 @@
 static uint64_t ids[] = {1, 7, UINT64_C(0x123456789abcdef0)};
 
 static struct weir_manifest some(void) {
-    return (struct weir_manifest){.flushed_seq = 42, .next_id = 8, .part_ids = ids, .parts_count = 3};
+    return (struct weir_manifest){
+        .flushed_seq = 42, .next_id = 8, .part_ids = ids, .parts_count = 3};
 }
 
 static void touch(const char *folder, const char *name) {
@@ -85,7 +86,8 @@ static void damage_is_refused(void **state) {
         assert_int_equal(weir_fs_write_file(path, weir_view(bytes.ptr, at), NULL), WEIR_OK);
         assert_int_equal(weir_manifest_read(&disk, folder, &back, NULL), WEIR_ECORRUPT);
     }
-    assert_int_equal(weir_fs_write_file(path, WEIR_VIEW("weir-manifest 2\nwhat will be\n"), NULL), WEIR_OK);
+    assert_int_equal(weir_fs_write_file(path, WEIR_VIEW("weir-manifest 2\nwhat will be\n"), NULL),
+                     WEIR_OK);
     assert_int_equal(weir_manifest_read(&disk, folder, &back, NULL), WEIR_EVERSION);
     weir_buf_done(&bytes);
     temp_remove(folder);
@@ -139,7 +141,7 @@ static void leftovers_are_swept(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip_and_golden), cmocka_unit_test(empty_folder_is_an_empty_table),
-        cmocka_unit_test(damage_is_refused), cmocka_unit_test(failed_write_leaves_the_old_one),
+        cmocka_unit_test(damage_is_refused),     cmocka_unit_test(failed_write_leaves_the_old_one),
         cmocka_unit_test(leftovers_are_swept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,7 +59,8 @@ static inline void model_done(struct model *model) {
     free(model->rows);
 }
 
-static inline struct weir_view model_text(struct model *model, const char *prefix, uint64_t distinct) {
+static inline struct weir_view model_text(struct model *model, const char *prefix,
+                                          uint64_t distinct) {
     return weir_arena_printf(&model->arena, "%s%llu", prefix,
                              (unsigned long long)model_below(model, distinct));
 }
@@ -104,7 +105,8 @@ static inline struct weir_view model_field(struct model *model, uint32_t number)
             weir_pb_put_bytes(&buf, 2, model_text(model, "event", 5));
         } else {
             uint8_t id[24];
-            for (size_t j = 0; j < sizeof id; j++) id[j] = (uint8_t)(weir_rand_next(&model->rand) | 1);
+            for (size_t j = 0; j < sizeof id; j++)
+                id[j] = (uint8_t)(weir_rand_next(&model->rand) | 1);
             weir_pb_put_bytes(&buf, 1, weir_view(id, 16));
             weir_pb_put_bytes(&buf, 2, weir_view(id + 16, 8));
         }
@@ -124,7 +126,8 @@ static inline struct model_row *model_add(struct model *model, enum weir_table t
     row->time_ns = model->base_ns + (int64_t)model_below(model, (uint64_t)hour_ns);
     if (model_chance(model, 50)) row->time_ns -= (int64_t)model_below(model, 100) * 24 * hour_ns;
     if (model_chance(model, 300)) row->time_ns = 1 + (int64_t)model_below(model, 1000);
-    row->end_ns = row->time_ns + (int64_t)model_below(model, 5000000000) - (model_chance(model, 90) ? 9 : 0);
+    row->end_ns =
+        row->time_ns + (int64_t)model_below(model, 5000000000) - (model_chance(model, 90) ? 9 : 0);
     row->observed_ns = model_chance(model, 2) ? row->time_ns + 5 : 0;
     row->has_trace = table == WEIR_TABLE_SPANS || model_chance(model, 2);
     uint64_t trace = 1 + model_below(model, 1 + model->next_id / 3);
@@ -141,8 +144,9 @@ static inline struct model_row *model_add(struct model *model, enum weir_table t
     row->trace_state = model_chance(model, 3) ? model_text(model, "weir=", 3) : WEIR_VIEW("");
     if (model_chance(model, 4)) row->events = model_field(model, 11);
     if (model_chance(model, 4)) row->links = model_field(model, 13);
-    row->body = model_chance(model, 10) ? model_value(model)
-                                        : weir_value_str(model_text(model, "request took ms=", 100000));
+    row->body = model_chance(model, 10)
+                    ? model_value(model)
+                    : weir_value_str(model_text(model, "request took ms=", 100000));
     row->attrs = model_attrs(model, "key.", model->keys_max, 9);
     if (model->rows_count == model->rows_room) {
         model->rows_room = model->rows_room ? model->rows_room * 2 : 64;
@@ -152,7 +156,8 @@ static inline struct model_row *model_add(struct model *model, enum weir_table t
     return row;
 }
 
-/* ---- OTLP bytes -------------------------------------------------------------------------------- */
+/* ---- OTLP bytes --------------------------------------------------------------------------------
+ */
 
 static inline void model_put_value(struct weir_buf *buf, uint32_t number, struct weir_value value) {
     size_t mark = weir_pb_begin(buf, number);
@@ -251,14 +256,15 @@ static inline struct weir_otlp_batch *model_batch(struct model *model, enum weir
     char *body = weir_buf_take(&buf, &len);
     struct weir_otlp_batch *batch = NULL;
     struct weir_error err = {0};
-    int rc = weir_otlp_batch_decode(table == WEIR_TABLE_SPANS ? WEIR_SIGNAL_TRACE : WEIR_SIGNAL_LOG, body,
-                                    len, 0, &batch, &err);
+    int rc = weir_otlp_batch_decode(table == WEIR_TABLE_SPANS ? WEIR_SIGNAL_TRACE : WEIR_SIGNAL_LOG,
+                                    body, len, 0, &batch, &err);
     if (rc != WEIR_OK) fail_msg("decode: %s", err.message);
     assert_int_equal(weir_otlp_batch_records_count(batch), count);
     return batch;
 }
 
-/* ---- pushing ----------------------------------------------------------------------------------- */
+/* ---- pushing -----------------------------------------------------------------------------------
+ */
 
 struct model_answer {
     pthread_mutex_t lock;
@@ -281,8 +287,10 @@ static inline void model_answered(void *arg, const struct weir_sink_answer *answ
 }
 
 /* Pushes and waits. */
-static inline struct model_answer model_push(struct weir_store *store, struct weir_otlp_batch *batch) {
-    struct model_answer answer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+static inline struct model_answer model_push(struct weir_store *store,
+                                             struct weir_otlp_batch *batch) {
+    struct model_answer answer = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                                  .wake = PTHREAD_COND_INITIALIZER};
     weir_sink_push(weir_store_sink(store), batch, model_answered, &answer);
     pthread_mutex_lock(&answer.lock);
     while (!answer.there) pthread_cond_wait(&answer.wake, &answer.lock);
@@ -291,8 +299,8 @@ static inline struct model_answer model_push(struct weir_store *store, struct we
 }
 
 /* Pushes new rows, and again as long as the answer is "busy". True when they were stored. */
-static inline bool model_ingest(struct model *model, struct weir_store *store, enum weir_table table,
-                                uint32_t count) {
+static inline bool model_ingest(struct model *model, struct weir_store *store,
+                                enum weir_table table, uint32_t count) {
     size_t first;
     struct weir_otlp_batch *batch = model_batch(model, table, count, &first);
     struct model_answer answer;
@@ -306,14 +314,16 @@ static inline bool model_ingest(struct model *model, struct weir_store *store, e
     return answer.code == WEIR_OK;
 }
 
-/* ---- looking ----------------------------------------------------------------------------------- */
+/* ---- looking -----------------------------------------------------------------------------------
+ */
 
 static inline struct weir_value model_bytes(const void *ptr, size_t len) {
     return (struct weir_value){.type = WEIR_VALUE_BYTES, .str = weir_view(ptr, len)};
 }
 
 /* The column's value in the model; ids that are missing are zero. */
-static inline struct weir_value model_column(const struct model_row *row, struct weir_column column) {
+static inline struct weir_value model_column(const struct model_row *row,
+                                             struct weir_column column) {
     static const uint8_t zero[16];
     const struct weir_value *found = NULL;
     switch (column.id) {
@@ -400,14 +410,15 @@ static inline bool model_holds(const struct weir_predicate *predicate, struct we
         return value.type == WEIR_VALUE_STRING && predicate->match(predicate->match_ctx, value.str);
     case WEIR_OP_CONTAINS:
         return value.type == WEIR_VALUE_STRING &&
-               memmem(value.str.ptr, value.str.len, predicate->value.str.ptr, predicate->value.str.len);
+               memmem(value.str.ptr, value.str.len, predicate->value.str.ptr,
+                      predicate->value.str.len);
     }
     return false;
 }
 
 static inline bool model_wanted(const struct weir_select *select, const struct model_row *row) {
-    if (!row->acked || row->maybe || row->table != select->table || row->time_ns < select->from_ns ||
-        row->time_ns >= select->until_ns)
+    if (!row->acked || row->maybe || row->table != select->table ||
+        row->time_ns < select->from_ns || row->time_ns >= select->until_ns)
         return false;
     for (uint32_t i = 0; i < select->predicates_count; i++)
         if (!model_holds(&select->predicates[i], model_column(row, select->predicates[i].column)))

@@ -17,7 +17,8 @@ struct rows {
 static void make_rows(struct rows *made, enum weir_table table) {
     weir_arena_init(&made->arena, 0);
     struct weir_attr *resource_attr = WEIR_NEW(&made->arena, struct weir_attr);
-    *resource_attr = (struct weir_attr){WEIR_VIEW("service.name"), weir_value_str(WEIR_VIEW("orders"))};
+    *resource_attr =
+        (struct weir_attr){WEIR_VIEW("service.name"), weir_value_str(WEIR_VIEW("orders"))};
     struct weir_row_resource *resource = WEIR_NEW(&made->arena, struct weir_row_resource);
     resource->attrs = (struct weir_attrs){resource_attr, 1};
     struct weir_buf buf;
@@ -29,11 +30,13 @@ static void make_rows(struct rows *made, enum weir_table table) {
         struct weir_row *row = WEIR_NEW(&made->arena, struct weir_row);
         struct weir_attr *attrs = WEIR_NEW_ARRAY(&made->arena, struct weir_attr, 3);
         uint32_t count = 0;
-        attrs[count++] = (struct weir_attr){WEIR_VIEW("messaging.kafka.offset"), weir_value_i64(1000 + i)};
+        attrs[count++] =
+            (struct weir_attr){WEIR_VIEW("messaging.kafka.offset"), weir_value_i64(1000 + i)};
         if (i % 2)
-            attrs[count++] = (struct weir_attr){
-                WEIR_VIEW("messaging.destination.name"), weir_value_str(WEIR_VIEW("orders"))};
-        if (i % 5 == 0) attrs[count++] = (struct weir_attr){WEIR_VIEW("ratio"), weir_value_f64(i / 8.0)};
+            attrs[count++] = (struct weir_attr){WEIR_VIEW("messaging.destination.name"),
+                                                weir_value_str(WEIR_VIEW("orders"))};
+        if (i % 5 == 0)
+            attrs[count++] = (struct weir_attr){WEIR_VIEW("ratio"), weir_value_f64(i / 8.0)};
         *row = (struct weir_row){.time_ns = INT64_C(1760000000000000000) + i * 1000,
                                  .flags = 1,
                                  .resource = resource,
@@ -69,7 +72,8 @@ static void write_part(struct weir_disk *disk, const char *path, enum weir_table
     weir_part_writer_close(writer);
 }
 
-static void assert_same_row(const struct weir_row *a, const struct weir_row *b, enum weir_table table) {
+static void assert_same_row(const struct weir_row *a, const struct weir_row *b,
+                            enum weir_table table) {
     for (const struct weir_row_column *column = weir_row_columns; column->tables; column++)
         if (column->tables >> table & 1)
             assert_true(model_same(weir_row_field(a, column), weir_row_field(b, column)));
@@ -162,7 +166,8 @@ static void damage_is_found(void **state) {
         assert_true(rc == WEIR_OK || rc == WEIR_ECORRUPT || rc == WEIR_EVERSION);
         unnoticed += rc == WEIR_OK;
     }
-    assert_in_range(unnoticed, 0, 4 + weir_part_bloom_size(ROWS)); /* version in the header, bloom */
+    assert_in_range(unnoticed, 0,
+                    4 + weir_part_bloom_size(ROWS)); /* version in the header, bloom */
     for (size_t len = 0; len < bytes.len; len += 7) {
         FILE *file = fopen(path, "wb");
         fwrite(bytes.ptr, 1, len, file);

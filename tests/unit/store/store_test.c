@@ -5,12 +5,15 @@
 static const int64_t base_ns = INT64_C(1760000000) * WEIR_NS_PER_S;
 
 static struct weir_store_options options_of(const char *path) {
-    return (struct weir_store_options){.path = path, .sync_off = true, .retention_age_ns = -1,
+    return (struct weir_store_options){.path = path,
+                                       .sync_off = true,
+                                       .retention_age_ns = -1,
                                        .retention_bytes_max = UINT64_MAX,
                                        .memory_bytes_max = 64 << 20};
 }
 
-/* ---- random questions -------------------------------------------------------------------------- */
+/* ---- random questions --------------------------------------------------------------------------
+ */
 
 static bool ends_in_7(const void *ctx, struct weir_view str) {
     (void)ctx;
@@ -19,11 +22,20 @@ static bool ends_in_7(const void *ctx, struct weir_view str) {
 
 /* A column and a value that some row has: otherwise most questions would find nothing. */
 static struct weir_predicate random_predicate(struct model *model, enum weir_table table) {
-    static const enum weir_column_id ids[] = {
-        WEIR_COLUMN_NAME, WEIR_COLUMN_TRACE_ID, WEIR_COLUMN_SPAN_ID, WEIR_COLUMN_DURATION_NS,
-        WEIR_COLUMN_KIND, WEIR_COLUMN_STATUS_CODE, WEIR_COLUMN_SEVERITY_NUMBER, WEIR_COLUMN_SEVERITY_TEXT,
-        WEIR_COLUMN_BODY, WEIR_COLUMN_TIME_NS, WEIR_COLUMN_SCOPE_NAME, WEIR_COLUMN_ATTR,
-        WEIR_COLUMN_RESOURCE_ATTR, WEIR_COLUMN_ANY_ATTR};
+    static const enum weir_column_id ids[] = {WEIR_COLUMN_NAME,
+                                              WEIR_COLUMN_TRACE_ID,
+                                              WEIR_COLUMN_SPAN_ID,
+                                              WEIR_COLUMN_DURATION_NS,
+                                              WEIR_COLUMN_KIND,
+                                              WEIR_COLUMN_STATUS_CODE,
+                                              WEIR_COLUMN_SEVERITY_NUMBER,
+                                              WEIR_COLUMN_SEVERITY_TEXT,
+                                              WEIR_COLUMN_BODY,
+                                              WEIR_COLUMN_TIME_NS,
+                                              WEIR_COLUMN_SCOPE_NAME,
+                                              WEIR_COLUMN_ATTR,
+                                              WEIR_COLUMN_RESOURCE_ATTR,
+                                              WEIR_COLUMN_ANY_ATTR};
     struct weir_predicate predicate = {0};
     for (int attempt = 0; attempt < 100; attempt++) {
         const struct model_row *row = model->rows[model_below(model, model->rows_count)];
@@ -32,22 +44,26 @@ static struct weir_predicate random_predicate(struct model *model, enum weir_tab
                           id == WEIR_COLUMN_STATUS_CODE;
         bool logs_only = id == WEIR_COLUMN_SEVERITY_NUMBER || id == WEIR_COLUMN_SEVERITY_TEXT ||
                          id == WEIR_COLUMN_BODY;
-        if ((spans_only && table != WEIR_TABLE_SPANS) || (logs_only && table != WEIR_TABLE_LOGS)) continue;
+        if ((spans_only && table != WEIR_TABLE_SPANS) || (logs_only && table != WEIR_TABLE_LOGS))
+            continue;
         struct weir_column column = {id, WEIR_VIEW("")};
-        if (id == WEIR_COLUMN_RESOURCE_ATTR || (id == WEIR_COLUMN_ANY_ATTR && model_chance(model, 2)))
-            column.key = model_chance(model, 2) ? WEIR_VIEW("service.name") : model_text(model, "res.", 4);
+        if (id == WEIR_COLUMN_RESOURCE_ATTR ||
+            (id == WEIR_COLUMN_ANY_ATTR && model_chance(model, 2)))
+            column.key =
+                model_chance(model, 2) ? WEIR_VIEW("service.name") : model_text(model, "res.", 4);
         else if (id == WEIR_COLUMN_ATTR || id == WEIR_COLUMN_ANY_ATTR)
             column.key = model_text(model, "key.", model->keys_max + 1);
         predicate.column = column;
         predicate.value = model_column(row, column);
         enum weir_value_type type = predicate.value.type;
         if (type == WEIR_VALUE_NONE) continue;
-        predicate.op = type == WEIR_VALUE_INT || type == WEIR_VALUE_DOUBLE
-                           ? (enum weir_op)model_below(model, 6)
-                       : type == WEIR_VALUE_STRING
-                           ? (const enum weir_op[]){WEIR_OP_EQ, WEIR_OP_EQ, WEIR_OP_NE, WEIR_OP_MATCH,
-                                                    WEIR_OP_CONTAINS}[model_below(model, 5)]
-                           : (enum weir_op)model_below(model, 2);
+        predicate.op =
+            type == WEIR_VALUE_INT || type == WEIR_VALUE_DOUBLE
+                ? (enum weir_op)model_below(model, 6)
+            : type == WEIR_VALUE_STRING
+                ? (const enum weir_op[]){WEIR_OP_EQ, WEIR_OP_EQ, WEIR_OP_NE, WEIR_OP_MATCH,
+                                         WEIR_OP_CONTAINS}[model_below(model, 5)]
+                : (enum weir_op)model_below(model, 2);
         predicate.match = ends_in_7;
         break;
     }

@@ -34,7 +34,8 @@ static inline struct weir_store *must_open(const struct weir_store_options *opti
 static inline struct weir_value data_at(const struct weir_column_data *data, uint32_t i) {
     switch (data->type) {
     case WEIR_COLUMN_TYPE_I64: return weir_value_i64(data->i64[i]);
-    case WEIR_COLUMN_TYPE_BYTES: return model_bytes(data->bytes + (size_t)i * data->width, data->width);
+    case WEIR_COLUMN_TYPE_BYTES:
+        return model_bytes(data->bytes + (size_t)i * data->width, data->width);
     case WEIR_COLUMN_TYPE_STR: return weir_value_str(data->str[i]);
     case WEIR_COLUMN_TYPE_VALUE: return data->values[i];
     case WEIR_COLUMN_TYPE_ATTRS: break;
@@ -46,7 +47,8 @@ static inline void check_dict(const struct weir_column_data *data, uint32_t i) {
     if (!data->codes) return;
     assert_true(data->codes[i] < data->dict_count);
     if (data->dict_str) assert_true(weir_view_eq(data->dict_str[data->codes[i]], data->str[i]));
-    if (data->dict_values) assert_true(model_same(data->dict_values[data->codes[i]], data->values[i]));
+    if (data->dict_values)
+        assert_true(model_same(data->dict_values[data->codes[i]], data->values[i]));
     if (data->dict_attrs)
         assert_true(model_same_attrs(data->dict_attrs[data->codes[i]], data->attrs[i]));
 }
@@ -94,7 +96,8 @@ static inline uint32_t check_select(struct model *model, struct weir_store *stor
     struct weir_source *source = weir_store_source(store);
     struct weir_cursor *cursor;
     struct weir_error err = {0};
-    if (source->select(source, &query, select, &cursor, &err) != WEIR_OK) fail_msg("%s", err.message);
+    if (source->select(source, &query, select, &cursor, &err) != WEIR_OK)
+        fail_msg("%s", err.message);
     for (size_t i = 0; i < model->rows_count; i++) model->rows[i]->seen = 0;
     const struct weir_block *block;
     int64_t bound_ns = select->newest_first ? INT64_MAX : INT64_MIN;
@@ -114,7 +117,8 @@ static inline uint32_t check_select(struct model *model, struct weir_store *stor
         if (wanted && !row->seen)
             fail_msg("row %zu of %zu is missing (time %lld)", i + 1, model->rows_count,
                      (long long)row->time_ns);
-        if (row->seen && !row->acked && !row->maybe) fail_msg("row %zu was refused and is there", i + 1);
+        if (row->seen && !row->acked && !row->maybe)
+            fail_msg("row %zu was refused and is there", i + 1);
         wanted_count += wanted;
     }
     return wanted_count;
@@ -123,11 +127,13 @@ static inline uint32_t check_select(struct model *model, struct weir_store *stor
 /* All columns of the table, SPAN_ID and TIME_NS first. */
 static inline uint32_t all_columns(enum weir_table table, struct weir_column *ret) {
     static const enum weir_column_id both[] = {
-        WEIR_COLUMN_SPAN_ID, WEIR_COLUMN_TIME_NS, WEIR_COLUMN_TRACE_ID, WEIR_COLUMN_NAME, WEIR_COLUMN_FLAGS,
-        WEIR_COLUMN_RESOURCE, WEIR_COLUMN_SCOPE_NAME, WEIR_COLUMN_SCOPE_VERSION, WEIR_COLUMN_ATTRS};
+        WEIR_COLUMN_SPAN_ID,    WEIR_COLUMN_TIME_NS,       WEIR_COLUMN_TRACE_ID,
+        WEIR_COLUMN_NAME,       WEIR_COLUMN_FLAGS,         WEIR_COLUMN_RESOURCE,
+        WEIR_COLUMN_SCOPE_NAME, WEIR_COLUMN_SCOPE_VERSION, WEIR_COLUMN_ATTRS};
     static const enum weir_column_id spans[] = {
-        WEIR_COLUMN_DURATION_NS, WEIR_COLUMN_PARENT_SPAN_ID, WEIR_COLUMN_KIND, WEIR_COLUMN_STATUS_CODE,
-        WEIR_COLUMN_STATUS_MESSAGE, WEIR_COLUMN_TRACE_STATE, WEIR_COLUMN_EVENTS, WEIR_COLUMN_LINKS};
+        WEIR_COLUMN_DURATION_NS, WEIR_COLUMN_PARENT_SPAN_ID, WEIR_COLUMN_KIND,
+        WEIR_COLUMN_STATUS_CODE, WEIR_COLUMN_STATUS_MESSAGE, WEIR_COLUMN_TRACE_STATE,
+        WEIR_COLUMN_EVENTS,      WEIR_COLUMN_LINKS};
     static const enum weir_column_id logs[] = {WEIR_COLUMN_OBSERVED_NS, WEIR_COLUMN_SEVERITY_NUMBER,
                                                WEIR_COLUMN_SEVERITY_TEXT, WEIR_COLUMN_BODY};
     uint32_t count = 0;
@@ -148,8 +154,10 @@ enum { COLUMNS_ROOM = 32 };
 static inline void check_all(struct model *model, struct weir_store *store) {
     for (int table = 0; table < 2; table++) {
         struct weir_column columns[COLUMNS_ROOM] = {0};
-        struct weir_select select = {.table = (enum weir_table)table, .from_ns = INT64_MIN,
-                                     .until_ns = INT64_MAX, .columns = columns,
+        struct weir_select select = {.table = (enum weir_table)table,
+                                     .from_ns = INT64_MIN,
+                                     .until_ns = INT64_MAX,
+                                     .columns = columns,
                                      .newest_first = model_chance(model, 2)};
         select.columns_count = all_columns(select.table, columns);
         check_select(model, store, &select);

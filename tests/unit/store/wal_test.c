@@ -33,14 +33,15 @@ static struct weir_wal *open_wal(struct weir_disk *disk, const char *path, uint6
     struct weir_wal *wal = NULL;
     struct weir_error err = {0};
     memset(back, 0, sizeof *back);
-    if (weir_wal_open(&options, take, back, &wal, report, &err) != WEIR_OK) fail_msg("%s", err.message);
+    if (weir_wal_open(&options, take, back, &wal, report, &err) != WEIR_OK)
+        fail_msg("%s", err.message);
     return wal;
 }
 
 static int append_one(struct weir_wal *wal, uint64_t seq, const char *text) {
-    return weir_wal_append(wal,
-                           &(struct weir_wal_record){seq, (enum weir_signal)(seq % 3), weir_view_str(text)},
-                           1, NULL);
+    return weir_wal_append(
+        wal, &(struct weir_wal_record){seq, (enum weir_signal)(seq % 3), weir_view_str(text)}, 1,
+        NULL);
 }
 
 static void segment_path(const char *folder, uint64_t seq, char *ret) {
@@ -115,7 +116,8 @@ static void torn_end_is_cut_off(void **state) {
     temp_remove(path);
 }
 
-/* A flipped bit costs the record it lies in, no other; the segment is kept for whoever can mend it. */
+/* A flipped bit costs the record it lies in, no other; the segment is kept for whoever can mend it.
+ */
 static void damage_in_the_middle_is_skipped(void **state) {
     (void)state;
     char path[64], file[120], bad[130];
@@ -241,9 +243,12 @@ static void golden_segment(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_come_back_in_order), cmocka_unit_test(torn_end_is_cut_off),
-        cmocka_unit_test(damage_in_the_middle_is_skipped), cmocka_unit_test(newer_format_is_refused),
-        cmocka_unit_test(lost_group_is_read_once), cmocka_unit_test(cut_keeps_what_is_needed),
+        cmocka_unit_test(records_come_back_in_order),
+        cmocka_unit_test(torn_end_is_cut_off),
+        cmocka_unit_test(damage_in_the_middle_is_skipped),
+        cmocka_unit_test(newer_format_is_refused),
+        cmocka_unit_test(lost_group_is_read_once),
+        cmocka_unit_test(cut_keeps_what_is_needed),
         cmocka_unit_test(golden_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
