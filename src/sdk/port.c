@@ -180,7 +180,7 @@ static void destroy(struct weir_port *port) {
 }
 
 int weir_port_start(const char *host, int number, struct weir_port **ret, struct weir_error *reterr) {
-    int fd, rc = open_listener(host, number, &fd, reterr);
+    int fd = -1, rc = open_listener(host, number, &fd, reterr);
     if (rc) return rc;
     struct weir_port *port = calloc(1, sizeof *port);
     if (!port) {

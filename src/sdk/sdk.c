@@ -192,9 +192,10 @@ static int64_t deadline_of(int64_t timeout_ms) {
 
 /* False when another init, flush or shutdown does not end in time. */
 static bool lock_life(int64_t deadline_ns) {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / WEIR_NS_PER_S),
-                             .tv_nsec = (long)(deadline_ns % WEIR_NS_PER_S)};
-    return pthread_mutex_clocklock(&life, CLOCK_MONOTONIC, &until) == 0;
+    int64_t wall_ns = weir_clock_wall_ns() + deadline_ns - weir_clock_mono_ns();
+    struct timespec until = {.tv_sec = (time_t)(wall_ns / WEIR_NS_PER_S),
+                             .tv_nsec = (long)(wall_ns % WEIR_NS_PER_S)};
+    return pthread_mutex_timedlock(&life, &until) == 0;
 }
 
 static int busy(struct weir_error *reterr) {

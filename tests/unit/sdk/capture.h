@@ -89,14 +89,23 @@ static inline void capture_done(void) {
     weir_exporter_transport_set(NULL);
 }
 
-/* The `index`-th accepted span of all batches, or NULL. */
+/* The `index`-th accepted span of all batches; fails the test, and gives an empty one, if it is not
+ * there. */
 static inline const struct weir_otlp_span *captured_span(uint32_t index) {
     for (int i = 0; i < captured.count; i++) {
         if (captured.batches[i]->signal != WEIR_SIGNAL_TRACE) continue;
         if (index < captured.batches[i]->spans_count) return &captured.batches[i]->spans[index];
         index -= captured.batches[i]->spans_count;
     }
-    return NULL;
+    static const struct weir_otlp_span none;
+    fail_msg("span %u did not arrive", index);
+    return &none;
+}
+
+/* A string attribute's text; "" if it is not there. */
+static inline struct weir_view attr_str(struct weir_attrs attrs, const char *key) {
+    const struct weir_value *value = weir_attrs_get(attrs, weir_view_str(key));
+    return value && value->type == WEIR_VALUE_STRING ? value->str : WEIR_VIEW("");
 }
 
 static inline uint32_t captured_count(enum weir_signal signal) {

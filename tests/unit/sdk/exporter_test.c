@@ -155,7 +155,7 @@ static void logs(void **state) {
     assert_view_is(log->body.str, "cut");
     assert_view_is(log->event_name, "app.failed");
     assert_view_is(log->severity_text, "ERROR");
-    assert_view_is(weir_attrs_get(log->attrs, WEIR_VIEW("a"))->str, "?");
+    assert_view_is(attr_str(log->attrs, "a"), "?");
     assert_int_equal(log->dropped_attrs_count, 1);
     assert_int_equal(log->time_ns, 5);
     assert_memory_equal(log->trace_id, sc.trace_id, 16);

@@ -246,7 +246,7 @@ static void exported(void **state) {
         assert_int_equal(point->count, 1);
         assert_int_equal(point->counts[1], 1);
         assert_true(point->bounds[1] == 2 && point->sum == 1.5);
-        assert_view_is(weir_attrs_get(point->attrs, WEIR_VIEW("k"))->str, "v");
+        assert_view_is(attr_str(point->attrs, "k"), "v");
     }
     assert_true(found);
     capture_done();
