@@ -51,8 +51,8 @@
     X(consumer_group_metadata) X(consumer_group_metadata_destroy)                                 \
     X(queue_new) X(queue_destroy) X(queue_poll) X(queue_poll_callback) X(queue_forward)           \
     X(queue_get_main) X(queue_get_consumer) X(queue_get_partition) X(queue_length)                \
-    X(queue_yield) X(queue_io_event_enable) X(consume_batch_queue) X(event_type) X(event_destroy) \
-    X(event_error) X(event_error_string) X(event_opaque) X(event_topic_partition_list)            \
+    X(queue_yield) X(queue_io_event_enable) X(queue_cb_event_enable) X(consume_batch_queue)       \
+    X(event_type) X(event_destroy) X(event_error) X(event_error_string) X(event_opaque) X(event_topic_partition_list)            \
     X(topic_partition_list_new) X(topic_partition_list_destroy) X(topic_partition_list_add)       \
     X(topic_partition_list_find) X(topic_partition_list_copy) X(topic_partition_list_del)         \
     X(topic_partition_list_sort)                                                                  \

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What producers, consumers, runners and instrumented configurations share: one librdkafka handle's
+ * attributes, instruments and per-partition series.
+ *
+ * Threads: any; the partition table has a lock of its own.
+ * Memory: reference-counted, since librdkafka's threads may still call in while the owner closes.
+ */
+#ifndef WEIR_KAFKA_CLIENT_H
+#define WEIR_KAFKA_CLIENT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/view.h"
+#include "kafka/metrics.h"
+#include "rd/rd.h"
+#include "weir/kafka.h"
+
+/* Partitions that one client keeps series of; past it their metrics are not split. */
+#define WEIR_KAFKA_ENTRIES_MAX 65536u
+
+/* One topic and partition (-1: the topic as a whole) of a client. Lives as long as the client. */
+struct weir_kafka_entry {
+    struct weir_kafka_client *client;
+    struct weir_kafka_entry *next; /* in its bucket */
+    char *topic;
+    int32_t partition;
+    void *owner; /* the runner's part, or NULL; set and read by the poll thread only */
+    char partition_text[12];
+    _Atomic(struct weir_series *) series[WEIR_KAFKA_METRIC_COUNT]; /* made when first needed */
+    _Atomic int64_t lag;           /* records; -1: not known or not ours */
+    _Atomic int64_t timestamp_ms;  /* of the record taken last; -1: none */
+};
+
+struct weir_kafka_client {
+    atomic_uint refs;
+    const struct weir_rd *rd;
+    rd_kafka_t *rk; /* NULL until rd_kafka_new() has succeeded */
+    unsigned flags; /* enum weir_kafka_flags */
+    bool is_producer;
+    void *owner;    /* whose callbacks these are: the producer, consumer or runner */
+    char *group;    /* NULL: none */
+    char *client_id;
+    char *server;   /* first bootstrap server: host … */
+    int port;       /* … and port */
+    struct weir_attribute_set *bound; /* of every span of this client */
+    struct weir_tracer *tracer;
+
+    pthread_mutex_t mutex; /* guards entries, entries_count, last_error */
+    struct weir_kafka_entry *entries[1024];
+    uint32_t entries_count;
+    char last_error[200];
+
+    _Atomic int connected;          /* 1, 0, -1: not known yet */
+    _Atomic int64_t queue;          /* producer: messages not yet acknowledged */
+    atomic_bool retired;            /* closing: observes nothing more */
+    struct weir_kafka_client *next; /* in the list of those that are observed */
+};
+
+/* Builds the configuration that the options describe, with a client attached (as the conf's opaque)
+ * and its callbacks set. Gives both. Errors as weir_producer_open. */
+int weir_kafka_client_new(const struct weir_kafka_options *options, bool is_producer,
+                          rd_kafka_conf_t **ret_conf, struct weir_kafka_client **ret,
+                          struct weir_error *reterr);
+/* A client around an existing handle (instrumented configurations). NULL: out of memory. */
+struct weir_kafka_client *weir_kafka_client_wrap(const struct weir_rd *rd, const rd_kafka_conf_t *conf,
+                                                 bool is_producer, unsigned flags);
+/* Takes the conf, makes the handle. */
+int weir_kafka_client_open(struct weir_kafka_client *client, rd_kafka_conf_t *conf,
+                           struct weir_error *reterr);
+struct weir_kafka_client *weir_kafka_client_ref(struct weir_kafka_client *client);
+void weir_kafka_client_unref(struct weir_kafka_client *client);
+/* No more observations of it; the handle may be destroyed afterwards. */
+void weir_kafka_client_retire(struct weir_kafka_client *client);
+
+/* Finds or makes an entry; NULL when memory is out or there are too many. */
+struct weir_kafka_entry *weir_kafka_entry_get(struct weir_kafka_client *client, const char *topic,
+                                              int32_t partition);
+
+/* Attributes of a metric: up to WEIR_KAFKA_ATTRS_MAX, given out as views of the entry. */
+enum { WEIR_KAFKA_ATTRS_MAX = 12 };
+size_t weir_kafka_entry_attrs(const struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
+                              struct weir_attribute ret[WEIR_KAFKA_ATTRS_MAX]);
+/* Adds to or records into the entry's series; `error_type` NULL: it went well. Takes a NULL entry. */
+void weir_kafka_entry_add(struct weir_kafka_entry *entry, enum weir_kafka_metric metric, int64_t amount,
+                          const char *error_type);
+void weir_kafka_entry_record(struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
+                             double seconds, const char *error_type);
+
+/* librdkafka's statistics, as JSON: lag, connections, queue. */
+void weir_kafka_stats_read(struct weir_kafka_client *client, struct weir_view json);
+/* Puts the client into the observed gauges. */
+void weir_kafka_stats_observe(struct weir_kafka_client *client);
+void weir_kafka_stats_forget(struct weir_kafka_client *client);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kafka/message.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "weir/propagation.h"
+
+void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_kafka_client *client,
+                               rd_kafka_message_t *raw) {
+    const struct weir_rd *rd = client->rd;
+    rd_kafka_timestamp_type_t type;
+    int64_t timestamp_ms = rd->message_timestamp(raw, &type);
+    *message = (struct weir_kafka_message){
+        .pub = {.topic = rd->topic_name(raw->rkt), .partition = raw->partition, .offset = raw->offset,
+                .key = raw->key, .key_size = raw->key_len, .value = raw->payload,
+                .value_size = raw->len,
+                .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms},
+        .client = weir_kafka_client_ref(client),
+        .fetched_ns = weir_clock_mono_ns(),
+    };
+    atomic_init(&message->refs, 1);
+    if (rd->message_headers(raw, &message->headers)) message->headers = NULL;
+    message->entry = weir_kafka_entry_get(client, message->pub.topic, message->pub.partition);
+    if (message->headers) message->context = weir_kafka_extract(NULL, message->headers);
+    message->pub.context = message->context;
+    if (message->context) weir_context_span_context(message->context, &message->sender);
+}
+
+void weir_kafka_message_count(const struct weir_kafka_message *message) {
+    weir_kafka_entry_add(message->entry, WEIR_KAFKA_CONSUMED, 1, NULL);
+    if (message->pub.timestamp_ms < 0 || !message->entry) return;
+    atomic_store_explicit(&message->entry->timestamp_ms, message->pub.timestamp_ms,
+                          memory_order_relaxed);
+    double age = (double)(weir_clock_wall_coarse_ns() -
+                          message->pub.timestamp_ms * WEIR_NS_PER_MS) / 1e9;
+    weir_kafka_entry_record(message->entry, WEIR_KAFKA_EDGE_DURATION, age > 0 ? age : 0, NULL);
+}
+
+struct weir_kafka_message *weir_kafka_message_new(struct weir_kafka_client *client,
+                                                  rd_kafka_message_t *raw) {
+    struct weir_kafka_message *message = malloc(sizeof *message);
+    if (!message) return NULL;
+    weir_kafka_message_borrow(message, client, raw);
+    message->raw = raw;
+    weir_kafka_message_count(message);
+    return message;
+}
+
+void weir_kafka_message_done(struct weir_kafka_message *message) {
+    weir_context_unref(message->context);
+    if (message->raw) message->client->rd->message_destroy(message->raw);
+    weir_kafka_client_unref(message->client);
+    free(message->error_type);
+    free(message->error_message);
+}
+
+struct weir_kafka_message *weir_kafka_message_ref(struct weir_kafka_message *message) {
+    atomic_fetch_add_explicit(&message->refs, 1, memory_order_relaxed);
+    return message;
+}
+
+void weir_kafka_message_unref(struct weir_kafka_message *message) {
+    if (!message || atomic_fetch_sub_explicit(&message->refs, 1, memory_order_acq_rel) != 1) return;
+    weir_kafka_message_done(message);
+    free(message);
+}
+
+void weir_message_free(struct weir_message *message) {
+    if (message) weir_kafka_message_unref(weir_kafka_message_of(message));
+}
+
+/* The struct is never made const by us; headers are only read. */
+static const struct weir_kafka_message *inside(const struct weir_message *message) {
+    return (const struct weir_kafka_message *)(const void *)message;
+}
+
+bool weir_message_header(const struct weir_message *message, const char *name, const void **ret_value,
+                         size_t *ret_size) {
+    const struct weir_kafka_message *own = inside(message);
+    return own->headers &&
+           !own->client->rd->header_get_last(own->headers, name, ret_value, ret_size);
+}
+
+void weir_message_headers_each(const struct weir_message *message,
+                               void (*visit)(void *arg, const char *name, const void *value, size_t size),
+                               void *arg) {
+    const struct weir_kafka_message *own = inside(message);
+    const char *name;
+    const void *value;
+    size_t size;
+    for (size_t i = 0;
+         own->headers && !own->client->rd->header_get_all(own->headers, i, &name, &value, &size); i++)
+        visit(arg, name, value, size);
+}
