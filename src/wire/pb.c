@@ -52,7 +52,7 @@ static bool content(struct weir_pb *pb, struct weir_pb_field *ret) {
     return true;
 }
 
-int weir_pb_next(struct weir_pb *pb, struct weir_pb_field *ret) {
+int weir_pb_next_any(struct weir_pb *pb, struct weir_pb_field *ret) {
     if (pb->at >= pb->end) return 0;
     const uint8_t *start = pb->at;
     uint64_t key;

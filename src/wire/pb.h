@@ -48,8 +48,20 @@ static inline struct weir_pb weir_pb(struct weir_view bytes) {
     return (struct weir_pb){at, at ? at + bytes.len : at};
 }
 
-/* Reads one field: 1, at the end 0, malformed -1 (the cursor then stands at the bad field). */
-int weir_pb_next(struct weir_pb *pb, struct weir_pb_field *ret);
+/* Reads one field: 1, at the end 0, malformed -1 (the cursor then stands at the bad field). Short
+ * content under a low number is most of what there is: that is read here, all else in pb.c. */
+int weir_pb_next_any(struct weir_pb *pb, struct weir_pb_field *ret);
+static inline int weir_pb_next(struct weir_pb *pb, struct weir_pb_field *ret) {
+    const uint8_t *at = pb->at;
+    ptrdiff_t left = pb->end - at;
+    if (left < 2 || at[0] < 8 || (at[0] & 0x87) != WEIR_PB_BYTES || at[1] >= 0x80 ||
+        at[1] > left - 2)
+        return weir_pb_next_any(pb, ret);
+    *ret = (struct weir_pb_field){
+        .number = at[0] >> 3, .wire = WEIR_PB_BYTES, .bytes = {(const char *)at + 2, at[1]}};
+    pb->at = at + 2 + at[1];
+    return 1;
+}
 /* Reads one bare varint; false at the end or when it is malformed (over 10 bytes). */
 bool weir_pb_varint(struct weir_pb *pb, uint64_t *ret);
 
