@@ -34,6 +34,12 @@ test('fields: metadata before labels before the line', () => {
   ]);
 });
 
+test('whether labels and metadata came apart is known', () => {
+  const [apart] = l.rowsOf([{ stream: {}, values: [['1000000', 'x', {}]] }]);
+  const [mixed] = l.rowsOf([stream({}, ['1000000', 'x'])]);
+  assert.deepEqual([apart.sorted, mixed.sorted], [true, false]);
+});
+
 test('a line that only looks like JSON has no fields', () => {
   const [row] = l.rowsOf([stream({}, ['1000000', '{not json'])]);
   assert.deepEqual(l.fieldsOf(row), []);

@@ -24,6 +24,8 @@ test('legend names say what differs, and the common part once', () => {
     { common: 'up{dc="x"}', names: ['job="a"', 'job="b"'] });
   assert.deepEqual(q.legendNames([{ __name__: 'up', job: 'a' }]), { common: '', names: ['up{job="a"}'] });
   assert.deepEqual(q.legendNames([{ __name__: 'a' }, { __name__: 'b', x: '1' }]), { common: '', names: ['a', 'b{x="1"}'] });
+  assert.deepEqual(q.legendNames([{ job: 'x', instance: 'x-1', g: 'a' }, { job: 'y', instance: 'y-1', g: 'b' }]).names, ['g="a"', 'g="b"']);
+  assert.deepEqual(q.legendNames([{ job: 'x', g: 'a' }, { job: 'y', g: 'a' }]).names, ['job="x"', 'job="y"']);
   assert.deepEqual(q.legendNames([{ a: '1' }, {}]), { common: '', names: ['a="1"', '{}'] });
 });
 

@@ -6,7 +6,7 @@ import { bigTrace, flowAt } from '../dev/data.mjs';
 import { load } from './load.mjs';
 
 const { spansOf, idOf, valueOf } = await load('lib/otlp.ts');
-const { joinFlow, visibleRows, linkedWith, semanticsOf, focusOn } = await load('lib/trace.ts');
+const { joinFlow, visibleRows, linkedWith, semanticsOf, focusOn, laneFlow, partitionsOf, onPartition } = await load('lib/trace.ts');
 
 /** A span in few words: s('T1', 'a', '', 'send x', 0, 5, [['T2', 'p']]). Times in milliseconds. */
 function s(trace, id, parent, name, from, to, links = [], more = {}) {
@@ -91,6 +91,23 @@ test('a chain of pipelines is followed onwards', () => {
 
 test('from a poll’s own trace the messages that it fetched are seen', () => {
   assert.equal(joinFlow(atLeastOnce, 'P', false).nodes.size, 4);
+});
+
+test('lanes: one per partition, its process spans in order, side by side with the others', () => {
+  const on = (partition) => ({ attributes: { 'messaging.destination.name': 'x', 'messaging.destination.partition.id': partition } });
+  const spans = [
+    s('P', 'poll', '', 'poll x', 0, 1),
+    s('A', 'a', '', 'process x', 2, 9, [['P', 'poll']], on('10')), s('B', 'b', '', 'process x', 3, 5, [['P', 'poll']], on('2')),
+    s('C', 'c', '', 'process x', 6, 8, [['P', 'poll']], on('2')), s('C', 'd', 'c', 'INSERT', 6, 7),
+  ];
+  assert.deepEqual(partitionsOf(spans), ['x / 2', 'x / 10']);
+  assert.deepEqual(onPartition(spans, 'x / 2').map((x) => x.spanId), ['poll', 'b', 'c', 'd']);
+  const flow = laneFlow(spans, 'A');
+  assert.deepEqual(visibleRows(flow, new Set()).map((n) => `${n.depth} ${n.span.name} ${n.span.spanId}`),
+    ['0 x / 2 lane x / 2', '1 process x b', '1 process x c', '2 INSERT d', '0 x / 10 lane x / 10', '1 process x a']);
+  const [two, ten] = flow.roots;
+  assert.ok(two.startMs < ten.startMs + ten.durationMs && ten.startMs < two.startMs + two.durationMs);
+  assert.equal(two.size, 3);
 });
 
 test('links in a circle end', () => {

@@ -10,7 +10,7 @@ import type { Range } from '../lib/time';
 import { zoomTo } from '../state/range';
 import { theme } from '../state/theme';
 
-export interface Series { name: string; values: (number | null)[]; color?: string }
+export interface Series { name: string; full?: string; values: (number | null)[]; color?: string }
 
 export interface ChartData { times: number[]; series: Series[]; range: Range }   // times in seconds
 
@@ -150,7 +150,7 @@ function Legend({ data, cursor, hidden, format, focus }: {
             <tr class={hidden.value.has(s.name) ? 'off' : ''} onMouseEnter={() => focus(i)} onMouseLeave={() => focus(null)}>
               <td>
                 <button type="button" class="series" onClick={(e) => toggle(s.name, e.ctrlKey || e.shiftKey || e.metaKey)}
-                  title={`${s.name}\nClick: only this one. Ctrl+click: on or off.`}>
+                  title={`${s.full ?? s.name}\nClick: only this one. Ctrl+click: on or off.`}>
                   <span class="swatch" style={{ background: `var(${s.color ?? seriesColor(i)})` }} />
                   <span class="series-name">{s.name}</span>
                 </button>

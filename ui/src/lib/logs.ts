@@ -7,8 +7,9 @@ export interface LogRow {
   ms: number;
   line: string;
   level: Level;
-  labels: Record<string, string>;   // of the stream
+  labels: Record<string, string>;   // of the stream; with structured metadata where nobody told them apart
   meta: Record<string, string>;     // structured metadata
+  sorted: boolean;                  // labels and metadata came apart
 }
 
 export type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'other';
@@ -39,7 +40,7 @@ export function rowsOf(streams: LokiStream[], forward = false): LogRow[] {
     const meta = { ...extra?.structuredMetadata, ...extra?.parsed };
     const levelKey = LEVEL_KEYS.find((k) => meta[k] ?? s.stream[k]);
     rows.push({
-      key: `${ns}/${si}/${vi}`, ns, ms: Number(ns.slice(0, -6)), line, labels: s.stream, meta,
+      key: `${ns}/${si}/${vi}`, ns, ms: Number(ns.slice(0, -6)), line, labels: s.stream, meta, sorted: extra !== undefined,
       level: levelOf(levelKey && (meta[levelKey] ?? s.stream[levelKey])),
     });
   }));

@@ -29,13 +29,21 @@ export function seriesName(labels: Record<string, string>): string {
   return `${name}{${keys.map((k) => `${k}=${quote(rest[k]!)}`).join(', ')}}`;
 }
 
+/** Labels that say where a series comes from; left out where the others tell the series apart. */
+const IDENTITY = ['instance', 'job', 'service_instance_id', 'service_version', 'messaging_client_id', 'messaging_system'];
+
 /** Names for a legend: what all series have in common is said once, the rest tells them apart. */
 export function legendNames(list: Record<string, string>[]): { common: string; names: string[] } {
   if (list.length < 2) return { common: '', names: list.map(seriesName) };
   const shared = Object.fromEntries(Object.entries(list[0]!)
     .filter(([k, v]) => list.every((labels) => labels[k] === v)));
-  const names = list.map((labels) => {
-    const own = Object.entries(labels).filter(([k]) => !(k in shared));
+  const left = list.map((labels) => Object.fromEntries(Object.entries(labels).filter(([k]) => !(k in shared))));
+  for (const noise of IDENTITY) {
+    const without = left.map(({ [noise]: _, ...rest }) => rest);
+    if (new Set(without.map(seriesName)).size === left.length) left.splice(0, left.length, ...without);
+  }
+  const names = left.map((labels) => {
+    const own = Object.entries(labels);
     return own.length === 1 && own[0]![0] !== '__name__' ? `${own[0]![0]}=${quote(own[0]![1])}` : seriesName(Object.fromEntries(own));
   });
   return { common: Object.keys(shared).length ? seriesName(shared) : '', names };

@@ -24,6 +24,7 @@ export interface Node {
   durationMs: number;
   size: number;             // spans below and including this one
   errors: number;           // of them with status error
+  isLane: boolean;          // no span: a partition that stands for its children
 }
 
 export interface Flow {
@@ -153,7 +154,7 @@ function nodeOf(span: Span, startNs: bigint): Node {
     id: spanKey(span), span, relation: 'root', orphan: false, children: [], depth: 0,
     startMs: Number(span.startNs - startNs) / 1e6,
     durationMs: Number(span.endNs - span.startNs) / 1e6,
-    size: 1, errors: 0,
+    size: 1, errors: 0, isLane: false,
   };
 }
 
@@ -193,12 +194,57 @@ function finish(root: Node): void {
   for (let i = order.length - 1; i >= 0; i--) {
     const node = order[i]!;
     node.errors = node.span.status === 'error' ? 1 : 0;
-    node.size = 1;
+    node.size = node.isLane ? 0 : 1;
     for (const c of node.children) {
       node.size += c.size;
       node.errors += c.errors;
     }
   }
+}
+
+const partitionAttribute = (s: Span): string | null => {
+  const partition = s.attributes['messaging.destination.partition.id'];
+  return partition === undefined ? null : `${String(s.attributes['messaging.destination.name'] ?? '')} / ${String(partition)}`;
+};
+
+/** The partitions that spans name: "orders / 3". */
+export function partitionsOf(spans: Span[]): string[] {
+  const found = new Set(spans.map(partitionAttribute).filter((p): p is string => p !== null));
+  return [...found].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+}
+
+/** Spans of one partition, and those that name none (polls, SQL): they belong to all. */
+export function onPartition(spans: Span[], partition: string): Span[] {
+  return spans.filter((s) => [null, partition].includes(partitionAttribute(s)));
+}
+
+/** The same flow as one lane per partition: its process spans in order, so that overlap shows. */
+export function laneFlow(all: Span[], focus: string): Flow {
+  const flow = joinFlow(all, focus, true);
+  const lanes = new Map<string, Node[]>();
+  for (const node of flow.nodes.values()) {
+    const lane = isProcess(node.span) ? partitionAttribute(node.span) : null;
+    if (lane) push(lanes, lane, node);
+  }
+  const roots = [...lanes].map(([name, members]) => laneOf(name, members, flow.startNs));
+  roots.sort((a, b) => a.span.name.localeCompare(b.span.name, undefined, { numeric: true }));
+  for (const r of roots) finish(r);
+  return { ...flow, roots };
+}
+
+function laneOf(name: string, members: Node[], startNs: bigint): Node {
+  const first = members[0]!.span;
+  const least = (a: bigint, b: bigint) => (a < b ? a : b);
+  const lane = nodeOf({
+    ...first, spanId: `lane ${name}`, parentId: '', name, kind: 'unspecified', status: 'unset', statusMessage: '',
+    startNs: members.reduce((min, n) => least(min, n.span.startNs), first.startNs),
+    endNs: members.reduce((max, n) => (n.span.endNs > max ? n.span.endNs : max), first.endNs),
+    attributes: {}, events: [], links: [],
+  }, startNs);
+  lane.isLane = true;
+  lane.children = members;
+  for (const m of members) m.relation = 'child';
+  return lane;
 }
 
 /** The rows to draw, top to bottom, without what hangs below a collapsed node. */

@@ -62,7 +62,7 @@ export async function lokiRange(
     query, start: `${Math.floor(range.start)}000000`, end: `${Math.ceil(range.end)}000000`,
     limit: options.limit, direction: options.direction ?? 'backward',
     step: options.step === undefined ? undefined : `${options.step}s`,
-  }, signal);
+  }, signal, { 'X-Loki-Response-Encoding-Flags': 'categorize-labels' });
   const { resultType, result } = answer.data;
   if (resultType === 'streams') return { kind: 'streams', streams: result as LokiStream[] };
   return { kind: 'matrix', series: result as Matrix[] };
@@ -133,13 +133,19 @@ export async function tempoTagValues(tag: string, range: Range, signal?: AbortSi
 
 // ---- Weir ----------------------------------------------------------------------------------------
 
-/** All spans of the flow that a trace is part of; from Tempo's call where ours does not exist. */
+/** All spans of the flow that a trace is part of; from Tempo's call where ours does not exist. Empty when
+ *  the trace is not there. */
 export async function flowSpans(traceId: string, signal?: AbortSignal): Promise<Span[]> {
   try {
     return spansOf(await getJson(`/weir/v1/trace/${traceId}`, {}, signal));
   } catch (error) {
     if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 501)) throw error;
+  }
+  try {
     return spansOf(await getJson(`/api/traces/${traceId}`, {}, signal));
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return [];
+    throw error;
   }
 }
 

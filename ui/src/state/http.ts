@@ -58,9 +58,11 @@ export function encodeQuery(query: Query): string {
   return out.toString();
 }
 
-export async function getJson<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+export async function getJson<T>(
+  path: string, query: Query = {}, signal?: AbortSignal, headers: Record<string, string> = {},
+): Promise<T> {
   const text = encodeQuery(query);
-  const response = await send(text ? `${path}?${text}` : path, { signal });
+  const response = await send(text ? `${path}?${text}` : path, { signal, headers });
   return await response.json() as T;
 }
 

@@ -49,11 +49,15 @@ function Line({ row, service, open, onToggle, onFilter }: {
   );
 }
 
+/** A matcher finds stream labels only; where structured metadata may be among them, a filter is safe. */
+const isStreamLabel = (row: LogRow, f: Field): boolean =>
+  f.name === 'service_name' || (f.source === 'label' && row.sorted);
+
 const SOURCE = { label: 'label', metadata: 'metadata', line: 'in line' } as const;
 
 function Fields({ row, onFilter }: { row: LogRow; onFilter: OnFilter }) {
   const fields = fieldsOf(row);
-  const filter = (f: Field, op: '=' | '!=') => onFilter(f.name, op, f.value, f.source === 'label' && !(f.name in row.meta) && f.name !== 'level');
+  const filter = (f: Field, op: '=' | '!=') => onFilter(f.name, op, f.value, isStreamLabel(row, f));
   return (
     <div class="log-fields">
       <div class="row">

@@ -48,7 +48,7 @@ async function ask(queries: string[], asked: Range, signal: AbortSignal): Promis
       const placed = onGrid(series, grid, step);
       times = placed.times;
       const { common, names } = legendNames(placed.rows.map((r) => r.metric));
-      return { query, warnings, samples, common, series: placed.rows.map((r, i) => ({ name: names[i]!, values: r.values })) };
+      return { query, warnings, samples, common, series: placed.rows.map((r, i) => ({ name: names[i]!, full: seriesName(r.metric), values: r.values })) };
     } catch (error) {
       if ((error as Error).name === 'AbortError') throw error;
       return { query, common: '', series: [], samples: [], warnings: [], error: error as Error };

@@ -5,7 +5,9 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 
 import { Await, Button, Choice, CopyButton, Dot, Panel } from '../../kit/basics';
 import { count, dayClock, millis, plural } from '../../lib/format';
-import { isPoll, joinFlow, keyOf, semanticsOf, visibleRows, type Flow, type Node } from '../../lib/trace';
+import {
+  isPoll, joinFlow, keyOf, laneFlow, onPartition, partitionsOf, semanticsOf, visibleRows, type Flow, type Node,
+} from '../../lib/trace';
 import type { Span } from '../../lib/otlp';
 import { flowSpans } from '../../state/api';
 import { isTyping } from '../../state/keys';
@@ -34,19 +36,27 @@ export function TracePage({ id }: { id: string }) {
   );
 }
 
+type View = 'message' | 'flow' | 'lanes';
+const VIEWS: readonly (readonly [View, string])[] = [
+  ['message', 'This message'], ['flow', 'Whole flow'], ['lanes', 'By partition'],
+];
+const viewOf = (text: string | null): View => (text === 'flow' || text === 'lanes' ? text : 'message');
+
 function TraceView({ spans, traceId, again }: { spans: Span[]; traceId: string; again: () => void }) {
-  const whole = params.value.get('view') === 'flow';
+  const view = viewOf(params.value.get('view'));
+  const whole = view !== 'message';
   const selectedId = params.value.get('span');
   const partition = params.value.get('partition');
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
-  const shown = useMemo(() => (partition ? spans.filter((s) => inPartition(s, partition)) : spans), [spans, partition]);
-  const flow = useMemo(() => joinFlow(shown, traceId, whole), [shown, traceId, whole]);
+  const shown = useMemo(() => (partition ? onPartition(spans, partition) : spans), [spans, partition]);
+  const flow = useMemo(
+    () => (view === 'lanes' ? laneFlow(shown, traceId) : joinFlow(shown, traceId, whole)), [shown, traceId, view]);
   const partitions = useMemo(() => partitionsOf(spans), [spans]);
   const rows = useMemo(() => visibleRows(flow, collapsed), [flow, collapsed]);
   const selected = selectedId
     ? flow.nodes.get(selectedId) ?? flow.nodes.get(keyOf(traceId, selectedId)) ?? null : null;
 
-  const select = (node: Node | null) => setParams({ span: node ? spanParam(node, traceId) : null }, true);
+  const select = (node: Node | null) => setParams({ span: node?.isLane ? null : node ? spanParam(node, traceId) : null }, true);
   const toggle = (node: Node, open?: boolean) => {
     const next = new Set(collapsed);
     const collapse = open === undefined ? !next.has(node.id) : !open;
@@ -70,8 +80,8 @@ function TraceView({ spans, traceId, again }: { spans: Span[]; traceId: string; 
     <>
       <TraceHead flow={flow} traceId={traceId} again={again} />
       <div class="trace-tools">
-        <Choice label="View" value={whole ? 'flow' : 'message'} options={[['message', 'This message'], ['flow', 'Whole flow']]}
-          onChange={(v) => setParams({ view: v === 'flow' ? 'flow' : null }, true)} />
+        <Choice label="View" value={view} options={partitions.length > 1 ? VIEWS : VIEWS.slice(0, 2)}
+          onChange={(v) => setParams({ view: v === 'message' ? null : v }, true)} />
         {!whole && flow.hidden > 0 && <span class="faint">{plural(flow.hidden, 'span')} of other messages in the same polls not shown</span>}
         <div class="grow" />
         {partitions.length > 1 && (
@@ -99,29 +109,20 @@ function TraceView({ spans, traceId, again }: { spans: Span[]; traceId: string; 
 
 const spanParam = (node: Node, traceId: string) => (node.span.traceId === traceId ? node.span.spanId : node.id);
 
-const partitionOf = (s: Span) => s.attributes['messaging.destination.partition.id'];
-function partitionsOf(spans: Span[]): string[] {
-  const found = new Set(spans.map((s) => {
-    const p = partitionOf(s);
-    return p === undefined ? '' : `${String(s.attributes['messaging.destination.name'] ?? '')}/${String(p)}`;
-  }));
-  found.delete('');
-  return [...found].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
-}
-/** Spans that name no partition (polls, SQL) stay: they belong to all. */
-function inPartition(s: Span, partition: string): boolean {
-  const p = partitionOf(s);
-  return p === undefined || `${String(s.attributes['messaging.destination.name'] ?? '')}/${String(p)}` === partition;
-}
-
 function parentsOf(flow: Flow): Map<string, Node> {
   const map = new Map<string, Node>();
   for (const n of flow.nodes.values()) for (const c of n.children) map.set(c.id, n);
   return map;
 }
 
+/** The first span of the trace itself, whatever the view shows on top. */
+function rootOf(flow: Flow, traceId: string): Node {
+  const own = [...flow.nodes.values()].filter((n) => n.span.traceId === traceId);
+  return (own.length ? own : [...flow.nodes.values()]).reduce((a, b) => (b.startMs < a.startMs ? b : a));
+}
+
 function TraceHead({ flow, traceId, again }: { flow: Flow; traceId: string; again: () => void }) {
-  const root = flow.roots.find((r) => r.span.traceId === traceId) ?? flow.roots[0]!;
+  const root = rootOf(flow, traceId);
   const errors = flow.roots.reduce((n, r) => n + r.errors, 0);
   const semantics = [...new Set([...flow.nodes.values()].filter((n) => isPoll(n.span)).map(semanticsOf).filter(Boolean))];
   const startMs = Number(flow.startNs / 1000n) / 1000;

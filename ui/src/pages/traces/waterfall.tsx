@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { colorIndex } from '../../kit/basics';
 import { Icon } from '../../kit/icons';
-import { millis } from '../../lib/format';
+import { millis, plural } from '../../lib/format';
 import { linkedWith, type Flow, type Node } from '../../lib/trace';
 import { useWidth } from './scatter';
 
@@ -111,16 +111,16 @@ function Row({ node, level, total, open, selected, linked, onSelect, onToggle, o
               onClick={(e) => { e.stopPropagation(); onToggle(node); }}><Icon name="chevron" size={12} /></button>
           )
           : <span class="twist" />}
-        <span class={`dot c${colorIndex(span.service)}`} />
+        {!node.isLane && <span class={`dot c${colorIndex(span.service)}`} />}
         {node.relation === 'link' && <span class="rel" title="Hangs here by its link"><Icon name="link" size={12} /></span>}
         {span.status === 'error' && <span class="bad-text" title={span.statusMessage || 'Error'}><Icon name="warn" size={13} /></span>}
         <span class="wf-span" title={`${span.service}: ${span.name}`}>{span.name}</span>
-        <span class="wf-service">{span.service}</span>
+        <span class="wf-service">{node.isLane ? plural(node.children.length, 'message') : span.service}</span>
         {!open && <span class="badge">{node.size - 1}</span>}
         {node.orphan && <span class="badge" title="Its parent span has not arrived">no parent</span>}
       </div>
       <div class="wf-bars">
-        <span class={`wf-bar c${colorIndex(span.service)}${span.status === 'error' ? ' error' : ''}`}
+        <span class={`wf-bar c${colorIndex(span.service)}${span.status === 'error' ? ' error' : ''}${node.isLane ? ' lane' : ''}`}
           style={{ left: `${left}%`, width: `max(2px, ${width}%)` }} />
         {span.events.map((e) => (
           <span class={`wf-event${e.name === 'exception' ? ' error' : ''}`} title={e.name}
