@@ -282,7 +282,7 @@ const struct weir_otlp_message weir_otlp_message_metric = {"Metric", metric_fiel
 /* ---- requests: resource groups of scope groups of records -------------------------------------
  */
 
-#define REQUEST(variable, title, groups, scopes, records, record)                                  \
+#define REQUEST(variable, service, title, groups, scopes, records, record)                         \
     static const struct weir_otlp_field variable##_scope_fields[] = {                              \
         NESTED("scope", 1, weir_otlp_message_scope, 0),                                            \
         NESTED(records, 2, record, REPEATED),                                                      \
@@ -300,12 +300,13 @@ const struct weir_otlp_message weir_otlp_message_metric = {"Metric", metric_fiel
     static const struct weir_otlp_field variable##_fields[] = {                                    \
         NESTED(groups, 1, variable##_resource, REPEATED),                                          \
     };                                                                                             \
-    static const struct weir_otlp_message variable = {"Export" title "ServiceRequest",             \
+    static const struct weir_otlp_message variable = {"Export" service "ServiceRequest",           \
                                                       variable##_fields, 1}
 
-REQUEST(traces, "Spans", "resourceSpans", "scopeSpans", "spans", weir_otlp_message_span);
-REQUEST(metrics, "Metrics", "resourceMetrics", "scopeMetrics", "metrics", weir_otlp_message_metric);
-REQUEST(logs, "Logs", "resourceLogs", "scopeLogs", "logRecords", weir_otlp_message_log);
+REQUEST(traces, "Trace", "Spans", "resourceSpans", "scopeSpans", "spans", weir_otlp_message_span);
+REQUEST(metrics, "Metrics", "Metrics", "resourceMetrics", "scopeMetrics", "metrics",
+        weir_otlp_message_metric);
+REQUEST(logs, "Logs", "Logs", "resourceLogs", "scopeLogs", "logRecords", weir_otlp_message_log);
 
 const struct weir_otlp_message *weir_otlp_message_request(enum weir_signal signal) {
     switch (signal) {

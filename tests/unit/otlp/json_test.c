@@ -190,6 +190,11 @@ static void decodes_a_batch_from_text(void **state) {
     weir_otlp_batch_unref(batch);
     assert_int_equal(weir_otlp_batch_decode_json(WEIR_SIGNAL_LOG, WEIR_VIEW(""), 0, &batch, NULL),
                      WEIR_EINVALID);
+    struct weir_error err = {0};
+    assert_int_equal(
+        weir_otlp_batch_decode_json(WEIR_SIGNAL_TRACE, WEIR_VIEW("5"), 0, &batch, &err),
+        WEIR_EINVALID);
+    assert_non_null(strstr(err.message, "ExportTraceServiceRequest must be an object"));
     weir_buf_done(&text);
 }
 
