@@ -5,8 +5,8 @@
  *     struct weir_attribute attrs[] = {WEIR_INT("shard", 7), WEIR_BOOL("cold", true)};
  *
  * An attribute borrows its key and value for the duration of the call that it is given to; the
- * library copies. Keys are UTF-8 and not empty; an attribute with an empty or NULL key is dropped and
- * counted. Text that is not UTF-8 is mended on export, never refused.
+ * library copies. Keys are UTF-8 and not empty; an attribute with an empty or NULL key is dropped
+ * and counted. Text that is not UTF-8 is mended on export, never refused.
  *
  * Threads: values, no sharing.
  */
@@ -43,11 +43,11 @@ struct weir_attribute {
     enum weir_attribute_type type; /* which member of value holds */
     size_t size;                   /* STRING, BYTES: bytes; arrays: elements; else 0 */
     union {
-        const char *str;           /* STRING, BYTES; need not end in NUL */
-        int64_t i64;               /* INT */
-        double f64;                /* DOUBLE */
-        bool boolean;              /* BOOL */
-        const char *const *strs;   /* STRINGS: NUL-terminated each */
+        const char *str;         /* STRING, BYTES; need not end in NUL */
+        int64_t i64;             /* INT */
+        double f64;              /* DOUBLE */
+        bool boolean;            /* BOOL */
+        const char *const *strs; /* STRINGS: NUL-terminated each */
         const bool *bools;
         const int64_t *i64s;
         const double *f64s;
@@ -57,7 +57,8 @@ struct weir_attribute {
 /* The makers. With a literal key its length is computed by the compiler. A NULL string value makes
  * an attribute of type NONE. */
 static inline struct weir_attribute weir_attribute_make(const char *key,
-                                                        enum weir_attribute_type type, size_t size) {
+                                                        enum weir_attribute_type type,
+                                                        size_t size) {
     struct weir_attribute attr;
     attr.key = key;
     attr.key_size = key ? strlen(key) : 0;
@@ -66,7 +67,8 @@ static inline struct weir_attribute weir_attribute_make(const char *key,
     attr.value.i64 = 0;
     return attr;
 }
-static inline struct weir_attribute weir_attribute_strn(const char *key, const char *str, size_t size) {
+static inline struct weir_attribute weir_attribute_strn(const char *key, const char *str,
+                                                        size_t size) {
     struct weir_attribute attr =
         weir_attribute_make(key, str ? WEIR_ATTRIBUTE_STRING : WEIR_ATTRIBUTE_NONE, size);
     attr.value.str = str;
@@ -75,7 +77,8 @@ static inline struct weir_attribute weir_attribute_strn(const char *key, const c
 static inline struct weir_attribute weir_attribute_str(const char *key, const char *str) {
     return weir_attribute_strn(key, str, str ? strlen(str) : 0);
 }
-static inline struct weir_attribute weir_attribute_bytes(const char *key, const void *ptr, size_t size) {
+static inline struct weir_attribute weir_attribute_bytes(const char *key, const void *ptr,
+                                                         size_t size) {
     struct weir_attribute attr =
         weir_attribute_make(key, ptr ? WEIR_ATTRIBUTE_BYTES : WEIR_ATTRIBUTE_NONE, size);
     attr.value.str = (const char *)ptr;
@@ -120,9 +123,9 @@ static inline struct weir_attribute weir_attribute_bools(const char *key, const 
     attr.value.bools = bools;
     return attr;
 }
-#define WEIR_STR(key, str) weir_attribute_str(key, str)
-#define WEIR_INT(key, i64) weir_attribute_int(key, i64)
-#define WEIR_DOUBLE(key, f64) weir_attribute_double(key, f64)
+#define WEIR_STR(key, str)      weir_attribute_str(key, str)
+#define WEIR_INT(key, i64)      weir_attribute_int(key, i64)
+#define WEIR_DOUBLE(key, f64)   weir_attribute_double(key, f64)
 #define WEIR_BOOL(key, boolean) weir_attribute_bool(key, boolean)
 
 /* A set of attributes that repeats, encoded once; giving it to a span costs one small copy.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Context: immutable values that travel with a piece of work: its active span, its baggage, own keys.
+/* Context: immutable values that travel with a piece of work: its active span, its baggage, own
+ * keys.
  *
  *     struct weir_scope scope;
  *     weir_scope_attach_span(&scope, span);   // spans and logs of this thread now belong to span
@@ -52,7 +53,8 @@ static inline bool weir_span_context_is_sampled(const struct weir_span_context *
 
 /* The calling thread's current context, borrowed until the next attach or detach; NULL if none. */
 WEIR_API const struct weir_context *weir_context_current(void);
-/* A reference that may be kept and used on any thread. Gives NULL for NULL or when memory is out. */
+/* A reference that may be kept and used on any thread. Gives NULL for NULL or when memory is out.
+ */
 WEIR_API struct weir_context *weir_context_ref(const struct weir_context *ctx);
 /* Takes NULL. */
 WEIR_API void weir_context_unref(struct weir_context *ctx);
@@ -85,8 +87,8 @@ WEIR_API void weir_scope_attach(struct weir_scope *scope, const struct weir_cont
 /* The same for the current context with another active span. No allocation. The span must not end
  * before the scope is detached, unless it ends on this thread. */
 WEIR_API void weir_scope_attach_span(struct weir_scope *scope, struct weir_span *span);
-/* Restores what was current before. Scopes nest like brackets; one detached out of order takes those
- * above it along; detaching twice or on another thread does nothing. */
+/* Restores what was current before. Scopes nest like brackets; one detached out of order takes
+ * those above it along; detaching twice or on another thread does nothing. */
 WEIR_API void weir_scope_detach(struct weir_scope *scope);
 /* The span that weir_scope_attach_span made active on this thread, borrowed; NULL if there is none
  * or the current context came from elsewhere. */

@@ -22,12 +22,12 @@ extern "C" {
 struct weir_logger;
 
 enum weir_severity { /* OpenTelemetry's severity numbers; 1 … 24 are allowed */
-    WEIR_SEVERITY_TRACE = 1,
-    WEIR_SEVERITY_DEBUG = 5,
-    WEIR_SEVERITY_INFO = 9,
-    WEIR_SEVERITY_WARN = 13,
-    WEIR_SEVERITY_ERROR = 17,
-    WEIR_SEVERITY_FATAL = 21
+                     WEIR_SEVERITY_TRACE = 1,
+                     WEIR_SEVERITY_DEBUG = 5,
+                     WEIR_SEVERITY_INFO = 9,
+                     WEIR_SEVERITY_WARN = 13,
+                     WEIR_SEVERITY_ERROR = 17,
+                     WEIR_SEVERITY_FATAL = 21
 };
 
 /* The logger of that name; as weir_tracer_get. */

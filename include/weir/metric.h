@@ -2,8 +2,8 @@
 /* Metrics: instruments aggregate measurements per attribute set, cumulatively.
  *
  *     struct weir_meter *meter = weir_meter_get("shop", "1.0");
- *     struct weir_instrument *orders = weir_counter_get(meter, "shop.orders", "{order}", "Orders taken.");
- *     weir_instrument_add(orders, 1, attrs, 2);
+ *     struct weir_instrument *orders = weir_counter_get(meter, "shop.orders", "{order}", "Orders
+ * taken."); weir_instrument_add(orders, 1, attrs, 2);
  *
  *     struct weir_series *series = weir_series_get(orders, attrs, 2);  // bound: look up once …
  *     weir_series_add(series, 1);                                      // … then a few ns each
@@ -29,10 +29,10 @@ struct weir_series;
 struct weir_observer;
 
 enum weir_instrument_type {
-    WEIR_INSTRUMENT_COUNTER,    /* only grows: add */
-    WEIR_INSTRUMENT_UPDOWN,     /* grows and shrinks: add */
-    WEIR_INSTRUMENT_GAUGE,      /* a value now: record */
-    WEIR_INSTRUMENT_HISTOGRAM,  /* a distribution: record */
+    WEIR_INSTRUMENT_COUNTER,            /* only grows: add */
+    WEIR_INSTRUMENT_UPDOWN,             /* grows and shrinks: add */
+    WEIR_INSTRUMENT_GAUGE,              /* a value now: record */
+    WEIR_INSTRUMENT_HISTOGRAM,          /* a distribution: record */
     WEIR_INSTRUMENT_OBSERVABLE_COUNTER, /* these three: weir_instrument_observe */
     WEIR_INSTRUMENT_OBSERVABLE_UPDOWN,
     WEIR_INSTRUMENT_OBSERVABLE_GAUGE
@@ -64,7 +64,8 @@ WEIR_API void weir_instrument_add(struct weir_instrument *instrument, int64_t am
                                   const struct weir_attribute *attrs, size_t count);
 WEIR_API void weir_instrument_add_double(struct weir_instrument *instrument, double amount,
                                          const struct weir_attribute *attrs, size_t count);
-/* Sets a gauge or records into a histogram (NaN and, in histograms, negative values as they are). */
+/* Sets a gauge or records into a histogram (NaN and, in histograms, negative values as they are).
+ */
 WEIR_API void weir_instrument_record(struct weir_instrument *instrument, double value,
                                      const struct weir_attribute *attrs, size_t count);
 /* Forgets one attribute set (a partition that was revoked, say): it is exported no more. */
@@ -79,8 +80,8 @@ WEIR_API void weir_series_add_double(struct weir_series *series, double amount);
 WEIR_API void weir_series_record(struct weir_series *series, double value);
 WEIR_API void weir_series_remove(struct weir_series *series);
 
-/* Called on the exporter's or scrape's thread at each collection, never twice at once; quick. Attribute
- * sets that it does not report are left out of that collection. */
+/* Called on the exporter's or scrape's thread at each collection, never twice at once; quick.
+ * Attribute sets that it does not report are left out of that collection. */
 typedef void weir_observe(void *arg, struct weir_observer *observer);
 /* Adds a callback to an observable instrument. Gives an id > 0, or a weir code. */
 WEIR_API int weir_instrument_observe(struct weir_instrument *instrument, weir_observe *observe,
@@ -106,7 +107,8 @@ static inline struct weir_instrument *weir_gauge_get(struct weir_meter *meter, c
 }
 static inline struct weir_instrument *weir_histogram_get(struct weir_meter *meter, const char *name,
                                                          const char *unit, const char *description,
-                                                         const double *bounds, size_t bounds_count) {
+                                                         const double *bounds,
+                                                         size_t bounds_count) {
     struct weir_instrument_options options;
     memset(&options, 0, sizeof options);
     options.struct_size = sizeof options;

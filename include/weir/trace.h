@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Traces: tracers make spans; a span is one timed operation with attributes, events and links.
  *
- *     struct weir_span_options options = {.struct_size = sizeof options, .kind = WEIR_KIND_PRODUCER};
- *     struct weir_span *span = weir_span_start(tracer, "send orders", &options);
+ *     struct weir_span_options options = {.struct_size = sizeof options, .kind =
+ * WEIR_KIND_PRODUCER}; struct weir_span *span = weir_span_start(tracer, "send orders", &options);
  *     weir_span_set(span, WEIR_INT("messaging.kafka.offset", offset));
  *     weir_span_end(span);
  *
  * Recording costs no heap allocation while a span's name, attributes, events and links fit in about
- * 700 bytes. weir_span_start gives a span that does not record (its identity still propagates) when it
- * is not sampled; NULL, which every function takes, before weir_init or when memory is out. A span is
- * released by weir_span_end and must not be used afterwards.
+ * 700 bytes. weir_span_start gives a span that does not record (its identity still propagates) when
+ * it is not sampled; NULL, which every function takes, before weir_init or when memory is out. A
+ * span is released by weir_span_end and must not be used afterwards.
  *
  * Threads: one span belongs to one thread at a time and may be handed on, to be ended elsewhere.
  */
@@ -26,11 +26,11 @@ extern "C" {
 struct weir_tracer;
 
 enum weir_kind { /* 0 is taken as internal */
-    WEIR_KIND_INTERNAL = 1,
-    WEIR_KIND_SERVER,
-    WEIR_KIND_CLIENT,
-    WEIR_KIND_PRODUCER,
-    WEIR_KIND_CONSUMER
+                 WEIR_KIND_INTERNAL = 1,
+                 WEIR_KIND_SERVER,
+                 WEIR_KIND_CLIENT,
+                 WEIR_KIND_PRODUCER,
+                 WEIR_KIND_CONSUMER
 };
 
 enum weir_status { WEIR_STATUS_UNSET, WEIR_STATUS_OK, WEIR_STATUS_ERROR };
@@ -54,10 +54,11 @@ struct weir_span_options {
     bool root;           /* no parent, whatever is current */
     bool sample_follows; /* take the sampling decision of `sample_parent`, not of the parent (a span
                             that belongs to one trace but tells about another's message) */
-    const struct weir_span_context *sample_parent; /* with sample_follows; invalid: sampler decides */
-    const struct weir_span_context *parent_span;   /* parent by identity; wins over `parent` */
-    const struct weir_context *parent;             /* parent by context; NULL: the current one */
-    int64_t start_ns;                              /* wall clock; 0: now */
+    const struct weir_span_context
+        *sample_parent;                          /* with sample_follows; invalid: sampler decides */
+    const struct weir_span_context *parent_span; /* parent by identity; wins over `parent` */
+    const struct weir_context *parent;           /* parent by context; NULL: the current one */
+    int64_t start_ns;                            /* wall clock; 0: now */
     const struct weir_link *links;
     size_t links_count;
     const struct weir_attribute_set *bound; /* a set made by weir_attributes_bind */
@@ -65,7 +66,8 @@ struct weir_span_options {
     size_t attributes_count;
 };
 
-/* Starts a span; `name` is copied, `options` may be NULL. Gives a span to end with weir_span_end. */
+/* Starts a span; `name` is copied, `options` may be NULL. Gives a span to end with weir_span_end.
+ */
 WEIR_API struct weir_span *weir_span_start(struct weir_tracer *tracer, const char *name,
                                            const struct weir_span_options *options);
 /* Ends and releases the span. Takes NULL. */
@@ -79,8 +81,8 @@ WEIR_API void weir_span_cancel(struct weir_span *span);
 WEIR_API bool weir_span_is_recording(const struct weir_span *span);
 /* Its identity; zeroed (invalid) for NULL. Its tracestate is borrowed until the span ends. */
 WEIR_API struct weir_span_context weir_span_context_get(const struct weir_span *span);
-/* When it started, wall time in ns; 0 for NULL. Also known for spans that do not record, unless they
- * started without a clock reading. */
+/* When it started, wall time in ns; 0 for NULL. Also known for spans that do not record, unless
+ * they started without a clock reading. */
 WEIR_API int64_t weir_span_start_ns(const struct weir_span *span);
 
 /* Sets one attribute; a later one of the same key replaces it. Past the limit it is dropped and
@@ -90,10 +92,12 @@ WEIR_API void weir_span_set_all(struct weir_span *span, const struct weir_attrib
                                 size_t count);
 WEIR_API void weir_span_set_bound(struct weir_span *span, const struct weir_attribute_set *set);
 WEIR_API void weir_span_update_name(struct weir_span *span, const char *name);
-/* OK is final; ERROR replaces UNSET; the description (copied, may be NULL) counts for ERROR only. */
+/* OK is final; ERROR replaces UNSET; the description (copied, may be NULL) counts for ERROR only.
+ */
 WEIR_API void weir_span_set_status(struct weir_span *span, enum weir_status status,
                                    const char *description);
-/* Adds an event at `time_ns` (0: now); at most 128 (OTEL_SPAN_EVENT_COUNT_LIMIT), the rest counted. */
+/* Adds an event at `time_ns` (0: now); at most 128 (OTEL_SPAN_EVENT_COUNT_LIMIT), the rest counted.
+ */
 WEIR_API void weir_span_add_event(struct weir_span *span, const char *name, int64_t time_ns,
                                   const struct weir_attribute *attrs, size_t count);
 /* An "exception" event with exception.type, .message and .stacktrace (each may be NULL) and more

@@ -12,7 +12,7 @@
 #define WEIR_VERSION_PATCH 0
 
 #if defined(__GNUC__)
-#define WEIR_API __attribute__((visibility("default")))
+#define WEIR_API                        __attribute__((visibility("default")))
 #define WEIR_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 #else
 #define WEIR_API

@@ -8,9 +8,9 @@
  *     weir_shutdown(5000, NULL);
  *
  * The library is a guest: it never aborts, prints, exits or takes a signal, and blocks only in
- * weir_flush and weir_shutdown, up to their timeout. Every call is allowed before weir_init and after
- * weir_shutdown, with any NULL handle, and then does nothing. A fork is survived: the child starts
- * with empty queues and its own exporter thread.
+ * weir_flush and weir_shutdown, up to their timeout. Every call is allowed before weir_init and
+ * after weir_shutdown, with any NULL handle, and then does nothing. A fork is survived: the child
+ * starts with empty queues and its own exporter thread.
  *
  * Threads: any thread may call any function unless its comment says otherwise.
  * Memory: handles of tracers, meters, loggers and instruments live until the process ends; spans
@@ -69,9 +69,9 @@ struct weir_options {
     const char *sampler_arg; /* OTEL_TRACES_SAMPLER_ARG: ratio 0.0 … 1.0 */
     const char *propagators; /* OTEL_PROPAGATORS: "tracecontext,baggage" (default), "none" */
 
-    int64_t metric_interval_ms;  /* OTEL_METRIC_EXPORT_INTERVAL, default 60000 */
-    int64_t span_delay_ms;       /* OTEL_BSP_SCHEDULE_DELAY, default 5000 */
-    int64_t log_delay_ms;        /* OTEL_BLRP_SCHEDULE_DELAY, default 1000 */
+    int64_t metric_interval_ms; /* OTEL_METRIC_EXPORT_INTERVAL, default 60000 */
+    int64_t span_delay_ms;      /* OTEL_BSP_SCHEDULE_DELAY, default 5000 */
+    int64_t log_delay_ms;       /* OTEL_BLRP_SCHEDULE_DELAY, default 1000 */
 
     const char *log_file;   /* WEIR_LOG_FILE: also writes logs as JSON lines to this file */
     const char *log_format; /* WEIR_LOG_FORMAT: of the console exporter, "json" (default), "text" */
@@ -100,7 +100,8 @@ WEIR_API int weir_flush(int64_t timeout_ms, struct weir_error *reterr);
  * Errors as weir_flush; the SDK is stopped in every case. */
 WEIR_API int weir_shutdown(int64_t timeout_ms, struct weir_error *reterr);
 
-/* True between weir_init and weir_shutdown, unless switched off (OTEL_SDK_DISABLED, a bug found). */
+/* True between weir_init and weir_shutdown, unless switched off (OTEL_SDK_DISABLED, a bug found).
+ */
 WEIR_API bool weir_is_running(void);
 
 /* The port that serves /metrics and /health, 0 if none. */

@@ -13,25 +13,43 @@ enum {
 
 /* ── text ────────────────────────────────────────────────────────────────────────────────────── */
 
-/* Copies, and tells whether every byte was ASCII. */
+static uint64_t copy_word(uint8_t *to, const char *from) {
+    uint64_t word;
+    memcpy(&word, from, sizeof word);
+    memcpy(to, &word, sizeof word);
+    return word;
+}
+
+static uint64_t copy_half(uint8_t *to, const char *from) {
+    uint32_t half;
+    memcpy(&half, from, sizeof half);
+    memcpy(to, &half, sizeof half);
+    return half;
+}
+
+/* Copies, and tells whether every byte was ASCII. The last words overlap: no loop over single
+ * bytes. */
 static bool copy_is_ascii(uint8_t *to, const char *from, size_t len) {
-    uint64_t all = 0, word;
-    size_t i = 0;
-    for (; i + 8 <= len; i += 8) {
-        memcpy(&word, from + i, 8);
-        all |= word;
-        memcpy(to + i, &word, 8);
-    }
-    for (; i < len; i++) {
-        to[i] = (uint8_t)from[i];
-        all |= to[i];
+    uint64_t all = 0;
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8) all |= copy_word(to + i, from + i);
+        all |= copy_word(to + len - 8, from + len - 8);
+    } else if (len >= 4) {
+        all = copy_half(to, from) | copy_half(to + len - 4, from + len - 4);
+    } else {
+        for (size_t i = 0; i < len; i++) all |= to[i] = (uint8_t)from[i];
     }
     return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
 /* Length of the UTF-8 sequence that starts here; 0 if it is not one. */
 static size_t sequence(const uint8_t *at, size_t len) {
-    size_t need = *at < 0x80 ? 1 : *at < 0xC2 ? 0 : *at < 0xE0 ? 2 : *at < 0xF0 ? 3 : *at < 0xF5 ? 4 : 0;
+    size_t need = *at < 0x80   ? 1
+                  : *at < 0xC2 ? 0
+                  : *at < 0xE0 ? 2
+                  : *at < 0xF0 ? 3
+                  : *at < 0xF5 ? 4
+                               : 0;
     return need && need <= len && weir_view_is_utf8(weir_view(at, need)) ? need : 0;
 }
 
@@ -65,8 +83,14 @@ static size_t cut(const char *str, size_t size, size_t chars_max) {
 
 /* ── one attribute ───────────────────────────────────────────────────────────────────────────── */
 
-enum { ANY_STRING = 0x0A, ANY_BOOL = 0x10, ANY_INT = 0x18, ANY_DOUBLE = 0x21, ANY_ARRAY = 0x2A,
-       ANY_BYTES = 0x3A };
+enum {
+    ANY_STRING = 0x0A,
+    ANY_BOOL = 0x10,
+    ANY_INT = 0x18,
+    ANY_DOUBLE = 0x21,
+    ANY_ARRAY = 0x2A,
+    ANY_BYTES = 0x3A
+};
 
 /* One element of an array, seen as an attribute of its own. */
 static struct weir_attribute element(const struct weir_attribute *attr, size_t index) {
@@ -168,14 +192,16 @@ static uint8_t *any_encode(uint8_t *at, const struct weir_attribute *attr, size_
     return at;
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "doubles and times are copied as they lie");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "doubles and times are copied as they lie");
 
 size_t weir_attr_size(const struct weir_attribute *attr, size_t value_max) {
     if (!attr->key || !attr->key_size || attr->key_size > SIZE_MAX_ATTR ||
         attr->type == WEIR_ATTRIBUTE_NONE || attr->size > SIZE_MAX_ATTR ||
         (attr->size && !attr->value.str))
         return 0;
-    size_t body = weir_attr_text_size(attr->key_size) + weir_attr_text_size(any_size(attr, value_max));
+    size_t body =
+        weir_attr_text_size(attr->key_size) + weir_attr_text_size(any_size(attr, value_max));
     size_t size = weir_attr_text_size(body);
     return size <= SIZE_MAX_ATTR ? size : 0;
 }

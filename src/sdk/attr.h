@@ -3,10 +3,11 @@
  * once, so that the exporter only copies bytes.
  *
  *     tag  len  0x0A keylen key  0x12 len AnyValue
- *     └─ of the message that the attributes belong to: span 9, event 3, link 4, resource 1, log 6, …
+ *     └─ of the message that the attributes belong to: span 9, event 3, link 4, resource 1, log 6,
+ * …
  *
- * Text that is not UTF-8 is mended here (each bad byte becomes '?'), since one bad string would make
- * receivers refuse the whole batch.
+ * Text that is not UTF-8 is mended here (each bad byte becomes '?'), since one bad string would
+ * make receivers refuse the whole batch.
  *
  * Threads: any. Memory: the caller's.
  * Source: opentelemetry-proto 1.11, common/v1/common.proto.
@@ -24,8 +25,8 @@ enum {
     WEIR_ATTR_TAG_EVENT = 0x1A,
     WEIR_ATTR_TAG_LINK = 0x22,
     WEIR_ATTR_TAG_LOG = 0x32,
-    WEIR_ATTR_TAG_NUMBER = 0x3A,    /* NumberDataPoint 7 */
-    WEIR_ATTR_TAG_SPAN = 0x4A,      /* Span 9, HistogramDataPoint 9 */
+    WEIR_ATTR_TAG_NUMBER = 0x3A, /* NumberDataPoint 7 */
+    WEIR_ATTR_TAG_SPAN = 0x4A,   /* Span 9, HistogramDataPoint 9 */
 };
 
 /* Bytes of one encoded attribute with its tag; 0: to be dropped (no key, no type, or over 1 MiB).
@@ -54,9 +55,9 @@ static inline uint64_t weir_attr_key_bit(const char *key, size_t size) {
 }
 
 struct weir_attribute_set {
-    uint32_t size;  /* of bytes */
-    uint32_t count; /* attributes */
-    uint64_t keys;  /* weir_attr_key_bit of all keys */
+    uint32_t size;   /* of bytes */
+    uint32_t count;  /* attributes */
+    uint64_t keys;   /* weir_attr_key_bit of all keys */
     uint8_t bytes[]; /* encoded with WEIR_ATTR_TAG_SPAN */
 };
 

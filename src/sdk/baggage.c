@@ -13,7 +13,8 @@ static bool is_alnum(unsigned char c) {
 
 static bool is_token(struct weir_view v) {
     for (size_t i = 0; i < v.len; i++)
-        if (!is_alnum((unsigned char)v.ptr[i]) && (!v.ptr[i] || !strchr("!#$%&'*+-.^_`|~", v.ptr[i])))
+        if (!is_alnum((unsigned char)v.ptr[i]) &&
+            (!v.ptr[i] || !strchr("!#$%&'*+-.^_`|~", v.ptr[i])))
             return false;
     return v.len > 0;
 }
@@ -122,7 +123,8 @@ size_t weir_baggage_format(const struct weir_baggage *baggage, char *to, size_t 
     const char *end = to + room;
     for (uint32_t i = 0; i < baggage->count; i++) {
         const struct weir_baggage_item *item = &baggage->items[i];
-        if (item->name.len + 3 * item->value.len + item->properties.len + 8 > (size_t)(end - at)) continue;
+        if (item->name.len + 3 * item->value.len + item->properties.len + 8 > (size_t)(end - at))
+            continue;
         if (at != to) *at++ = ',';
         memcpy(at, item->name.ptr, item->name.len);
         at += item->name.len;

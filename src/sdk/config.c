@@ -28,7 +28,8 @@ static struct weir_view from_environment(const struct load *load, const char *na
     return weir_view_trim(weir_view_str(value));
 }
 
-/* The first that says something, of an option and up to two variables, in the order of precedence. */
+/* The first that says something, of an option and up to two variables, in the order of precedence.
+ */
 static struct weir_view setting(const struct load *load, const char *option, const char *name,
                                 const char *alias) {
     struct weir_view own = weir_view_trim(weir_view_str(option));
@@ -45,22 +46,24 @@ static struct weir_view signal_setting(const struct load *load, int signal, cons
     return from_environment(load, name);
 }
 
-static int bad(const struct load *load, const char *name, struct weir_view value, const char *want) {
+static int bad(const struct load *load, const char *name, struct weir_view value,
+               const char *want) {
     return weir_error_set(load->err, WEIR_EINVALID, "%s is \"%.*s\": must be %s", name,
                           WEIR_VIEW_ARG(weir_view_upto(value, 200)), want);
 }
 
-static int number(const struct load *load, const char *name, int64_t option, int64_t min, int64_t max,
-                  int64_t otherwise, int64_t *ret) {
+static int number(const struct load *load, const char *name, int64_t option, int64_t min,
+                  int64_t max, int64_t otherwise, int64_t *ret) {
     struct weir_view text = from_environment(load, name);
     *ret = option ? option : otherwise;
     char want[120];
     snprintf(want, sizeof want, "a whole number from %lld to %lld", (long long)min, (long long)max);
     if (option && (option < min || option > max))
-        return weir_error_set(load->err, WEIR_EINVALID, "the option for %s is %lld: must be %s", name,
-                              (long long)option, want);
+        return weir_error_set(load->err, WEIR_EINVALID, "the option for %s is %lld: must be %s",
+                              name, (long long)option, want);
     if (!text.len || (option && load->options_first)) return WEIR_OK;
-    if (!weir_view_to_i64(text, ret) || *ret < min || *ret > max) return bad(load, name, text, want);
+    if (!weir_view_to_i64(text, ret) || *ret < min || *ret > max)
+        return bad(load, name, text, want);
     return WEIR_OK;
 }
 
@@ -98,8 +101,9 @@ struct resource {
 static void resource_set(struct resource *resource, struct weir_attribute attr) {
     if (attr.type == WEIR_ATTRIBUTE_NONE || !attr.key_size) return;
     size_t i = 0;
-    while (i < resource->count && !weir_view_eq(weir_view(resource->attrs[i].key, resource->attrs[i].key_size),
-                                                weir_view(attr.key, attr.key_size)))
+    while (i < resource->count &&
+           !weir_view_eq(weir_view(resource->attrs[i].key, resource->attrs[i].key_size),
+                         weir_view(attr.key, attr.key_size)))
         i++;
     if (i == sizeof resource->attrs / sizeof *resource->attrs) return;
     resource->attrs[i] = attr;
@@ -155,7 +159,8 @@ static int load_resource(struct load *load) {
     if (!load->options_first) {
         resource_set_options(load, &resource);
         resource_set_text(&resource, "service.name", weir_view_str(load->options.service_name));
-        resource_set_text(&resource, "service.version", weir_view_str(load->options.service_version));
+        resource_set_text(&resource, "service.version",
+                          weir_view_str(load->options.service_version));
     }
     int rc = resource_parse(load, &resource);
     if (rc) return rc;
@@ -164,11 +169,13 @@ static int load_resource(struct load *load) {
     if (load->options_first) {
         resource_set_options(load, &resource);
         resource_set_text(&resource, "service.name", weir_view_str(load->options.service_name));
-        resource_set_text(&resource, "service.version", weir_view_str(load->options.service_version));
+        resource_set_text(&resource, "service.version",
+                          weir_view_str(load->options.service_version));
     }
     const struct weir_attribute *name = resource_get(&resource, "service.name");
     if (name && name->type == WEIR_ATTRIBUTE_STRING)
-        config->service_name = weir_arena_copy(&config->arena, weir_view(name->value.str, name->size));
+        config->service_name =
+            weir_arena_copy(&config->arena, weir_view(name->value.str, name->size));
     config->has_instance_id = resource_get(&resource, "service.instance.id") != NULL;
     struct weir_buf buf;
     weir_buf_init(&buf, RESOURCE_SIZE_MAX);
@@ -178,8 +185,8 @@ static int load_resource(struct load *load) {
     config->resource = weir_arena_copy(&config->arena, weir_buf_view(&buf));
     bool failed = buf.failed;
     weir_buf_done(&buf);
-    return failed ? weir_error_set(load->err, WEIR_ELIMIT, "the resource's attributes exceed %d bytes",
-                                   RESOURCE_SIZE_MAX)
+    return failed ? weir_error_set(load->err, WEIR_ELIMIT,
+                                   "the resource's attributes exceed %d bytes", RESOURCE_SIZE_MAX)
                   : WEIR_OK;
 }
 
@@ -196,15 +203,16 @@ static int load_exporters(struct load *load, int signal, const char *option) {
     if (!rest.len) bits = WEIR_EXPORTER_OTLP;
     while (rest.len) {
         struct weir_view item = weir_view_trim(weir_view_cut(&rest, ','));
-        if (weir_view_is(item, "otlp")) bits |= WEIR_EXPORTER_OTLP;
+        if (weir_view_is(item, "otlp"))
+            bits |= WEIR_EXPORTER_OTLP;
         else if (weir_view_is(item, "console") || weir_view_is(item, "logging"))
             bits |= WEIR_EXPORTER_CONSOLE;
         else if (weir_view_is(item, "prometheus") && signal == WEIR_SDK_METRICS)
             bits |= WEIR_EXPORTER_PROMETHEUS;
         else if (item.len && !weir_view_is(item, "none"))
-            return bad(load, name, all, signal == WEIR_SDK_METRICS
-                                            ? "otlp, console, prometheus or none"
-                                            : "otlp, console or none");
+            return bad(load, name, all,
+                       signal == WEIR_SDK_METRICS ? "otlp, console, prometheus or none"
+                                                  : "otlp, console or none");
     }
     load->config->exporters[signal] = bits;
     return WEIR_OK;
@@ -216,11 +224,13 @@ static int load_protocol(struct load *load, int signal, bool *ret_grpc) {
         text = setting(load, load->options.protocol, "OTEL_EXPORTER_OTLP_PROTOCOL",
                        "OTEL_OTLP_CONN_TYPE");
     if (weir_view_is(text, "http/json"))
-        return weir_error_set(load->err, WEIR_EUNSUPPORTED,
-                              "OTEL_EXPORTER_OTLP_PROTOCOL is http/json, which this library does not "
-                              "send: use http/protobuf or grpc");
+        return weir_error_set(
+            load->err, WEIR_EUNSUPPORTED,
+            "OTEL_EXPORTER_OTLP_PROTOCOL is http/json, which this library does not "
+            "send: use http/protobuf or grpc");
     *ret_grpc = weir_view_is(text, "grpc");
-    if (text.len && !*ret_grpc && !weir_view_is(text, "http/protobuf") && !weir_view_is(text, "http"))
+    if (text.len && !*ret_grpc && !weir_view_is(text, "http/protobuf") &&
+        !weir_view_is(text, "http"))
         return bad(load, "OTEL_EXPORTER_OTLP_PROTOCOL", text, "http/protobuf or grpc");
     return WEIR_OK;
 }
@@ -232,17 +242,20 @@ static int load_url(struct load *load, int signal, struct weir_config_otlp *otlp
     struct weir_view url = is_own ? own
                                   : setting(load, load->options.endpoint,
                                             "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_OTLP_TARGET");
-    if (!url.len) url = weir_view_str(otlp->grpc ? "http://localhost:4317" : "http://localhost:4318");
+    if (!url.len)
+        url = weir_view_str(otlp->grpc ? "http://localhost:4317" : "http://localhost:4318");
     if (weir_view_find(url, WEIR_VIEW("://")) == SIZE_MAX)
         url = weir_arena_printf(arena, "http://%.*s", WEIR_VIEW_ARG(url));
-    if (!weir_view_starts(url, WEIR_VIEW("http://")) && !weir_view_starts(url, WEIR_VIEW("https://")))
+    if (!weir_view_starts(url, WEIR_VIEW("http://")) &&
+        !weir_view_starts(url, WEIR_VIEW("https://")))
         return bad(load, "OTEL_EXPORTER_OTLP_ENDPOINT", url, "an http:// or https:// address");
     if (otlp->grpc || is_own) {
         otlp->url = weir_arena_copy(arena, url);
         return WEIR_OK;
     }
     while (url.len && url.ptr[url.len - 1] == '/') url.len--;
-    otlp->url = weir_arena_printf(arena, "%.*s/v1/%s", WEIR_VIEW_ARG(url), weir_sdk_signal_names[signal]);
+    otlp->url =
+        weir_arena_printf(arena, "%.*s/v1/%s", WEIR_VIEW_ARG(url), weir_sdk_signal_names[signal]);
     return WEIR_OK;
 }
 
@@ -260,7 +273,8 @@ static int load_headers(struct load *load, int signal, struct weir_config_otlp *
     if (!rest.len || (load->options.headers && load->options_first))
         rest = setting(load, load->options.headers, "OTEL_EXPORTER_OTLP_HEADERS", NULL);
     all = rest;
-    struct weir_config_header *headers = WEIR_NEW_ARRAY(arena, struct weir_config_header, HEADERS_MAX);
+    struct weir_config_header *headers =
+        WEIR_NEW_ARRAY(arena, struct weir_config_header, HEADERS_MAX);
     otlp->headers = headers;
     while (rest.len && headers) {
         struct weir_view value = weir_view_cut(&rest, ',');
@@ -292,7 +306,8 @@ static int load_otlp(struct load *load, int signal) {
     rc = number(load, "OTEL_EXPORTER_OTLP_TIMEOUT", load->options.timeout_ms, 1, 3600000, 10000,
                 &otlp->timeout_ms);
     bool fixed = load->options_first && load->options.timeout_ms;
-    return rc || fixed ? rc : number(load, name, 0, 1, 3600000, otlp->timeout_ms, &otlp->timeout_ms);
+    return rc || fixed ? rc
+                       : number(load, name, 0, 1, 3600000, otlp->timeout_ms, &otlp->timeout_ms);
 }
 
 /* ── the rest ────────────────────────────────────────────────────────────────────────────────── */
@@ -337,19 +352,23 @@ static int load_limits(struct load *load) {
 
 static int load_sampler(struct load *load) {
     struct weir_view name = setting(load, load->options.sampler, "OTEL_TRACES_SAMPLER", NULL);
-    struct weir_view arg = setting(load, load->options.sampler_arg, "OTEL_TRACES_SAMPLER_ARG", NULL);
+    struct weir_view arg =
+        setting(load, load->options.sampler_arg, "OTEL_TRACES_SAMPLER_ARG", NULL);
     struct weir_view ratio = from_environment(load, "OTEL_SAMPLING");
     if (!name.len && ratio.len) name = WEIR_VIEW("parentbased_traceidratio"), arg = ratio;
     return weir_sampler_parse(name, arg, &load->config->sampler, load->err);
 }
 
 static int load_propagators(struct load *load) {
-    struct weir_view rest = setting(load, load->options.propagators, "OTEL_PROPAGATORS", NULL), all = rest;
+    struct weir_view rest = setting(load, load->options.propagators, "OTEL_PROPAGATORS", NULL),
+                     all = rest;
     unsigned bits = rest.len ? 0 : WEIR_PROPAGATOR_TRACECONTEXT | WEIR_PROPAGATOR_BAGGAGE;
     while (rest.len) {
         struct weir_view item = weir_view_trim(weir_view_cut(&rest, ','));
-        if (weir_view_is(item, "tracecontext")) bits |= WEIR_PROPAGATOR_TRACECONTEXT;
-        else if (weir_view_is(item, "baggage")) bits |= WEIR_PROPAGATOR_BAGGAGE;
+        if (weir_view_is(item, "tracecontext"))
+            bits |= WEIR_PROPAGATOR_TRACECONTEXT;
+        else if (weir_view_is(item, "baggage"))
+            bits |= WEIR_PROPAGATOR_BAGGAGE;
         else if (item.len && !weir_view_is(item, "none"))
             return bad(load, "OTEL_PROPAGATORS", all, "of tracecontext, baggage, none");
     }
@@ -365,9 +384,12 @@ static int load_port(struct load *load) {
     c->http_host = weir_arena_strdup(&c->arena, host.len ? host : WEIR_VIEW("localhost"));
     int64_t port, otherwise = 0;
     int rc = WEIR_OK;
-    if (prometheus) rc = number(load, "OTEL_EXPORTER_PROMETHEUS_PORT", 0, 1, 65535, 9464, &otherwise);
+    if (prometheus)
+        rc = number(load, "OTEL_EXPORTER_PROMETHEUS_PORT", 0, 1, 65535, 9464, &otherwise);
     if (!rc && load->options.http_port) otherwise = load->options.http_port;
-    if (!rc) rc = number(load, "WEIR_METRICS_PORT", load->options.http_port, -1, 65535, otherwise, &port);
+    if (!rc)
+        rc =
+            number(load, "WEIR_METRICS_PORT", load->options.http_port, -1, 65535, otherwise, &port);
     c->http_port = rc ? 0 : (int)port;
     return rc;
 }
@@ -393,12 +415,16 @@ static int load_all(struct load *load) {
     int rc = load_exporters(load, WEIR_SDK_TRACES, o->traces_exporter);
     if (!rc) rc = load_exporters(load, WEIR_SDK_METRICS, o->metrics_exporter);
     if (!rc) rc = load_exporters(load, WEIR_SDK_LOGS, o->logs_exporter);
-    for (int signal = 0; !rc && signal < WEIR_SDK_SIGNALS_COUNT; signal++) rc = load_otlp(load, signal);
+    for (int signal = 0; !rc && signal < WEIR_SDK_SIGNALS_COUNT; signal++)
+        rc = load_otlp(load, signal);
     if (!rc) rc = load_queue(load, "OTEL_BSP", o->span_delay_ms, 5000, &c->spans);
     if (!rc) rc = load_queue(load, "OTEL_BLRP", o->log_delay_ms, 1000, &c->logs);
-    if (!rc) rc = number(load, "OTEL_METRIC_EXPORT_INTERVAL", o->metric_interval_ms, 1, 86400000, 60000,
-                         &c->metric_interval_ms);
-    if (!rc) rc = number(load, "OTEL_METRIC_EXPORT_TIMEOUT", 0, 1, 3600000, 30000, &c->metric_timeout_ms);
+    if (!rc)
+        rc = number(load, "OTEL_METRIC_EXPORT_INTERVAL", o->metric_interval_ms, 1, 86400000, 60000,
+                    &c->metric_interval_ms);
+    if (!rc)
+        rc =
+            number(load, "OTEL_METRIC_EXPORT_TIMEOUT", 0, 1, 3600000, 30000, &c->metric_timeout_ms);
     if (!rc) rc = load_limits(load);
     if (!rc) rc = load_sampler(load);
     if (!rc) rc = load_propagators(load);
@@ -414,15 +440,16 @@ int weir_config_new(const struct weir_options *options, struct weir_config **ret
     if (options) {
         size_t size = options->struct_size;
         if (size < sizeof options->struct_size + sizeof options->flags)
-            return weir_error_set(reterr, WEIR_EINVALID,
-                                  "weir_options.struct_size is %zu: set it to sizeof(struct weir_options)",
-                                  size);
+            return weir_error_set(
+                reterr, WEIR_EINVALID,
+                "weir_options.struct_size is %zu: set it to sizeof(struct weir_options)", size);
         memcpy(&load.options, options, size < sizeof load.options ? size : sizeof load.options);
     }
     load.no_environment = load.options.flags & WEIR_INIT_NO_ENVIRONMENT;
     load.options_first = load.options.flags & (WEIR_INIT_OPTIONS_FIRST | WEIR_INIT_NO_ENVIRONMENT);
     struct weir_config *config = calloc(1, sizeof *config);
-    if (!config) return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory for the configuration");
+    if (!config)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory for the configuration");
     weir_arena_init(&config->arena, ARENA_SIZE_MAX);
     load.config = config;
     int rc = load_all(&load);

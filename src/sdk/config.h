@@ -23,14 +23,14 @@ enum { WEIR_SDK_SIGNALS_COUNT = 3 };
 extern const char *const weir_sdk_signal_names[WEIR_SDK_SIGNALS_COUNT];
 
 enum weir_config_exporter { /* bits */
-    WEIR_EXPORTER_OTLP = 1,
-    WEIR_EXPORTER_CONSOLE = 2,
-    WEIR_EXPORTER_PROMETHEUS = 4,
+                            WEIR_EXPORTER_OTLP = 1,
+                            WEIR_EXPORTER_CONSOLE = 2,
+                            WEIR_EXPORTER_PROMETHEUS = 4,
 };
 
 enum weir_config_propagator { /* bits */
-    WEIR_PROPAGATOR_TRACECONTEXT = 1,
-    WEIR_PROPAGATOR_BAGGAGE = 2,
+                              WEIR_PROPAGATOR_TRACECONTEXT = 1,
+                              WEIR_PROPAGATOR_BAGGAGE = 2,
 };
 
 struct weir_config_header {
@@ -45,7 +45,7 @@ struct weir_config_otlp { /* of one signal */
     uint32_t headers_count;
 };
 
-struct weir_config_queue { /* spans' and logs' batch processors */
+struct weir_config_queue {         /* spans' and logs' batch processors */
     uint32_t queue_max, batch_max; /* records */
     int64_t delay_ms;              /* a record waits at most so long */
     int64_t timeout_ms;            /* a batch is tried for so long, all attempts together */
@@ -53,8 +53,8 @@ struct weir_config_queue { /* spans' and logs' batch processors */
 
 struct weir_config {
     struct weir_arena arena;
-    struct weir_config *next; /* retired ones */
-    bool disabled;            /* OTEL_SDK_DISABLED */
+    struct weir_config *next;                   /* retired ones */
+    bool disabled;                              /* OTEL_SDK_DISABLED */
     unsigned exporters[WEIR_SDK_SIGNALS_COUNT]; /* enum weir_config_exporter */
     struct weir_config_otlp otlp[WEIR_SDK_SIGNALS_COUNT];
     struct weir_config_queue spans, logs;
@@ -62,15 +62,15 @@ struct weir_config {
     struct weir_sampler sampler;
     unsigned propagators; /* enum weir_config_propagator */
     struct weir_view service_name;
-    struct weir_view resource;  /* encoded attributes of a Resource, without process and instance */
-    bool has_instance_id;       /* service.instance.id is among them */
+    struct weir_view resource; /* encoded attributes of a Resource, without process and instance */
+    bool has_instance_id;      /* service.instance.id is among them */
     uint32_t span_attributes_max, span_events_max, span_links_max;
     uint32_t event_attributes_max, link_attributes_max, log_attributes_max;
     uint32_t span_value_max, log_value_max; /* characters; 0 = no limit */
-    const char *log_file;  /* NULL: none */
-    bool log_text;         /* console format */
-    const char *http_host; /* never NULL */
-    int http_port;         /* 0: off, -1: any */
+    const char *log_file;                   /* NULL: none */
+    bool log_text;                          /* console format */
+    const char *http_host;                  /* never NULL */
+    int http_port;                          /* 0: off, -1: any */
     weir_error_callback *on_error;
     void *on_error_arg;
 };

@@ -85,8 +85,8 @@ struct weir_context *weir_context_with_value(const struct weir_context *ctx, uin
                                              void *value) {
     struct weir_context_value *node = malloc(sizeof *node);
     if (!node) return NULL;
-    *node = (struct weir_context_value){.key = key, .value = value,
-                                        .next = values_ref(ctx ? ctx->values : NULL)};
+    *node = (struct weir_context_value){
+        .key = key, .value = value, .next = values_ref(ctx ? ctx->values : NULL)};
     atomic_init(&node->refs, 1);
     struct weir_context *with =
         weir_context_make(ctx ? &ctx->span : NULL, ctx ? ctx->baggage : NULL, node);
@@ -106,8 +106,10 @@ struct weir_context *weir_context_with_span(const struct weir_context *ctx,
 }
 
 bool weir_context_span_context(const struct weir_context *ctx, struct weir_span_context *ret) {
-    if (ctx) *ret = ctx->span;
-    else memset(ret, 0, sizeof *ret);
+    if (ctx)
+        *ret = ctx->span;
+    else
+        memset(ret, 0, sizeof *ret);
     return ctx && weir_span_context_is_valid(&ctx->span);
 }
 

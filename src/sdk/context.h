@@ -33,7 +33,7 @@ struct weir_context_value {
 };
 
 struct weir_context {
-    atomic_uint refs; /* 0: lives in a scope */
+    atomic_uint refs;              /* 0: lives in a scope */
     struct weir_span_context span; /* all zero if none; on the heap its tracestate follows us */
     struct weir_baggage *baggage;  /* or NULL */
     struct weir_context_value *values;
@@ -54,8 +54,8 @@ void weir_baggage_unref(struct weir_baggage *baggage);
 struct weir_baggage *weir_baggage_make(const struct weir_baggage_item *items, uint32_t count);
 
 enum { WEIR_BAGGAGE_ITEMS_MAX = 64, WEIR_BAGGAGE_SIZE_MAX = 8192 };
-/* Parses a baggage header into items that lie in `scratch` (WEIR_BAGGAGE_SIZE_MAX bytes). Gives their
- * number, or -1 when it is malformed or over the limits. */
+/* Parses a baggage header into items that lie in `scratch` (WEIR_BAGGAGE_SIZE_MAX bytes). Gives
+ * their number, or -1 when it is malformed or over the limits. */
 int weir_baggage_parse(struct weir_view header, char *scratch,
                        struct weir_baggage_item items[WEIR_BAGGAGE_ITEMS_MAX]);
 /* Writes the header's text; gives its length, 0 if it would pass `room`. */

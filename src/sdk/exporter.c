@@ -21,15 +21,15 @@
 #include "wire/pb.h"
 
 enum {
-    TICK_MS = 1000,             /* the thread looks at least so often */
-    TICK_LOCAL_MS = 100,        /* when logs go to a file or the console */
-    REQUEST_SIZE = 3 << 20,     /* a batch ends here: receivers refuse messages over 4 MiB */
+    TICK_MS = 1000,         /* the thread looks at least so often */
+    TICK_LOCAL_MS = 100,    /* when logs go to a file or the console */
+    REQUEST_SIZE = 3 << 20, /* a batch ends here: receivers refuse messages over 4 MiB */
     REQUEST_SIZE_MAX = 64 << 20,
     LINES_SIZE_MAX = 16 << 20,
-    BACKOFF_MS = 250,           /* doubles with each attempt … */
-    BACKOFF_MAX_MS = 30000,     /* … up to this; jitter takes up to half away */
-    FLUSH_ATTEMPTS = 2,         /* a flush does not wait for a receiver that is away … */
-    FLUSH_PAUSE_MS = 200,       /* … longer than this, unless the receiver asked for it */
+    BACKOFF_MS = 250,       /* doubles with each attempt … */
+    BACKOFF_MAX_MS = 30000, /* … up to this; jitter takes up to half away */
+    FLUSH_ATTEMPTS = 2,     /* a flush does not wait for a receiver that is away … */
+    FLUSH_PAUSE_MS = 200,   /* … longer than this, unless the receiver asked for it */
     JOIN_GRACE_MS = 1000,
 };
 
@@ -41,12 +41,12 @@ struct queue {
     int64_t exported_ns; /* when it was last found empty, or a batch left */
 };
 
-struct stream { /* one signal's request under way */
+struct stream {                           /* one signal's request under way */
     struct weir_sdk_transport *transport; /* NULL: not exported by OTLP */
     enum weir_sdk_signal signal;
-    struct weir_buf request; /* empty: none under way */
-    uint64_t records;        /* in the request */
-    int64_t timeout_ms;      /* for all attempts together */
+    struct weir_buf request;         /* empty: none under way */
+    uint64_t records;                /* in the request */
+    int64_t timeout_ms;              /* for all attempts together */
     int64_t give_up_ns, next_try_ns; /* monotonic */
     unsigned attempts;
     bool asked; /* the receiver said when */
@@ -62,7 +62,7 @@ struct weir_exporter {
     struct weir_buf lines;      /* console and file output */
     struct weir_log_file *log_file;
     int64_t metrics_next_ns;
-    int last_code;              /* of the latest failed attempt */
+    int last_code; /* of the latest failed attempt */
     char last_message[300];
     pthread_mutex_t lock; /* guards the queues against fork, and the fields below */
     pthread_cond_t changed;
@@ -104,7 +104,8 @@ static void wait_for_bell(int64_t timeout_ms) {
     until.tv_sec += timeout_ms / 1000;
     until.tv_nsec += timeout_ms % 1000 * WEIR_NS_PER_MS;
     if (until.tv_nsec >= WEIR_NS_PER_S) until.tv_nsec -= WEIR_NS_PER_S, until.tv_sec++;
-    while (sem_clockwait(&bell, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {}
+    while (sem_clockwait(&bell, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
+    }
     atomic_store_explicit(&rung, false, memory_order_release);
 }
 
@@ -166,7 +167,8 @@ static void encode_record(const struct weir_record *record, struct weir_buf *buf
         weir_pb_put_bytes(buf, 2, weir_view(record->data, record->size));
 }
 
-/* Request { Resource… { resource, Scope… { scope, records } … } }, records grouped by their scope. */
+/* Request { Resource… { resource, Scope… { scope, records } … } }, records grouped by their scope.
+ */
 static void encode_batch(struct weir_exporter *ex, uint32_t count, struct weir_buf *buf) {
     size_t outer = weir_pb_begin(buf, 1);
     weir_buf_add_view(buf, weir_buf_view(&ex->resource));
@@ -263,11 +265,14 @@ static void succeeded(struct weir_exporter *ex, struct stream *stream,
 static void attempt(struct weir_exporter *ex, struct stream *stream, int64_t deadline_ns) {
     struct weir_sdk_answer answer;
     int64_t now = weir_clock_mono_ns(), timeout_ms = ex->config->otlp[stream->signal].timeout_ms;
-    if (stream->attempts == 0) stream->give_up_ns = now + stream->timeout_ms * WEIR_NS_PER_MS;
-    else weir_sdk_count(&weir_sdk_counters.exports_retried, 1);
+    if (stream->attempts == 0)
+        stream->give_up_ns = now + stream->timeout_ms * WEIR_NS_PER_MS;
+    else
+        weir_sdk_count(&weir_sdk_counters.exports_retried, 1);
     int64_t left_ms = (deadline_ns - now) / WEIR_NS_PER_MS;
     if (left_ms < timeout_ms) timeout_ms = left_ms > 1 ? left_ms : 1;
-    stream->transport->send(stream->transport, weir_buf_view(&stream->request), timeout_ms, &answer);
+    stream->transport->send(stream->transport, weir_buf_view(&stream->request), timeout_ms,
+                            &answer);
     stream->attempts++;
     if (answer.code == WEIR_OK) {
         succeeded(ex, stream, &answer);
@@ -304,8 +309,10 @@ static void write_lines(struct weir_exporter *ex, uint32_t count, const struct q
     if (!console && !file) return;
     weir_buf_clear(&ex->lines);
     for (uint32_t i = 0; i < count; i++)
-        if (spans) weir_line_add_span((const struct weir_span *)ex->batch[i], &ex->lines);
-        else weir_line_add_log(ex->batch[i], ex->config->service_name, &ex->lines);
+        if (spans)
+            weir_line_add_span((const struct weir_span *)ex->batch[i], &ex->lines);
+        else
+            weir_line_add_log(ex->batch[i], ex->config->service_name, &ex->lines);
     if (file) weir_log_file_write(ex->log_file, weir_buf_view(&ex->lines));
     if (console && !spans && ex->config->log_text) {
         weir_buf_clear(&ex->lines);
@@ -321,7 +328,8 @@ static bool next_batch(struct weir_exporter *ex, struct queue *queue, struct str
     drain(ex);
     uint32_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
     if (!count) queue->exported_ns = now;
-    bool local = queue == &ex->logs && (ex->log_file || ex->config->exporters[WEIR_SDK_LOGS] & WEIR_EXPORTER_CONSOLE);
+    bool local = queue == &ex->logs &&
+                 (ex->log_file || ex->config->exporters[WEIR_SDK_LOGS] & WEIR_EXPORTER_CONSOLE);
     int64_t delay_ms = local ? 0 : queue->limits->delay_ms;
     if (!count || (!flush && count < queue->limits->batch_max &&
                    now - queue->exported_ns < delay_ms * WEIR_NS_PER_MS))
@@ -402,7 +410,7 @@ static void flush_answer(struct weir_exporter *ex, uint64_t number, uint64_t dro
     for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
         dropped += weir_sdk_read(&weir_sdk_counters.dropped_export[i]);
     pthread_mutex_lock(&ex->lock);
-    ex->flush_code = all_sent(ex) && dropped == dropped_before ? WEIR_OK
+    ex->flush_code = all_sent(ex) && dropped == dropped_before       ? WEIR_OK
                      : weir_clock_mono_ns() >= ex->flush_deadline_ns ? WEIR_ETIMEOUT
                                                                      : WEIR_EUNAVAILABLE;
     ex->flush_done = number;
@@ -417,7 +425,8 @@ static void drop_rest(struct weir_exporter *ex) {
     for (int i = 0; i < 2; i++) {
         uint32_t count;
         while ((count = dequeue(ex, queues[i]))) {
-            weir_sdk_count(&weir_sdk_counters.dropped_export[i ? WEIR_SDK_LOGS : WEIR_SDK_TRACES], count);
+            weir_sdk_count(&weir_sdk_counters.dropped_export[i ? WEIR_SDK_LOGS : WEIR_SDK_TRACES],
+                           count);
             release_batch(ex, count);
         }
     }
@@ -476,12 +485,14 @@ static bool queue_init(struct queue *queue, const struct weir_config_queue *limi
 
 static int open_outputs(struct weir_exporter *ex, struct weir_error *reterr) {
     const struct weir_config *config = ex->config;
-    const int64_t timeouts[] = {config->spans.timeout_ms, config->metric_timeout_ms, config->logs.timeout_ms};
+    const int64_t timeouts[] = {config->spans.timeout_ms, config->metric_timeout_ms,
+                                config->logs.timeout_ms};
     for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++) {
         ex->streams[i].signal = (enum weir_sdk_signal)i;
         ex->streams[i].timeout_ms = timeouts[i];
         if (!(config->exporters[i] & WEIR_EXPORTER_OTLP)) continue;
-        int rc = open_transport(&config->otlp[i], (enum weir_sdk_signal)i, &ex->streams[i].transport, reterr);
+        int rc = open_transport(&config->otlp[i], (enum weir_sdk_signal)i,
+                                &ex->streams[i].transport, reterr);
         if (rc) return rc;
     }
     return config->log_file ? weir_log_file_open(config->log_file, &ex->log_file, reterr) : WEIR_OK;
@@ -504,8 +515,8 @@ static struct weir_exporter *make(const struct weir_config *config) {
     uint32_t batch = config->spans.batch_max > config->logs.batch_max ? config->spans.batch_max
                                                                       : config->logs.batch_max;
     ex->batch = calloc(batch, sizeof *ex->batch);
-    if (ex->batch && queue_init(&ex->spans, &config->spans) && queue_init(&ex->logs, &config->logs) &&
-        build_resource(ex))
+    if (ex->batch && queue_init(&ex->spans, &config->spans) &&
+        queue_init(&ex->logs, &config->logs) && build_resource(ex))
         return ex;
     destroy(ex);
     return NULL;
@@ -533,7 +544,8 @@ static void to_timespec(int64_t mono_ns, struct timespec *ret) {
     ret->tv_nsec = (long)(mono_ns % WEIR_NS_PER_S);
 }
 
-static int flush(struct weir_exporter *ex, int64_t deadline_ns, bool stop, struct weir_error *reterr) {
+static int flush(struct weir_exporter *ex, int64_t deadline_ns, bool stop,
+                 struct weir_error *reterr) {
     struct timespec until;
     to_timespec(deadline_ns, &until);
     pthread_mutex_lock(&ex->lock);
@@ -554,7 +566,8 @@ static int flush(struct weir_exporter *ex, int64_t deadline_ns, bool stop, struc
     return rc;
 }
 
-int weir_exporter_flush(struct weir_exporter *exporter, int64_t deadline_ns, struct weir_error *reterr) {
+int weir_exporter_flush(struct weir_exporter *exporter, int64_t deadline_ns,
+                        struct weir_error *reterr) {
     return flush(exporter, deadline_ns, false, reterr);
 }
 
@@ -564,7 +577,8 @@ static bool wait_stopped(struct weir_exporter *ex, int64_t deadline_ns) {
     to_timespec(deadline_ns, &until);
     int waited = 0;
     pthread_mutex_lock(&ex->lock);
-    while (!ex->stopped && !waited) waited = pthread_cond_timedwait(&ex->changed, &ex->lock, &until);
+    while (!ex->stopped && !waited)
+        waited = pthread_cond_timedwait(&ex->changed, &ex->lock, &until);
     bool stopped = ex->stopped;
     pthread_mutex_unlock(&ex->lock);
     return stopped;
@@ -575,12 +589,14 @@ int weir_exporter_stop(struct weir_exporter *ex, int64_t deadline_ns, struct wei
     weir_lanes_wake_set(NULL);
     if (rc == WEIR_ETIMEOUT)
         for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
-            if (ex->streams[i].transport) ex->streams[i].transport->cancel(ex->streams[i].transport);
+            if (ex->streams[i].transport)
+                ex->streams[i].transport->cancel(ex->streams[i].transport);
     if (wait_stopped(ex, weir_clock_mono_ns() + JOIN_GRACE_MS * WEIR_NS_PER_MS)) {
         pthread_join(ex->thread, NULL);
         destroy(ex);
     } else {
-        pthread_detach(ex->thread); /* stuck in the system, in a name lookup say: it keeps its memory */
+        pthread_detach(
+            ex->thread); /* stuck in the system, in a name lookup say: it keeps its memory */
     }
     return rc;
 }
@@ -598,8 +614,8 @@ void weir_exporter_unlock(struct weir_exporter *ex) {
     pthread_mutex_unlock(&ex->lock);
 }
 
-/* The thread may have been anywhere outside the lock: only the queues are sure to be whole. The rest
- * stays as it is, reachable, a few kilobytes. */
+/* The thread may have been anywhere outside the lock: only the queues are sure to be whole. The
+ * rest stays as it is, reachable, a few kilobytes. */
 void weir_exporter_forked(struct weir_exporter *ex) {
     static struct weir_exporter *lost;
     struct queue *const queues[] = {&ex->spans, &ex->logs};
@@ -607,7 +623,8 @@ void weir_exporter_forked(struct weir_exporter *ex) {
     atomic_store(&rung, false);
     for (int i = 0; i < 2; i++)
         for (uint32_t n = 0; n < queues[i]->count; n++) {
-            struct weir_record *record = queues[i]->slots[(queues[i]->head + n) % queues[i]->limits->queue_max];
+            struct weir_record *record =
+                queues[i]->slots[(queues[i]->head + n) % queues[i]->limits->queue_max];
             record->next = NULL;
             weir_records_give_back(record);
         }

@@ -5,9 +5,9 @@
  *                    ▶ queue of logs  ─┼─▶ request ─ send ─▶ ok │ retry later │ drop, count
  *     instruments ─ collect ───────────┘  (one request under way per signal)
  *
- * A request that may succeed later is tried again with growing pauses and jitter, or when the receiver
- * said; until its time is over, then it is dropped and counted. While one waits, records queue up to
- * the queue's limit, then the newest are dropped and counted.
+ * A request that may succeed later is tried again with growing pauses and jitter, or when the
+ * receiver said; until its time is over, then it is dropped and counted. While one waits, records
+ * queue up to the queue's limit, then the newest are dropped and counted.
  *
  * Threads: start, flush and stop by sdk.c; the rest is the exporter's own.
  */
@@ -22,10 +22,13 @@ struct weir_exporter;
 /* Opens the transports and starts the thread. Keeps `config` by pointer. */
 int weir_exporter_start(const struct weir_config *config, struct weir_exporter **ret,
                         struct weir_error *reterr);
-/* Waits until all that was recorded before has been sent, or given up, or the deadline (monotonic). */
-int weir_exporter_flush(struct weir_exporter *exporter, int64_t deadline_ns, struct weir_error *reterr);
+/* Waits until all that was recorded before has been sent, or given up, or the deadline (monotonic).
+ */
+int weir_exporter_flush(struct weir_exporter *exporter, int64_t deadline_ns,
+                        struct weir_error *reterr);
 /* Flushes, ends the thread, frees. Past the deadline the thread is left to itself. */
-int weir_exporter_stop(struct weir_exporter *exporter, int64_t deadline_ns, struct weir_error *reterr);
+int weir_exporter_stop(struct weir_exporter *exporter, int64_t deadline_ns,
+                       struct weir_error *reterr);
 /* Wakes the thread. Never blocks; any thread. */
 void weir_exporter_wake(struct weir_exporter *exporter);
 /* In a forked child: frees what the parent's exporter held, without its thread. */

@@ -30,7 +30,8 @@ static struct check *find_free(void) {
     return NULL;
 }
 
-int weir_health_add(const char *name, weir_health_check *check, void *arg, struct weir_error *reterr) {
+int weir_health_add(const char *name, weir_health_check *check, void *arg,
+                    struct weir_error *reterr) {
     if (!name || !*name || !check)
         return weir_error_set(reterr, WEIR_EINVALID, "a health check needs a name and a function");
     pthread_mutex_lock(&lock);
@@ -43,8 +44,8 @@ int weir_health_add(const char *name, weir_health_check *check, void *arg, struc
     }
     pthread_mutex_unlock(&lock);
     return it ? WEIR_OK
-              : weir_error_set(reterr, WEIR_ELIMIT, "health check \"%s\": there are %d already", name,
-                               CHECKS_MAX);
+              : weir_error_set(reterr, WEIR_ELIMIT, "health check \"%s\": there are %d already",
+                               name, CHECKS_MAX);
 }
 
 void weir_health_remove(const char *name) {

@@ -27,7 +27,8 @@ static struct weir_instrumentation *_Atomic *find(enum weir_instrumentation_kind
 /* One block: the struct, then the encoded scope, which holds both names. */
 static struct weir_instrumentation *make(enum weir_instrumentation_kind kind, struct weir_view name,
                                          struct weir_view version) {
-    size_t body = weir_attr_text_size(name.len) + (version.len ? weir_attr_text_size(version.len) : 0);
+    size_t body =
+        weir_attr_text_size(name.len) + (version.len ? weir_attr_text_size(version.len) : 0);
     struct weir_instrumentation *it = malloc(sizeof *it + weir_attr_text_size(body));
     if (!it) return NULL;
     uint8_t *start = (uint8_t *)(it + 1), *at = start;
@@ -38,7 +39,9 @@ static struct weir_instrumentation *make(enum weir_instrumentation_kind kind, st
         at = weir_attr_text(at, 0x12, version.ptr, version.len);
         own_version = weir_view(at - version.len, version.len);
     }
-    *it = (struct weir_instrumentation){.kind = kind, .name = own_name, .version = own_version,
+    *it = (struct weir_instrumentation){.kind = kind,
+                                        .name = own_name,
+                                        .version = own_version,
                                         .encoded = weir_view(start, (size_t)(at - start))};
     return it;
 }
@@ -66,7 +69,8 @@ pthread_mutex_t *weir_instrumentation_lock(void) {
 }
 
 struct weir_tracer *weir_tracer_get(const char *name, const char *version) {
-    return (struct weir_tracer *)weir_instrumentation_get(WEIR_INSTRUMENTATION_TRACER, name, version);
+    return (struct weir_tracer *)weir_instrumentation_get(WEIR_INSTRUMENTATION_TRACER, name,
+                                                          version);
 }
 
 struct weir_meter *weir_meter_get(const char *name, const char *version) {
@@ -74,5 +78,6 @@ struct weir_meter *weir_meter_get(const char *name, const char *version) {
 }
 
 struct weir_logger *weir_logger_get(const char *name, const char *version) {
-    return (struct weir_logger *)weir_instrumentation_get(WEIR_INSTRUMENTATION_LOGGER, name, version);
+    return (struct weir_logger *)weir_instrumentation_get(WEIR_INSTRUMENTATION_LOGGER, name,
+                                                          version);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-    SLAB = 32,         /* blocks per allocation, and per trip to the pool */
+    SLAB = 32,           /* blocks per allocation, and per trip to the pool */
     FREE_MAX = 3 * SLAB, /* records that a lane keeps for itself */
 };
 
@@ -57,7 +57,8 @@ static void make_key(void) {
 static struct weir_lane *adopt_or_make(void) {
     struct weir_lane *lane;
     pthread_mutex_lock(&pool.lock);
-    for (lane = pool.lanes; lane && !lane->orphan; lane = lane->next) {}
+    for (lane = pool.lanes; lane && !lane->orphan; lane = lane->next) {
+    }
     if (lane) {
         lane->orphan = false;
     } else if ((lane = aligned_alloc(64, sizeof *lane))) {
@@ -209,7 +210,8 @@ void weir_records_give_back(struct weir_record *list) {
 }
 
 uint8_t *weir_record_reserve(struct weir_record *record, size_t size) {
-    if (__builtin_expect(size <= record->room - record->size, 1)) return record->data + record->size;
+    if (__builtin_expect(size <= record->room - record->size, 1))
+        return record->data + record->size;
     if (size > WEIR_RECORD_DATA_SIZE_MAX - record->size) return NULL;
     size_t room = record->room;
     while (room - record->size < size) room *= 2;

@@ -6,9 +6,9 @@
  *          └───────────── this lane's free records ◀── pool (32 at a time) ◀──────┘
  *
  * One lane per thread, a ring with one producer and one consumer. Records are fixed blocks from a
- * pool that only grows, up to a limit; a record whose data outgrows its block gets a heap buffer. When
- * a thread ends its lane waits for the next new thread. After a fork the child keeps its own lane and
- * forgets what the parent still had to send.
+ * pool that only grows, up to a limit; a record whose data outgrows its block gets a heap buffer.
+ * When a thread ends its lane waits for the next new thread. After a fork the child keeps its own
+ * lane and forgets what the parent still had to send.
  *
  * Threads: as said. Memory: lanes and blocks live until the process ends.
  */
@@ -22,12 +22,13 @@
 #include <stdint.h>
 
 enum {
-    WEIR_LANE_ROOM = 4096,             /* records that wait in one ring; a power of two */
+    WEIR_LANE_ROOM = 4096, /* records that wait in one ring; a power of two */
     WEIR_RECORD_BLOCK_SIZE = 1024,
-    WEIR_RECORD_HEAD_SIZE = 256,       /* of the block: struct weir_span, or just struct weir_record */
-    WEIR_RECORD_INLINE_SIZE = WEIR_RECORD_BLOCK_SIZE - WEIR_RECORD_HEAD_SIZE, /* data in the block */
-    WEIR_RECORD_DATA_SIZE_MAX = 1 << 20, /* data bytes of one record */
-    WEIR_RECORDS_MAX = 1 << 16,        /* blocks of the process: 64 MiB */
+    WEIR_RECORD_HEAD_SIZE = 256, /* of the block: struct weir_span, or just struct weir_record */
+    WEIR_RECORD_INLINE_SIZE =
+        WEIR_RECORD_BLOCK_SIZE - WEIR_RECORD_HEAD_SIZE, /* data in the block */
+    WEIR_RECORD_DATA_SIZE_MAX = 1 << 20,                /* data bytes of one record */
+    WEIR_RECORDS_MAX = 1 << 16,                         /* blocks of the process: 64 MiB */
 };
 
 enum weir_record_type { WEIR_RECORD_SPAN, WEIR_RECORD_LOG };
@@ -50,18 +51,18 @@ static inline uint8_t *weir_record_inline(struct weir_record *record) {
 
 struct weir_lane {
     /* the owning thread's */
-    _Alignas(64) _Atomic uint32_t tail;    /* records pushed so far */
-    _Atomic uint64_t spans_started;        /* one writer, so plain adds through relaxed accesses */
+    _Alignas(64) _Atomic uint32_t tail; /* records pushed so far */
+    _Atomic uint64_t spans_started;     /* one writer, so plain adds through relaxed accesses */
     _Atomic uint64_t spans_unsampled, logs_emitted;
     _Atomic uint64_t spans_dropped_full, logs_dropped_full;
     _Atomic uint64_t spans_dropped_memory, logs_dropped_memory;
-    struct weir_record *free;              /* records at hand */
+    struct weir_record *free; /* records at hand */
     uint32_t free_count;
     /* the exporter's */
-    _Alignas(64) _Atomic uint32_t head;    /* records drained so far */
+    _Alignas(64) _Atomic uint32_t head; /* records drained so far */
     /* guarded by the pool's lock */
-    struct weir_lane *next;                /* list of all lanes */
-    bool orphan;                           /* its thread has ended */
+    struct weir_lane *next; /* list of all lanes */
+    bool orphan;            /* its thread has ended */
     struct weir_record *slots[WEIR_LANE_ROOM];
 };
 
@@ -96,7 +97,8 @@ struct weir_lane_sums {
 };
 void weir_lanes_sum(struct weir_lane_sums *ret);
 
-/* Called by weir_lane_push when a ring becomes half full; set once by the exporter. Must not block. */
+/* Called by weir_lane_push when a ring becomes half full; set once by the exporter. Must not block.
+ */
 void weir_lanes_wake_set(void (*wake)(void));
 
 /* Fork: the lock to hold across it, and what the child does (holding it). */

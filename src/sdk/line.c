@@ -22,8 +22,7 @@ static struct log read_log(const struct weir_record *record) {
     struct weir_pb pb = weir_pb(weir_view(record->data, record->size));
     struct weir_pb_field field;
     struct weir_value value;
-    while (weir_pb_next(&pb, &field) > 0)
-        switch (field.number) {
+    while (weir_pb_next(&pb, &field) > 0) switch (field.number) {
         case 1: log.time_ns = (int64_t)field.value; break;
         case 3: log.level = field.bytes; break;
         case 5:
@@ -50,7 +49,8 @@ static void add_attribute(struct weir_json_writer *w, const struct weir_attr *at
                                        "trace_id",  "span_id", "logger",  "event"};
     char key[512];
     bool hides = false;
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) hides |= weir_view_is(attr->key, ours[i]);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        hides |= weir_view_is(attr->key, ours[i]);
     if (hides) {
         struct weir_view name = weir_view_upto(attr->key, sizeof key - 6);
         memcpy(key, "attr.", 5);
@@ -161,7 +161,8 @@ void weir_line_add_span(const struct weir_span *span, struct weir_buf *buf) {
     weir_json_key(&w, "attributes");
     weir_json_begin_object(&w);
     struct weir_attr attr;
-    for (pb = weir_pb(weir_view(span->record.data, span->record.size)); weir_pb_next(&pb, &field) > 0;) {
+    for (pb = weir_pb(weir_view(span->record.data, span->record.size));
+         weir_pb_next(&pb, &field) > 0;) {
         if (field.number != 9 || !weir_value_decode_attr(field.bytes, &attr)) continue;
         weir_json_key_view(&w, attr.key);
         weir_value_add_json(&w, attr.value);

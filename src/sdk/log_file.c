@@ -13,7 +13,7 @@
 #include "sdk/sdk.h"
 
 struct weir_log_file {
-    int fd;          /* -1 when it could not be opened */
+    int fd; /* -1 when it could not be opened */
     size_t size, size_max;
     char path[];
 };
@@ -33,7 +33,8 @@ int weir_log_file_open(const char *path, struct weir_log_file **ret, struct weir
     file->size_max = WEIR_LOG_FILE_SIZE_MAX;
     if (open_file(file) < 0) {
         int rc = weir_error_from_errno(errno);
-        weir_error_set(reterr, rc, "log file %s: %s (WEIR_LOG_FILE: its folder must exist and be writable)",
+        weir_error_set(reterr, rc,
+                       "log file %s: %s (WEIR_LOG_FILE: its folder must exist and be writable)",
                        path, strerror(errno));
         free(file);
         return rc;
@@ -58,8 +59,10 @@ static void rotate(struct weir_log_file *file) {
     if (!from) return; /* goes on in the old file */
     for (int i = WEIR_LOG_FILES_KEPT; i > 0; i--) {
         snprintf(to, room, "%s.%d", file->path, i);
-        if (i > 1) snprintf(from, room, "%s.%d", file->path, i - 1);
-        else snprintf(from, room, "%s", file->path);
+        if (i > 1)
+            snprintf(from, room, "%s.%d", file->path, i - 1);
+        else
+            snprintf(from, room, "%s", file->path);
         rename(from, to); /* one that is not there is no loss */
     }
     free(from);
@@ -87,8 +90,10 @@ void weir_log_file_write(struct weir_log_file *file, struct weir_view lines) {
         size_t step = fitting(file, lines);
         if (!step) {
             rotate(file);
-            if (file->size) step = lines.len; /* could not rotate: rather one long file */
-            else continue;
+            if (file->size)
+                step = lines.len; /* could not rotate: rather one long file */
+            else
+                continue;
         }
         if (weir_fs_write_all(file->fd, lines.ptr, step, -1) != WEIR_OK) {
             weir_sdk_count(&weir_sdk_counters.log_file_errors, 1);

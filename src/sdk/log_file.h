@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file of lines that turns over: app.log, app.log.1 (newest old one), … app.log.5.
  *
- * Lines are never split over files. When writing fails (disk full, folder gone) the lines are lost and
- * counted, and each later write tries again. Several processes may write one file only if none of
- * them rotates it: give each its own.
+ * Lines are never split over files. When writing fails (disk full, folder gone) the lines are lost
+ * and counted, and each later write tries again. Several processes may write one file only if none
+ * of them rotates it: give each its own.
  *
  * Threads: owner only.
  */

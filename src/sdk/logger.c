@@ -12,11 +12,18 @@
 #include "sdk/sdk.h"
 
 enum { /* tags of LogRecord's fields */
-    LOG_TIME = 0x09, LOG_SEVERITY = 0x10, LOG_SEVERITY_TEXT = 0x1A, LOG_BODY = 0x2A,
-    LOG_ATTRIBUTES_DROPPED = 0x38, LOG_FLAGS = 0x45, LOG_TRACE_ID = 0x4A, LOG_SPAN_ID = 0x52,
-    LOG_OBSERVED = 0x59, LOG_EVENT_NAME = 0x62,
-    BODY_SIZE_MAX = 256 << 10,
-    PRINTF_SIZE_MAX = 1024,
+       LOG_TIME = 0x09,
+       LOG_SEVERITY = 0x10,
+       LOG_SEVERITY_TEXT = 0x1A,
+       LOG_BODY = 0x2A,
+       LOG_ATTRIBUTES_DROPPED = 0x38,
+       LOG_FLAGS = 0x45,
+       LOG_TRACE_ID = 0x4A,
+       LOG_SPAN_ID = 0x52,
+       LOG_OBSERVED = 0x59,
+       LOG_EVENT_NAME = 0x62,
+       BODY_SIZE_MAX = 256 << 10,
+       PRINTF_SIZE_MAX = 1024,
 };
 
 static const char *severity_text(enum weir_severity severity) {
@@ -37,7 +44,8 @@ static bool find_span(const struct weir_log_record *record, struct weir_span_con
         *ret = *record->span_context;
         return weir_span_context_is_valid(ret);
     }
-    return weir_context_span_context(record->context ? record->context : weir_context_current(), ret);
+    return weir_context_span_context(record->context ? record->context : weir_context_current(),
+                                     ret);
 }
 
 static uint8_t *put_fixed64(uint8_t *at, uint8_t tag, int64_t value) {
@@ -93,7 +101,8 @@ static void put_attributes(struct weir_record *record, const struct weir_config 
     for (size_t i = 0; attrs && i < count; i++) {
         if (attrs[i].type == WEIR_ATTRIBUTE_NONE) continue;
         size_t size = weir_attr_size(&attrs[i], config->log_value_max);
-        uint8_t *at = size && kept < config->log_attributes_max ? weir_record_reserve(record, size) : NULL;
+        uint8_t *at =
+            size && kept < config->log_attributes_max ? weir_record_reserve(record, size) : NULL;
         if (!at) {
             dropped++;
             continue;
@@ -132,7 +141,8 @@ bool weir_logger_enabled(const struct weir_logger *logger, enum weir_severity se
 }
 
 void weir_logger_set_severity_min(struct weir_logger *logger, enum weir_severity severity) {
-    if (logger) atomic_store_explicit(&logger->info.severity_min, (int)severity, memory_order_relaxed);
+    if (logger)
+        atomic_store_explicit(&logger->info.severity_min, (int)severity, memory_order_relaxed);
 }
 
 void weir_logger_emit(struct weir_logger *logger, const struct weir_log_record *from) {
@@ -160,8 +170,11 @@ void weir_logger_emit(struct weir_logger *logger, const struct weir_log_record *
 
 void weir_logger_log(struct weir_logger *logger, enum weir_severity severity, const char *body,
                      const struct weir_attribute *attrs, size_t count) {
-    struct weir_log_record record = {.struct_size = sizeof record, .severity = severity, .body = body,
-                                     .attributes = attrs, .attributes_count = count};
+    struct weir_log_record record = {.struct_size = sizeof record,
+                                     .severity = severity,
+                                     .body = body,
+                                     .attributes = attrs,
+                                     .attributes_count = count};
     weir_logger_emit(logger, &record);
 }
 

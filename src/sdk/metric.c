@@ -26,7 +26,7 @@ struct cell {
 
 struct weir_series {
     struct weir_instrument *instrument;
-    atomic_bool live;  /* measured since made or removed */
+    atomic_bool live; /* measured since made or removed */
     _Atomic int64_t start_ns;
     uint64_t hash;
     struct weir_view attrs;
@@ -48,7 +48,9 @@ struct weir_observer {
 };
 
 static pthread_mutex_t collecting = PTHREAD_MUTEX_INITIALIZER; /* one collection at a time */
-#define FOUR PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER
+#define FOUR                                                                                       \
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,               \
+        PTHREAD_MUTEX_INITIALIZER
 static pthread_mutex_t stripes[STRIPES] = {FOUR, FOUR, FOUR, FOUR};
 static unsigned instruments_count; /* guarded by weir_instrumentation_lock */
 
@@ -101,29 +103,34 @@ static struct cell *cell_at(const struct weir_series *series, unsigned shard) {
 static void add_f64(_Atomic uint64_t *to, double amount) {
     uint64_t old = atomic_load_explicit(to, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(to, &old, to_bits(to_f64(old) + amount),
-                                                  memory_order_relaxed, memory_order_relaxed)) {}
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
 }
 
 static void lower_to(_Atomic uint64_t *to, double value) {
     uint64_t old = atomic_load_explicit(to, memory_order_relaxed);
     while (value < to_f64(old) &&
            !atomic_compare_exchange_weak_explicit(to, &old, to_bits(value), memory_order_relaxed,
-                                                  memory_order_relaxed)) {}
+                                                  memory_order_relaxed)) {
+    }
 }
 
 static void raise_to(_Atomic uint64_t *to, double value) {
     uint64_t old = atomic_load_explicit(to, memory_order_relaxed);
     while (value > to_f64(old) &&
            !atomic_compare_exchange_weak_explicit(to, &old, to_bits(value), memory_order_relaxed,
-                                                  memory_order_relaxed)) {}
+                                                  memory_order_relaxed)) {
+    }
 }
 
 static uint32_t bucket_of(const struct weir_instrument *it, double value) {
     uint32_t low = 0, high = it->bounds_count; /* the first bound that is not below the value */
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (it->bounds[middle] < value) low = middle + 1;
-        else high = middle;
+        if (it->bounds[middle] < value)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -146,7 +153,8 @@ static void revive(struct weir_series *series) {
 }
 
 static inline void touch(struct weir_series *series) {
-    if (__builtin_expect(!atomic_load_explicit(&series->live, memory_order_relaxed), 0)) revive(series);
+    if (__builtin_expect(!atomic_load_explicit(&series->live, memory_order_relaxed), 0))
+        revive(series);
 }
 
 static void drop_measurement(void) {
@@ -247,7 +255,8 @@ static struct weir_series *lookup(struct weir_instrument *it, const struct weir_
         pthread_mutex_unlock(lock_of(it));
     }
     weir_buf_done(&heap);
-    if (series && !series->attrs.len) atomic_store_explicit(&it->plain, series, memory_order_release);
+    if (series && !series->attrs.len)
+        atomic_store_explicit(&it->plain, series, memory_order_release);
     return series;
 }
 
@@ -268,7 +277,8 @@ void weir_series_add(struct weir_series *series, int64_t amount) {
         return;
     }
     touch(series);
-    atomic_fetch_add_explicit(&cell_at(series, own_shard())->bits, (uint64_t)amount, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cell_at(series, own_shard())->bits, (uint64_t)amount,
+                              memory_order_relaxed);
 }
 
 void weir_series_add_double(struct weir_series *series, double amount) {
@@ -339,12 +349,13 @@ static bool is_name(struct weir_view name) {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i], lower = (char)(c | 0x20);
         bool letter = lower >= 'a' && lower <= 'z';
-        if (!letter && (i == 0 || !c || !((c >= '0' && c <= '9') || strchr("_.-/", c)))) return false;
+        if (!letter && (i == 0 || !c || !((c >= '0' && c <= '9') || strchr("_.-/", c))))
+            return false;
     }
     return name.len > 0 && name.len <= 255;
 }
 
-static const double default_bounds[] = {0,   5,   10,  25,   50,   75,   100,  250,
+static const double default_bounds[] = {0,   5,   10,   25,   50,   75,   100,  250,
                                         500, 750, 1000, 2500, 5000, 7500, 10000};
 
 static char *put(char **at, struct weir_view v, struct weir_view *ret) {
@@ -355,7 +366,8 @@ static char *put(char **at, struct weir_view v, struct weir_view *ret) {
     return start;
 }
 
-static struct weir_instrument *make_instrument(struct weir_meter *meter, enum weir_instrument_type type,
+static struct weir_instrument *make_instrument(struct weir_meter *meter,
+                                               enum weir_instrument_type type,
                                                struct weir_view name, struct weir_view unit,
                                                struct weir_view description,
                                                const struct weir_instrument_options *options) {
@@ -384,14 +396,16 @@ static struct weir_instrument *make_instrument(struct weir_meter *meter, enum we
     return it;
 }
 
-struct weir_instrument *weir_instrument_get(struct weir_meter *meter, enum weir_instrument_type type,
-                                            const char *name, const char *unit, const char *description,
+struct weir_instrument *weir_instrument_get(struct weir_meter *meter,
+                                            enum weir_instrument_type type, const char *name,
+                                            const char *unit, const char *description,
                                             const struct weir_instrument_options *options) {
     struct weir_instrument_options known = {.struct_size = 0};
     struct weir_view n = weir_view_str(name);
     if (!meter || !is_name(n) || (unsigned)type > WEIR_INSTRUMENT_OBSERVABLE_GAUGE) return NULL;
     if (options)
-        memcpy(&known, options, options->struct_size < sizeof known ? options->struct_size : sizeof known);
+        memcpy(&known, options,
+               options->struct_size < sizeof known ? options->struct_size : sizeof known);
     weir_sdk_continue_after_fork();
     pthread_mutex_lock(weir_instrumentation_lock());
     struct weir_instrument *_Atomic *at = &meter->info.instruments, *it;
@@ -399,7 +413,8 @@ struct weir_instrument *weir_instrument_get(struct weir_meter *meter, enum weir_
     if (it && it->type != type) {
         it = NULL;
     } else if (!it && instruments_count < INSTRUMENTS_MAX &&
-               (it = make_instrument(meter, type, n, weir_view_str(unit), weir_view_str(description), &known))) {
+               (it = make_instrument(meter, type, n, weir_view_str(unit),
+                                     weir_view_str(description), &known))) {
         *at = it;
         instruments_count++;
     }
@@ -416,8 +431,8 @@ int weir_instrument_observe(struct weir_instrument *instrument, weir_observe *ob
     struct weir_callback *callback = malloc(sizeof *callback);
     if (!callback) return WEIR_ENOMEMORY;
     pthread_mutex_lock(&collecting);
-    *callback = (struct weir_callback){.next = instrument->callbacks, .id = ++last, .observe = observe,
-                                       .arg = arg};
+    *callback = (struct weir_callback){
+        .next = instrument->callbacks, .id = ++last, .observe = observe, .arg = arg};
     instrument->callbacks = callback;
     int id = callback->id;
     pthread_mutex_unlock(&collecting);
@@ -437,7 +452,8 @@ void weir_instrument_unobserve(struct weir_instrument *instrument, int id) {
 /* The point that this collection's callbacks have reported for the same attributes, or NULL. */
 static struct weir_point *reported(const struct weir_observer *observer, struct weir_view attrs) {
     for (uint32_t i = observer->first; i < observer->snapshot->count; i++)
-        if (weir_view_eq(observer->snapshot->points[i].attrs, attrs)) return &observer->snapshot->points[i];
+        if (weir_view_eq(observer->snapshot->points[i].attrs, attrs))
+            return &observer->snapshot->points[i];
     return NULL;
 }
 
@@ -448,9 +464,11 @@ void weir_observer_record(struct weir_observer *observer, double value,
     weir_buf_init(&buf, ATTRS_SIZE_MAX);
     if (weir_attr_add_canonical(&buf, WEIR_ATTR_TAG_NUMBER, attrs, attrs ? count : 0)) {
         struct weir_point *point = reported(observer, weir_buf_view(&buf));
-        if (!point && (point = WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room)))
-            *point = (struct weir_point){.instrument = observer->instrument,
-                                         .attrs = weir_arena_copy(&snapshot->arena, weir_buf_view(&buf))};
+        if (!point && (point = WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count,
+                                         snapshot->room)))
+            *point = (struct weir_point){
+                .instrument = observer->instrument,
+                .attrs = weir_arena_copy(&snapshot->arena, weir_buf_view(&buf))};
         if (point) point->f64 = value;
     }
     weir_buf_done(&buf);
@@ -472,8 +490,10 @@ static void read_histogram(const struct weir_series *series, struct weir_snapsho
             point->count += n;
         }
         point->sum += to_f64(atomic_load_explicit(&cell->bits, memory_order_relaxed));
-        point->min = fmin(point->min, to_f64(atomic_load_explicit(&cell->min, memory_order_relaxed)));
-        point->max = fmax(point->max, to_f64(atomic_load_explicit(&cell->max, memory_order_relaxed)));
+        point->min =
+            fmin(point->min, to_f64(atomic_load_explicit(&cell->min, memory_order_relaxed)));
+        point->max =
+            fmax(point->max, to_f64(atomic_load_explicit(&cell->max, memory_order_relaxed)));
     }
     point->counts = counts;
 }
@@ -481,19 +501,23 @@ static void read_histogram(const struct weir_series *series, struct weir_snapsho
 static void read_series(const struct weir_series *series, struct weir_snapshot *snapshot) {
     const struct weir_instrument *it = series->instrument;
     if (!atomic_load_explicit(&series->live, memory_order_acquire)) return;
-    struct weir_point *point = WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room);
+    struct weir_point *point =
+        WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room);
     if (!point) return;
-    *point = (struct weir_point){.instrument = it, .attrs = series->attrs,
-                                 .is_int = is_counter(it) && !it->is_double};
-    if (!is_gauge(it)) point->start_ns = atomic_load_explicit(&series->start_ns, memory_order_relaxed);
+    *point = (struct weir_point){
+        .instrument = it, .attrs = series->attrs, .is_int = is_counter(it) && !it->is_double};
+    if (!is_gauge(it))
+        point->start_ns = atomic_load_explicit(&series->start_ns, memory_order_relaxed);
     if (is_histogram(it)) {
         read_histogram(series, snapshot, point);
         return;
     }
     for (unsigned shard = 0; shard < WEIR_METRIC_SHARDS; shard++) {
         uint64_t bits = atomic_load_explicit(&cell_at(series, shard)->bits, memory_order_relaxed);
-        if (point->is_int) point->i64 += (int64_t)bits;
-        else point->f64 += to_f64(bits);
+        if (point->is_int)
+            point->i64 += (int64_t)bits;
+        else
+            point->f64 += to_f64(bits);
     }
 }
 
@@ -502,7 +526,8 @@ static void collect_instrument(struct weir_instrument *it, struct weir_snapshot 
     struct weir_observer observer = {snapshot, it, snapshot->count};
     int64_t none = 0;
     atomic_compare_exchange_strong(&started_ns, &none, snapshot->time_ns);
-    for (struct weir_callback *cb = it->callbacks; cb; cb = cb->next) cb->observe(cb->arg, &observer);
+    for (struct weir_callback *cb = it->callbacks; cb; cb = cb->next)
+        cb->observe(cb->arg, &observer);
     for (uint32_t i = observer.first; i < snapshot->count && !is_gauge(it); i++)
         snapshot->points[i].start_ns = started_ns;
     pthread_mutex_lock(lock_of(it));
@@ -517,7 +542,8 @@ bool weir_metrics_collect(struct weir_snapshot *ret) {
     weir_arena_init(&ret->arena, SNAPSHOT_SIZE_MAX);
     ret->time_ns = weir_clock_wall_ns();
     pthread_mutex_lock(&collecting);
-    for (struct weir_instrumentation *scope = weir_instrumentation_first(); scope; scope = scope->next) {
+    for (struct weir_instrumentation *scope = weir_instrumentation_first(); scope;
+         scope = scope->next) {
         if (scope->kind != WEIR_INSTRUMENTATION_METER) continue;
         for (struct weir_instrument *it = atomic_load(&scope->instruments); it; it = it->next)
             collect_instrument(it, ret);
@@ -537,7 +563,8 @@ pthread_mutex_t *weir_metrics_lock(int index) {
 }
 
 void weir_metrics_forked(void) {
-    for (struct weir_instrumentation *scope = weir_instrumentation_first(); scope; scope = scope->next)
+    for (struct weir_instrumentation *scope = weir_instrumentation_first(); scope;
+         scope = scope->next)
         for (struct weir_instrument *it = atomic_load(&scope->instruments); it; it = it->next) {
             for (uint32_t i = 0; i < it->slots_count; i++)
                 if (it->slots[i]) weir_series_remove(it->slots[i]);

@@ -17,13 +17,14 @@
 #include "weir/metric.h"
 
 enum {
-    WEIR_SERIES_MAX = 2000,  /* of one instrument; the last is the overflow series */
+    WEIR_SERIES_MAX = 2000, /* of one instrument; the last is the overflow series */
     WEIR_METRIC_SHARDS = 4,
     WEIR_METRIC_BOUNDS_MAX = 64,
 };
 
 struct weir_instrument {
-    struct weir_instrument *_Atomic next; /* of the same meter, in the order in which they were made */
+    struct weir_instrument
+        *_Atomic next; /* of the same meter, in the order in which they were made */
     const struct weir_meter *meter;
     enum weir_instrument_type type;
     bool is_double;
@@ -45,8 +46,8 @@ struct weir_point {
     int64_t start_ns;       /* wall time; gauges: 0 */
     bool is_int;
     int64_t i64;
-    double f64;             /* when not is_int */
-    uint64_t count;         /* histogram, also below */
+    double f64;     /* when not is_int */
+    uint64_t count; /* histogram, also below */
     double sum, min, max;
     const uint64_t *counts; /* bounds_count + 1 */
 };

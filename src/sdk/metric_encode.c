@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A snapshot of all instruments as OTLP. Source: opentelemetry-proto 1.11, metrics/v1/metrics.proto. */
+/* A snapshot of all instruments as OTLP. Source: opentelemetry-proto 1.11,
+ * metrics/v1/metrics.proto. */
 #include "sdk/metric.h"
 #include "wire/pb.h"
 
@@ -14,8 +15,10 @@ static void put_number(const struct weir_point *point, int64_t time_ns, struct w
     size_t mark = weir_pb_begin(buf, 1);
     weir_pb_put_fixed64_opt(buf, 2, (uint64_t)point->start_ns);
     weir_pb_put_fixed64(buf, 3, (uint64_t)time_ns);
-    if (point->is_int) weir_pb_put_fixed64(buf, 6, (uint64_t)point->i64);
-    else weir_pb_put_f64(buf, 4, point->f64);
+    if (point->is_int)
+        weir_pb_put_fixed64(buf, 6, (uint64_t)point->i64);
+    else
+        weir_pb_put_f64(buf, 4, point->f64);
     weir_buf_add_view(buf, point->attrs);
     weir_pb_end(buf, mark);
 }
@@ -68,8 +71,10 @@ static void put_metric(const struct weir_snapshot *snapshot, uint32_t from, uint
     size_t data = weir_pb_begin(buf, field);
     for (uint32_t i = from; i < to; i++) {
         const struct weir_point *point = &snapshot->points[i];
-        if (it->type != WEIR_INSTRUMENT_HISTOGRAM) put_number(point, snapshot->time_ns, buf);
-        else if (point->counts) put_histogram(point, snapshot->time_ns, buf);
+        if (it->type != WEIR_INSTRUMENT_HISTOGRAM)
+            put_number(point, snapshot->time_ns, buf);
+        else if (point->counts)
+            put_histogram(point, snapshot->time_ns, buf);
     }
     if (field != 5) weir_pb_put_varint(buf, 2, CUMULATIVE);
     if (field == 7 && is_monotonic(it)) weir_pb_put_varint(buf, 3, 1);
@@ -84,7 +89,8 @@ static uint32_t put_scope(const struct weir_snapshot *snapshot, uint32_t at, str
     weir_buf_add_view(buf, meter->info.encoded);
     while (at < snapshot->count && snapshot->points[at].instrument->meter == meter) {
         uint32_t from = at;
-        while (at < snapshot->count && snapshot->points[at].instrument == snapshot->points[from].instrument)
+        while (at < snapshot->count &&
+               snapshot->points[at].instrument == snapshot->points[from].instrument)
             at++;
         put_metric(snapshot, from, at, buf);
     }

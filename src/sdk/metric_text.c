@@ -64,10 +64,12 @@ static void list_families(struct text *text) {
         uint32_t from = at;
         while (at < snapshot->count && snapshot->points[at].instrument == it) at++;
         if (is_process(it)) continue;
-        struct family *family = WEIR_PUSH(&snapshot->arena, text->families, text->count, text->room);
+        struct family *family =
+            WEIR_PUSH(&snapshot->arena, text->families, text->count, text->room);
         if (!family) return;
         family->type = type_of(it, &type, &monotonic);
-        family->name = weir_prometheus_metric_name(&snapshot->arena, it->name, it->unit, type, monotonic);
+        family->name =
+            weir_prometheus_metric_name(&snapshot->arena, it->name, it->unit, type, monotonic);
         family->from = from;
         family->to = at;
         if (!family->name.len) text->count--;
@@ -115,7 +117,8 @@ static void add_u64(struct weir_buf *buf, uint64_t value) {
     weir_buf_add_char(buf, '\n');
 }
 
-static void add_histogram(struct text *text, const struct family *family, const struct weir_point *point,
+static void add_histogram(struct text *text, const struct family *family,
+                          const struct weir_point *point,
                           const struct weir_prometheus_labels *labels) {
     uint64_t sum = 0;
     for (uint32_t i = 0; point->counts && i <= point->instrument->bounds_count; i++) {
@@ -139,12 +142,14 @@ static void add_histogram(struct text *text, const struct family *family, const 
 static struct weir_attrs decode_attrs(struct weir_arena *arena, struct weir_view encoded) {
     struct weir_attr *items = WEIR_NEW_ARRAY(arena, struct weir_attr, ATTRS_MAX);
     uint32_t count = 0;
-    while (items && count < ATTRS_MAX && encoded.len && weir_attr_next(&encoded, &items[count], NULL))
+    while (items && count < ATTRS_MAX && encoded.len &&
+           weir_attr_next(&encoded, &items[count], NULL))
         count++;
     return (struct weir_attrs){items, count};
 }
 
-static void add_point(struct text *text, const struct family *family, const struct weir_point *point) {
+static void add_point(struct text *text, const struct family *family,
+                      const struct weir_point *point) {
     const struct weir_instrumentation *scope = &point->instrument->meter->info;
     struct weir_prometheus_label own[2] = {{WEIR_VIEW_INIT("otel_scope_name"), scope->name},
                                            {WEIR_VIEW_INIT("otel_scope_version"), scope->version}};
@@ -158,8 +163,10 @@ static void add_point(struct text *text, const struct family *family, const stru
             add_histogram(text, family, point, &labels);
         } else {
             add_series(text->buf, family->name, "", &labels, NULL);
-            if (point->is_int) weir_buf_add_i64(text->buf, point->i64), weir_buf_add_char(text->buf, '\n');
-            else add_f64(text->buf, point->f64);
+            if (point->is_int)
+                weir_buf_add_i64(text->buf, point->i64), weir_buf_add_char(text->buf, '\n');
+            else
+                add_f64(text->buf, point->f64);
         }
     }
     weir_arena_done(&scratch);
@@ -179,7 +186,8 @@ static void add_family_head(struct weir_buf *buf, struct weir_view name, const c
 static void add_family(struct text *text, uint32_t index) {
     struct family *first = &text->families[index];
     const struct weir_instrument *it = text->snapshot.points[first->from].instrument;
-    add_family_head(text->buf, first->name, first->type, it->description.len ? it->description : it->name);
+    add_family_head(text->buf, first->name, first->type,
+                    it->description.len ? it->description : it->name);
     for (uint32_t i = index; i < text->count; i++) {
         struct family *family = &text->families[i];
         if (family->written || !weir_view_eq(family->name, first->name)) continue;
@@ -194,10 +202,12 @@ static void add_target_info(struct text *text) {
     const struct weir_config *config = weir_sdk_config();
     struct weir_prometheus_labels none = {NULL, 0}, labels;
     struct weir_arena *arena = &text->snapshot.arena;
-    if (!config || !weir_prometheus_point_labels(arena, decode_attrs(arena, config->resource), none, &labels))
+    if (!config ||
+        !weir_prometheus_point_labels(arena, decode_attrs(arena, config->resource), none, &labels))
         return;
     struct weir_view name = WEIR_VIEW("target_info");
-    add_family_head(text->buf, name, "gauge", WEIR_VIEW("The resource that these metrics are about."));
+    add_family_head(text->buf, name, "gauge",
+                    WEIR_VIEW("The resource that these metrics are about."));
     add_series(text->buf, name, "", &labels, NULL);
     weir_buf_add_str(text->buf, "1\n");
 }

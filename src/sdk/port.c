@@ -53,7 +53,8 @@ static bool read_head(int fd, int64_t deadline_ns, struct weir_buf *in, struct w
         *ret_status = weir_http1_head_find(weir_buf_view(in), &scan, &len, &reason);
         if (*ret_status) return true;
         if (!len) continue;
-        *ret_status = weir_http1_parse_request(weir_view_upto(weir_buf_view(in), len), ret, &reason);
+        *ret_status =
+            weir_http1_parse_request(weir_view_upto(weir_buf_view(in), len), ret, &reason);
         return true;
     }
 }
@@ -66,7 +67,8 @@ static void send_all(int fd, struct weir_view bytes, int64_t deadline_ns) {
     }
 }
 
-static int make_body(const struct weir_http1_head *head, struct weir_buf *body, const char **ret_type) {
+static int make_body(const struct weir_http1_head *head, struct weir_buf *body,
+                     const char **ret_type) {
     struct weir_view path = head->target;
     path = weir_view_cut(&path, '?');
     *ret_type = "text/plain; charset=utf-8";
@@ -150,16 +152,18 @@ static int open_listener(const char *host, int number, int *ret_fd, struct weir_
     snprintf(text, sizeof text, "%d", number);
     int rc = getaddrinfo(host, text, &hints, &list);
     if (rc)
-        return weir_error_set(reterr, WEIR_EINVALID, "metrics port: host \"%s\": %s (WEIR_METRICS_HOST)", host,
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "metrics port: host \"%s\": %s (WEIR_METRICS_HOST)", host,
                               gai_strerror(rc));
     int fd = -1, failure = 0;
     for (const struct addrinfo *at = list; at && fd < 0; at = at->ai_next)
         if ((fd = listen_on(at)) < 0) failure = errno;
     freeaddrinfo(list);
     if (fd < 0)
-        return weir_error_set(reterr, failure == EADDRINUSE ? WEIR_EBUSY : weir_error_from_errno(failure),
-                              "metrics port %s:%d: %s (choose another with WEIR_METRICS_PORT)", host, number,
-                              strerror(failure));
+        return weir_error_set(reterr,
+                              failure == EADDRINUSE ? WEIR_EBUSY : weir_error_from_errno(failure),
+                              "metrics port %s:%d: %s (choose another with WEIR_METRICS_PORT)",
+                              host, number, strerror(failure));
     *ret_fd = fd;
     return WEIR_OK;
 }
@@ -179,7 +183,8 @@ static void destroy(struct weir_port *port) {
     free(port);
 }
 
-int weir_port_start(const char *host, int number, struct weir_port **ret, struct weir_error *reterr) {
+int weir_port_start(const char *host, int number, struct weir_port **ret,
+                    struct weir_error *reterr) {
     int fd = -1, rc = open_listener(host, number, &fd, reterr);
     if (rc) return rc;
     struct weir_port *port = calloc(1, sizeof *port);
@@ -189,7 +194,8 @@ int weir_port_start(const char *host, int number, struct weir_port **ret, struct
     }
     *port = (struct weir_port){.listener = fd, .stop_pipe = {-1, -1}, .number = number_of(fd)};
     if (pipe2(port->stop_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
-        rc = weir_error_set(reterr, weir_error_from_errno(errno), "metrics port: no descriptors left");
+        rc = weir_error_set(reterr, weir_error_from_errno(errno),
+                            "metrics port: no descriptors left");
     else if ((rc = weir_thread_start(&port->thread, "weir-metrics", run, port)))
         weir_error_set(reterr, rc, "no thread for the metrics port");
     if (rc) {
@@ -206,7 +212,8 @@ uint16_t weir_port_number(const struct weir_port *port) {
 
 void weir_port_stop(struct weir_port *port) {
     if (!port) return;
-    while (write(port->stop_pipe[1], "", 1) < 0 && errno == EINTR) {}
+    while (write(port->stop_pipe[1], "", 1) < 0 && errno == EINTR) {
+    }
     pthread_join(port->thread, NULL);
     destroy(port);
 }

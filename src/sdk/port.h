@@ -2,8 +2,8 @@
 /* The application's own small port: GET /metrics and GET /health, 404 for all else.
  *
  * One thread, one connection at a time, closed after its answer; a peer that does not send its
- * request or read its answer within two seconds is dropped. Meant for a scraper on the same network,
- * never for the public.
+ * request or read its answer within two seconds is dropped. Meant for a scraper on the same
+ * network, never for the public.
  *
  * Threads: start and stop by sdk.c.
  */

@@ -19,7 +19,8 @@ static void read_text(const char *path, char *to, size_t room) {
     to[len > 0 ? len : 0] = 0;
 }
 
-/* Fields of /proc/self/stat, counted as in proc(5); the name (2) may hold anything, so count behind it. */
+/* Fields of /proc/self/stat, counted as in proc(5); the name (2) may hold anything, so count behind
+ * it. */
 static void read_stat(struct weir_process *ret) {
     char text[1024];
     read_text("/proc/self/stat", text, sizeof text);
@@ -61,7 +62,8 @@ void weir_process_read(struct weir_process *ret) {
                            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
 }
 
-static void add(struct weir_buf *buf, const char *name, const char *type, const char *help, double value) {
+static void add(struct weir_buf *buf, const char *name, const char *type, const char *help,
+                double value) {
     weir_buf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n%s ", name, help, name, type, name);
     weir_json_format_f64(buf, value);
     weir_buf_add_char(buf, '\n');
@@ -70,13 +72,17 @@ static void add(struct weir_buf *buf, const char *name, const char *type, const 
 void weir_process_add_text(struct weir_buf *buf) {
     struct weir_process p;
     weir_process_read(&p);
-    add(buf, "process_cpu_seconds_total", "counter", "Processor time used, user and system.", p.cpu_seconds);
-    add(buf, "process_resident_memory_bytes", "gauge", "Memory that is in RAM.", (double)p.resident_bytes);
-    add(buf, "process_virtual_memory_bytes", "gauge", "Address space in use.", (double)p.virtual_bytes);
+    add(buf, "process_cpu_seconds_total", "counter", "Processor time used, user and system.",
+        p.cpu_seconds);
+    add(buf, "process_resident_memory_bytes", "gauge", "Memory that is in RAM.",
+        (double)p.resident_bytes);
+    add(buf, "process_virtual_memory_bytes", "gauge", "Address space in use.",
+        (double)p.virtual_bytes);
     add(buf, "process_threads", "gauge", "Threads of the process.", (double)p.threads);
     add(buf, "process_open_fds", "gauge", "Open file descriptors.", (double)p.open_fds);
-    add(buf, "process_max_fds", "gauge", "Most file descriptors that may be open.", (double)p.max_fds);
+    add(buf, "process_max_fds", "gauge", "Most file descriptors that may be open.",
+        (double)p.max_fds);
     if (p.start_seconds > 0)
-        add(buf, "process_start_time_seconds", "gauge", "When the process started, in seconds since 1970.",
-            p.start_seconds);
+        add(buf, "process_start_time_seconds", "gauge",
+            "When the process started, in seconds since 1970.", p.start_seconds);
 }

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-struct weir_process { /* 0 where the system does not say */
+struct weir_process {                  /* 0 where the system does not say */
     double cpu_seconds, start_seconds; /* processor time used; wall time of its start */
     uint64_t resident_bytes, virtual_bytes;
     uint64_t threads, open_fds, max_fds;

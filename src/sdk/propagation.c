@@ -45,8 +45,8 @@ bool weir_traceparent_parse(const char *value, size_t size, struct weir_span_con
     if (!value || size < WEIR_TRACEPARENT_SIZE || !get_hex(value, &version, 1) || version == 0xFF ||
         (size > WEIR_TRACEPARENT_SIZE && (version == 0 || value[WEIR_TRACEPARENT_SIZE] != '-')) ||
         value[2] != '-' || !get_hex(value + 3, sc.trace_id, 16) || value[35] != '-' ||
-        !get_hex(value + 36, sc.span_id, 8) || value[52] != '-' || !get_hex(value + 53, &sc.flags, 1) ||
-        !weir_span_context_is_valid(&sc))
+        !get_hex(value + 36, sc.span_id, 8) || value[52] != '-' ||
+        !get_hex(value + 53, &sc.flags, 1) || !weir_span_context_is_valid(&sc))
         return false;
     *ret = sc;
     return true;
@@ -67,7 +67,8 @@ static bool is_state_key(struct weir_view key) {
 static bool is_state_value(struct weir_view value) {
     if (!value.len || value.len > 256) return false;
     for (size_t i = 0; i < value.len; i++)
-        if (value.ptr[i] < 0x20 || value.ptr[i] > 0x7E || value.ptr[i] == ',' || value.ptr[i] == '=')
+        if (value.ptr[i] < 0x20 || value.ptr[i] > 0x7E || value.ptr[i] == ',' ||
+            value.ptr[i] == '=')
             return false;
     return true;
 }
@@ -79,7 +80,8 @@ static bool is_state(struct weir_view state) {
         struct weir_view value = weir_view_trim(weir_view_cut(&state, ','));
         if (!value.len) continue; /* empty members are allowed */
         struct weir_view key = weir_view_cut(&value, '=');
-        if (!value.ptr || !is_state_key(key) || !is_state_value(value) || ++members > STATE_MEMBERS_MAX)
+        if (!value.ptr || !is_state_key(key) || !is_state_value(value) ||
+            ++members > STATE_MEMBERS_MAX)
             return false;
     }
     return true;
@@ -161,8 +163,11 @@ struct weir_context *weir_extract(const struct weir_context *ctx, weir_carrier_g
     bool found = which & WEIR_PROPAGATOR_TRACECONTEXT && extract_trace(get, carrier, &sc);
     if (which & WEIR_PROPAGATOR_BAGGAGE) baggage = extract_baggage(get, carrier);
     if (!found && !baggage) return weir_context_ref(ctx);
-    struct weir_context *with =
-        weir_context_make(&sc, baggage ? baggage : ctx ? ctx->baggage : NULL, ctx ? ctx->values : NULL);
+    struct weir_context *with = weir_context_make(&sc,
+                                                  baggage ? baggage
+                                                  : ctx   ? ctx->baggage
+                                                          : NULL,
+                                                  ctx ? ctx->values : NULL);
     weir_baggage_unref(baggage);
     return with;
 }

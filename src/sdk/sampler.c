@@ -18,7 +18,8 @@ int weir_sampler_parse(struct weir_view name, struct weir_view arg, struct weir_
     struct weir_view prefix = WEIR_VIEW("parentbased_");
     struct weir_sampler sampler = {.parent_based = weir_view_starts(name, prefix) || !name.len,
                                    .threshold = all};
-    struct weir_view root = name.len && sampler.parent_based ? weir_view_from(name, prefix.len) : name;
+    struct weir_view root =
+        name.len && sampler.parent_based ? weir_view_from(name, prefix.len) : name;
     if (weir_view_is(root, "always_off")) {
         sampler.threshold = 0;
     } else if (weir_view_is(root, "traceidratio")) {

@@ -2,8 +2,8 @@
 /* Samplers: which traces are recorded.
  *
  * Threads: any; a sampler does not change once made.
- * Source: OpenTelemetry specification 1.60, trace/sdk.md; the ratio compares the last eight bytes of
- * the trace id, as the Go, Java and Python SDKs do, so that all agree on one trace.
+ * Source: OpenTelemetry specification 1.60, trace/sdk.md; the ratio compares the last eight bytes
+ * of the trace id, as the Go, Java and Python SDKs do, so that all agree on one trace.
  */
 #ifndef WEIR_SDK_SAMPLER_H
 #define WEIR_SDK_SAMPLER_H

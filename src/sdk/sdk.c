@@ -53,7 +53,8 @@ void weir_sdk_report(const struct weir_error *err) {
     int64_t now = weir_clock_mono_ns(), last = atomic_load(&last_ns);
     if (!config || !config->on_error) return;
     if (last != INT64_MIN && now - last < REPORT_INTERVAL_MS * WEIR_NS_PER_MS) return;
-    if (atomic_compare_exchange_strong(&last_ns, &last, now)) config->on_error(config->on_error_arg, err);
+    if (atomic_compare_exchange_strong(&last_ns, &last, now))
+        config->on_error(config->on_error_arg, err);
 }
 
 /* A mistake of ours must not harm the host: count, switch everything off, say so. */
@@ -67,8 +68,8 @@ static void bug_found(const char *file, int line, const char *message) {
 
 /* ── fork ────────────────────────────────────────────────────────────────────────────────────── */
 
-/* Locks are taken outermost first. `life`, the collection's and the health checks' lock may be held for
- * long, so they are not waited for: the child makes them anew. */
+/* Locks are taken outermost first. `life`, the collection's and the health checks' lock may be held
+ * for long, so they are not waited for: the child makes them anew. */
 static void fork_prepare(void) {
     pthread_mutex_lock(&swap);
     if (exporter) weir_exporter_lock(exporter);
@@ -79,7 +80,8 @@ static void fork_prepare(void) {
 
 static void fork_release(void) {
     pthread_mutex_unlock(weir_lanes_lock());
-    for (int i = WEIR_METRICS_LOCKS_COUNT - 1; i > 0; i--) pthread_mutex_unlock(weir_metrics_lock(i));
+    for (int i = WEIR_METRICS_LOCKS_COUNT - 1; i > 0; i--)
+        pthread_mutex_unlock(weir_metrics_lock(i));
     pthread_mutex_unlock(weir_instrumentation_lock());
     if (exporter) weir_exporter_unlock(exporter);
     pthread_mutex_unlock(&swap);
@@ -128,7 +130,8 @@ static unsigned bits_of(const struct weir_config *config) {
     unsigned bits = WEIR_SDK_RUNS | WEIR_SDK_PROPAGATES;
     if (config->disabled) return WEIR_SDK_PROPAGATES;
     if (config->exporters[WEIR_SDK_TRACES] & pushed) bits |= WEIR_SDK_RECORDS_SPANS;
-    if (config->exporters[WEIR_SDK_LOGS] & pushed || config->log_file) bits |= WEIR_SDK_RECORDS_LOGS;
+    if (config->exporters[WEIR_SDK_LOGS] & pushed || config->log_file)
+        bits |= WEIR_SDK_RECORDS_LOGS;
     return bits;
 }
 
@@ -156,8 +159,9 @@ static int init(const struct weir_options *options, struct weir_error *reterr) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct weir_config *config;
     if (uses && options)
-        return weir_error_set(reterr, WEIR_ECONFLICT,
-                              "libweir runs already in this process: pass NULL options to share it");
+        return weir_error_set(
+            reterr, WEIR_ECONFLICT,
+            "libweir runs already in this process: pass NULL options to share it");
     if (uses) {
         uses++;
         return WEIR_OK;
@@ -170,7 +174,8 @@ static int init(const struct weir_options *options, struct weir_error *reterr) {
         weir_config_free(config);
         return rc;
     }
-    if (atomic_load(&current)) atomic_load(&current)->next = retired, retired = atomic_load(&current);
+    if (atomic_load(&current))
+        atomic_load(&current)->next = retired, retired = atomic_load(&current);
     atomic_store_explicit(&current, config, memory_order_release);
     uses = 1;
     atomic_store(&weir_sdk_on, bits_of(config));
@@ -258,12 +263,14 @@ void weir_stats_get(struct weir_stats *stats) {
         .struct_size = stats->struct_size,
         .spans_started = sums.spans_started,
         .spans_exported = weir_sdk_read(&c->exported[WEIR_SDK_TRACES]),
-        .spans_dropped_queue = sums.spans_dropped_full + weir_sdk_read(&c->dropped_queue[WEIR_SDK_TRACES]),
+        .spans_dropped_queue =
+            sums.spans_dropped_full + weir_sdk_read(&c->dropped_queue[WEIR_SDK_TRACES]),
         .spans_dropped_memory = sums.spans_dropped_memory,
         .spans_dropped_export = weir_sdk_read(&c->dropped_export[WEIR_SDK_TRACES]),
         .logs_emitted = sums.logs_emitted,
         .logs_exported = weir_sdk_read(&c->exported[WEIR_SDK_LOGS]),
-        .logs_dropped_queue = sums.logs_dropped_full + weir_sdk_read(&c->dropped_queue[WEIR_SDK_LOGS]),
+        .logs_dropped_queue =
+            sums.logs_dropped_full + weir_sdk_read(&c->dropped_queue[WEIR_SDK_LOGS]),
         .logs_dropped_memory = sums.logs_dropped_memory,
         .logs_dropped_export = weir_sdk_read(&c->dropped_export[WEIR_SDK_LOGS]),
         .points_exported = weir_sdk_read(&c->exported[WEIR_SDK_METRICS]),

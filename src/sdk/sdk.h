@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The process-wide SDK: whether it runs, with which configuration, and what it has counted.
  *
- * Configurations never change and are never freed while the process runs (a thread may still look at
- * the one before a restart); init and shutdown swap the pointer.
+ * Configurations never change and are never freed while the process runs (a thread may still look
+ * at the one before a restart); init and shutdown swap the pointer.
  *
  * Threads: any.
  */
@@ -14,11 +14,11 @@
 #include "sdk/config.h"
 
 enum weir_sdk_bits { /* of weir_sdk_on */
-    WEIR_SDK_RUNS = 1,
-    WEIR_SDK_RECORDS_SPANS = 2, /* some exporter takes them */
-    WEIR_SDK_RECORDS_LOGS = 4,
-    WEIR_SDK_PROPAGATES = 8, /* also when OTEL_SDK_DISABLED */
-    WEIR_SDK_FORKED = 16,    /* a child that has no exporter thread yet */
+                     WEIR_SDK_RUNS = 1,
+                     WEIR_SDK_RECORDS_SPANS = 2, /* some exporter takes them */
+                     WEIR_SDK_RECORDS_LOGS = 4,
+                     WEIR_SDK_PROPAGATES = 8, /* also when OTEL_SDK_DISABLED */
+                     WEIR_SDK_FORKED = 16,    /* a child that has no exporter thread yet */
 };
 
 extern _Atomic unsigned weir_sdk_on;
@@ -39,7 +39,7 @@ const struct weir_config *weir_sdk_config(void);
 /* Counters that are too rare to be kept per thread. Only grow. */
 struct weir_sdk_counters {
     _Atomic uint64_t exported[3], dropped_export[3], dropped_queue[3]; /* by enum weir_sdk_signal */
-    _Atomic uint64_t export_failures[3]; /* attempts that failed */
+    _Atomic uint64_t export_failures[3];                               /* attempts that failed */
     _Atomic uint64_t attributes_dropped, headers_malformed, exports_retried, bugs;
     _Atomic uint64_t measurements_dropped; /* negative counter amounts, wrong instrument */
     _Atomic uint64_t series_overflowed;    /* measurements past the cardinality limit */

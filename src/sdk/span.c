@@ -10,19 +10,38 @@
 #include "wire/pb.h"
 
 enum { /* tags of Span's, Event's and Link's fields */
-    SPAN_TRACE_ID = 0x0A, SPAN_ID = 0x12, SPAN_TRACE_STATE = 0x1A, SPAN_PARENT_ID = 0x22, SPAN_NAME = 0x2A,
-    SPAN_KIND = 0x30, SPAN_START = 0x39, SPAN_END = 0x41, SPAN_ATTRIBUTE = WEIR_ATTR_TAG_SPAN,
-    SPAN_ATTRIBUTES_DROPPED = 0x50, SPAN_EVENT = 0x5A, SPAN_EVENTS_DROPPED = 0x60, SPAN_LINK = 0x6A,
-    SPAN_LINKS_DROPPED = 0x70, SPAN_STATUS = 0x7A,
-    EVENT_TIME = 0x09, EVENT_NAME = 0x12, EVENT_ATTRIBUTES_DROPPED = 0x20,
-    LINK_TRACE_ID = 0x0A, LINK_SPAN_ID = 0x12, LINK_TRACE_STATE = 0x1A, LINK_ATTRIBUTES_DROPPED = 0x28,
-    LINK_FLAGS = 0x35,
-    STATUS_MESSAGE = 0x12, STATUS_CODE = 0x18,
-    FLAG_HAS_IS_REMOTE = 0x100, FLAG_IS_REMOTE = 0x200,
-    NAME_SIZE_MAX = 4096,
+       SPAN_TRACE_ID = 0x0A,
+       SPAN_ID = 0x12,
+       SPAN_TRACE_STATE = 0x1A,
+       SPAN_PARENT_ID = 0x22,
+       SPAN_NAME = 0x2A,
+       SPAN_KIND = 0x30,
+       SPAN_START = 0x39,
+       SPAN_END = 0x41,
+       SPAN_ATTRIBUTE = WEIR_ATTR_TAG_SPAN,
+       SPAN_ATTRIBUTES_DROPPED = 0x50,
+       SPAN_EVENT = 0x5A,
+       SPAN_EVENTS_DROPPED = 0x60,
+       SPAN_LINK = 0x6A,
+       SPAN_LINKS_DROPPED = 0x70,
+       SPAN_STATUS = 0x7A,
+       EVENT_TIME = 0x09,
+       EVENT_NAME = 0x12,
+       EVENT_ATTRIBUTES_DROPPED = 0x20,
+       LINK_TRACE_ID = 0x0A,
+       LINK_SPAN_ID = 0x12,
+       LINK_TRACE_STATE = 0x1A,
+       LINK_ATTRIBUTES_DROPPED = 0x28,
+       LINK_FLAGS = 0x35,
+       STATUS_MESSAGE = 0x12,
+       STATUS_CODE = 0x18,
+       FLAG_HAS_IS_REMOTE = 0x100,
+       FLAG_IS_REMOTE = 0x200,
+       NAME_SIZE_MAX = 4096,
 };
 
-_Static_assert(sizeof(struct weir_span) <= WEIR_RECORD_HEAD_SIZE, "a span's head outgrew its block");
+_Static_assert(sizeof(struct weir_span) <= WEIR_RECORD_HEAD_SIZE,
+               "a span's head outgrew its block");
 
 /* ── start ───────────────────────────────────────────────────────────────────────────────────── */
 
@@ -33,7 +52,8 @@ static bool find_parent(const struct weir_span_options *options, struct weir_spa
         *ret = *options->parent_span;
         return weir_span_context_is_valid(ret);
     }
-    return weir_context_span_context(options->parent ? options->parent : weir_context_current(), ret);
+    return weir_context_span_context(options->parent ? options->parent : weir_context_current(),
+                                     ret);
 }
 
 static void make_ids(struct weir_span *span, const struct weir_span_context *parent) {
@@ -56,7 +76,8 @@ static void make_ids(struct weir_span *span, const struct weir_span_context *par
 
 static bool is_sampled(const struct weir_span *span, const struct weir_span_options *options,
                        const struct weir_span_context *parent) {
-    const struct weir_span_context *whose = options->sample_follows ? options->sample_parent : parent;
+    const struct weir_span_context *whose =
+        options->sample_follows ? options->sample_parent : parent;
     if (options->sample_follows && (!whose || !weir_span_context_is_valid(whose)))
         return weir_sampler_root(&span->config->sampler, span->context.trace_id);
     return weir_sampler_decide(&span->config->sampler, whose, span->context.trace_id);
@@ -100,7 +121,8 @@ static void record_start(struct weir_span *span, const char *name,
     span->start_ns = options->start_ns ? options->start_ns : weir_clock_wall_ns();
     put_name(span, name);
     if (options->bound) weir_span_set_bound(span, options->bound);
-    if (options->attributes) weir_span_set_all(span, options->attributes, options->attributes_count);
+    if (options->attributes)
+        weir_span_set_all(span, options->attributes, options->attributes_count);
     for (size_t i = 0; options->links && i < options->links_count; i++)
         weir_span_add_link(span, &options->links[i]);
 }
@@ -113,8 +135,10 @@ static const struct weir_span_options *known(const struct weir_span_options *opt
     if (!options) return &no_options;
     if (options->struct_size == sizeof *options) return options;
     *room = no_options;
-    if (options->struct_size < sizeof *options) memcpy(room, options, options->struct_size);
-    else memcpy(room, options, sizeof *room);
+    if (options->struct_size < sizeof *options)
+        memcpy(room, options, options->struct_size);
+    else
+        memcpy(room, options, sizeof *room);
     return room;
 }
 
@@ -162,8 +186,10 @@ bool weir_tracer_enabled(const struct weir_tracer *tracer) {
 /* Released without export. Without memory for a lane of this thread the block waits for ever: a
  * thread that ends a span has nearly always a lane. */
 static void release(struct weir_lane *lane, struct weir_span *span) {
-    if (lane) weir_record_give(lane, &span->record);
-    else span->record.next = NULL, weir_records_give_back(&span->record);
+    if (lane)
+        weir_record_give(lane, &span->record);
+    else
+        span->record.next = NULL, weir_records_give_back(&span->record);
 }
 
 void weir_span_end_at(struct weir_span *span, int64_t end_ns) {
@@ -298,11 +324,13 @@ void weir_span_update_name(struct weir_span *span, const char *name) {
     put_name(span, name);
 }
 
-void weir_span_set_status(struct weir_span *span, enum weir_status status, const char *description) {
+void weir_span_set_status(struct weir_span *span, enum weir_status status,
+                          const char *description) {
     if (!span || !span->recording || span->status == WEIR_STATUS_OK) return;
     if (status != WEIR_STATUS_OK && status != WEIR_STATUS_ERROR) return;
     if (span->status_size) cut(span, span->status_at, span->status_size);
-    size_t len = status == WEIR_STATUS_ERROR && description ? strnlen(description, NAME_SIZE_MAX) : 0;
+    size_t len =
+        status == WEIR_STATUS_ERROR && description ? strnlen(description, NAME_SIZE_MAX) : 0;
     size_t body = 2 + (len ? weir_attr_text_size(len) : 0), size = weir_attr_text_size(body);
     uint8_t *at = weir_record_reserve(&span->record, size);
     span->status = (uint8_t)status;
@@ -333,8 +361,10 @@ static size_t lists_size(const struct list *lists, size_t lists_count, uint32_t 
     for (size_t i = 0; i < lists_count; i++)
         for (size_t j = 0; lists[i].attrs && j < lists[i].count; j++) {
             size_t one = weir_attr_size(&lists[i].attrs[j], value_max);
-            if (one && kept < count_max) size += one, kept++;
-            else if (lists[i].attrs[j].type != WEIR_ATTRIBUTE_NONE) dropped++;
+            if (one && kept < count_max)
+                size += one, kept++;
+            else if (lists[i].attrs[j].type != WEIR_ATTRIBUTE_NONE)
+                dropped++;
         }
     *ret_dropped = dropped;
     if (dropped) weir_sdk_count(&weir_sdk_counters.attributes_dropped, dropped);
@@ -417,10 +447,12 @@ void weir_span_add_link(struct weir_span *span, const struct weir_link *link) {
     size_t state = sc->trace_state && sc->trace_state_size ? sc->trace_state_size : 0;
     struct list list = {link->attributes, link->attributes_count};
     size_t attrs = lists_size(&list, 1, max, config->span_value_max, &dropped);
-    size_t body = 18 + 10 + (state ? weir_attr_text_size(state) : 0) + attrs + dropped_size(dropped) + 5;
+    size_t body =
+        18 + 10 + (state ? weir_attr_text_size(state) : 0) + attrs + dropped_size(dropped) + 5;
     size_t size = weir_attr_text_size(body);
-    uint8_t *at = span->links_count < config->span_links_max ? weir_record_reserve(&span->record, size)
-                                                             : NULL;
+    uint8_t *at = span->links_count < config->span_links_max
+                      ? weir_record_reserve(&span->record, size)
+                      : NULL;
     if (!at) {
         span->links_dropped++;
         return;

@@ -35,8 +35,15 @@ bool weir_sdk_transport_retries_http(int status) {
 }
 
 bool weir_sdk_transport_retries_grpc(int status, bool has_retry_info) {
-    enum { CANCELLED = 1, DEADLINE_EXCEEDED = 4, RESOURCE_EXHAUSTED = 8, ABORTED = 10,
-           OUT_OF_RANGE = 11, UNAVAILABLE = 14, DATA_LOSS = 15 };
+    enum {
+        CANCELLED = 1,
+        DEADLINE_EXCEEDED = 4,
+        RESOURCE_EXHAUSTED = 8,
+        ABORTED = 10,
+        OUT_OF_RANGE = 11,
+        UNAVAILABLE = 14,
+        DATA_LOSS = 15
+    };
     return status == CANCELLED || status == DEADLINE_EXCEEDED || status == ABORTED ||
            status == OUT_OF_RANGE || status == UNAVAILABLE || status == DATA_LOSS ||
            (status == RESOURCE_EXHAUSTED && has_retry_info);
@@ -120,7 +127,9 @@ static void http_send(struct weir_sdk_transport *transport, struct weir_view bod
     snprintf(words, sizeof words, "HTTP %d%s%.*s", answer.status, said.len ? ": " : "",
              WEIR_VIEW_ARG(weir_view_upto(said, 250)));
     say(ret, weir_view_str(words));
-    ret->code = answer.status == 401 ? WEIR_EAUTH : answer.status < 500 ? WEIR_EINVALID : WEIR_EUNAVAILABLE;
+    ret->code = answer.status == 401  ? WEIR_EAUTH
+                : answer.status < 500 ? WEIR_EINVALID
+                                      : WEIR_EUNAVAILABLE;
     ret->retry = weir_sdk_transport_retries_http(answer.status);
 }
 
@@ -179,9 +188,8 @@ static void add_field(struct link *link, struct weir_view name, struct weir_view
 }
 
 static int open_http(struct link *link, const char *url, struct weir_error *reterr) {
-    const struct weir_http_client_options options = {.url = url,
-                                                     .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                                     .answer_size_max = ANSWER_SIZE_MAX};
+    const struct weir_http_client_options options = {
+        .url = url, .connect_timeout_ms = CONNECT_TIMEOUT_MS, .answer_size_max = ANSWER_SIZE_MAX};
     link->transport.send = http_send;
     link->transport.cancel = http_cancel;
     add_field(link, WEIR_VIEW("User-Agent"), WEIR_VIEW(USER_AGENT));

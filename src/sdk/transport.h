@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How one signal's encoded requests reach their receiver: OTLP over HTTP or gRPC, one attempt a call.
+/* How one signal's encoded requests reach their receiver: OTLP over HTTP or gRPC, one attempt a
+ * call.
  *
- * The answer says whether trying again makes sense, exactly as OTLP has it: HTTP 429, 502, 503, 504;
- * gRPC CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS, and
+ * The answer says whether trying again makes sense, exactly as OTLP has it: HTTP 429, 502, 503,
+ * 504; gRPC CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS, and
  * RESOURCE_EXHAUSTED when it carries a RetryInfo; and whenever no answer came.
  *
  * Threads: the exporter only, but for cancel. Memory: as said.
@@ -30,10 +31,12 @@ struct weir_sdk_transport {
     void (*close)(struct weir_sdk_transport *transport);
 };
 
-typedef int weir_sdk_transport_open_fn(const struct weir_config_otlp *otlp, enum weir_sdk_signal signal,
-                                       struct weir_sdk_transport **ret, struct weir_error *reterr);
+typedef int weir_sdk_transport_open_fn(const struct weir_config_otlp *otlp,
+                                       enum weir_sdk_signal signal, struct weir_sdk_transport **ret,
+                                       struct weir_error *reterr);
 
-/* Does not connect yet. `otlp` is kept by pointer. WEIR_EINVALID, WEIR_EUNSUPPORTED, WEIR_ENOMEMORY. */
+/* Does not connect yet. `otlp` is kept by pointer. WEIR_EINVALID, WEIR_EUNSUPPORTED,
+ * WEIR_ENOMEMORY. */
 weir_sdk_transport_open_fn weir_sdk_transport_open;
 
 /* What the two implementations share, apart for tests. */

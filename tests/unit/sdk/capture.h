@@ -24,9 +24,10 @@ static struct {
     int script_count;
 } captured = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void capture_send(struct weir_sdk_transport *transport, struct weir_view body, int64_t timeout_ms,
-                         struct weir_sdk_answer *ret) {
-    static const enum weir_signal signals[] = {WEIR_SIGNAL_TRACE, WEIR_SIGNAL_METRIC, WEIR_SIGNAL_LOG};
+static void capture_send(struct weir_sdk_transport *transport, struct weir_view body,
+                         int64_t timeout_ms, struct weir_sdk_answer *ret) {
+    static const enum weir_signal signals[] = {WEIR_SIGNAL_TRACE, WEIR_SIGNAL_METRIC,
+                                               WEIR_SIGNAL_LOG};
     (void)timeout_ms;
     *ret = (struct weir_sdk_answer){.retry_after_ms = -1};
     pthread_mutex_lock(&captured.lock);
@@ -39,10 +40,12 @@ static void capture_send(struct weir_sdk_transport *transport, struct weir_view 
         if (copy) {
             memcpy(copy, body.ptr, body.len);
             struct weir_error err = {.code = 0};
-            int rc = weir_otlp_batch_decode(signals[transport - captured.transports], copy, body.len, 0,
-                                            &captured.batches[captured.count], &err);
-            if (rc == WEIR_OK) captured.count++;
-            else if (rc != WEIR_ENOMEMORY) abort(); /* we sent something malformed */
+            int rc = weir_otlp_batch_decode(signals[transport - captured.transports], copy,
+                                            body.len, 0, &captured.batches[captured.count], &err);
+            if (rc == WEIR_OK)
+                captured.count++;
+            else if (rc != WEIR_ENOMEMORY)
+                abort(); /* we sent something malformed */
         }
     }
     pthread_mutex_unlock(&captured.lock);
@@ -56,7 +59,8 @@ static int capture_open(const struct weir_config_otlp *otlp, enum weir_sdk_signa
                         struct weir_sdk_transport **ret, struct weir_error *reterr) {
     (void)otlp;
     (void)reterr;
-    captured.transports[signal] = (struct weir_sdk_transport){capture_send, capture_cancel, capture_cancel};
+    captured.transports[signal] =
+        (struct weir_sdk_transport){capture_send, capture_cancel, capture_cancel};
     *ret = &captured.transports[signal];
     return WEIR_OK;
 }
@@ -66,7 +70,8 @@ static void capture_forget(void) {
     captured.count = captured.attempts = captured.script_count = 0;
 }
 
-/* weir_init with this receiver and no environment; only the named signals ("t", "m", "l") go out. */
+/* weir_init with this receiver and no environment; only the named signals ("t", "m", "l") go out.
+ */
 static inline void capture_init(const char *signals, struct weir_options *more) {
     struct weir_options options = {.struct_size = sizeof options};
     if (more) options = *more;
@@ -111,7 +116,8 @@ static inline struct weir_view attr_str(struct weir_attrs attrs, const char *key
 static inline uint32_t captured_count(enum weir_signal signal) {
     uint32_t count = 0;
     for (int i = 0; i < captured.count; i++)
-        if (captured.batches[i]->signal == signal) count += weir_otlp_batch_records_count(captured.batches[i]);
+        if (captured.batches[i]->signal == signal)
+            count += weir_otlp_batch_records_count(captured.batches[i]);
     return count;
 }
 

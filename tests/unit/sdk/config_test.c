@@ -62,18 +62,35 @@ static void defaults(void **state) {
 
 static void everything_from_the_environment(void **state) {
     (void)state;
-    char *env[] = {
-        "OTEL_SERVICE_NAME=shop", "OTEL_RESOURCE_ATTRIBUTES=service.name=other, a%20b = c%2cd ,service.version=1",
-        "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318/base/", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://t/x",
-        "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_COMPRESSION=gzip",
-        "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION=none", "OTEL_EXPORTER_OTLP_HEADERS=Api-Key=a%3Db,x=y",
-        "OTEL_EXPORTER_OTLP_LOGS_HEADERS=only=this", "OTEL_EXPORTER_OTLP_TIMEOUT=2000",
-        "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT=3000", "OTEL_TRACES_EXPORTER=otlp,console", "OTEL_METRICS_EXPORTER=prometheus",
-        "OTEL_LOGS_EXPORTER=none", "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.5",
-        "OTEL_PROPAGATORS=baggage", "OTEL_BSP_SCHEDULE_DELAY=100", "OTEL_BSP_MAX_QUEUE_SIZE=10",
-        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=20", "OTEL_BLRP_EXPORT_TIMEOUT=5", "OTEL_METRIC_EXPORT_INTERVAL=1000",
-        "OTEL_ATTRIBUTE_COUNT_LIMIT=5", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=6", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=7",
-        "OTEL_EXPORTER_PROMETHEUS_PORT=9999", "WEIR_LOG_FORMAT=text", "WEIR_LOG_FILE=/x", NULL};
+    char *env[] = {"OTEL_SERVICE_NAME=shop",
+                   "OTEL_RESOURCE_ATTRIBUTES=service.name=other, a%20b = c%2cd ,service.version=1",
+                   "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318/base/",
+                   "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://t/x",
+                   "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=grpc",
+                   "OTEL_EXPORTER_OTLP_COMPRESSION=gzip",
+                   "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION=none",
+                   "OTEL_EXPORTER_OTLP_HEADERS=Api-Key=a%3Db,x=y",
+                   "OTEL_EXPORTER_OTLP_LOGS_HEADERS=only=this",
+                   "OTEL_EXPORTER_OTLP_TIMEOUT=2000",
+                   "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT=3000",
+                   "OTEL_TRACES_EXPORTER=otlp,console",
+                   "OTEL_METRICS_EXPORTER=prometheus",
+                   "OTEL_LOGS_EXPORTER=none",
+                   "OTEL_TRACES_SAMPLER=traceidratio",
+                   "OTEL_TRACES_SAMPLER_ARG=0.5",
+                   "OTEL_PROPAGATORS=baggage",
+                   "OTEL_BSP_SCHEDULE_DELAY=100",
+                   "OTEL_BSP_MAX_QUEUE_SIZE=10",
+                   "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=20",
+                   "OTEL_BLRP_EXPORT_TIMEOUT=5",
+                   "OTEL_METRIC_EXPORT_INTERVAL=1000",
+                   "OTEL_ATTRIBUTE_COUNT_LIMIT=5",
+                   "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=6",
+                   "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=7",
+                   "OTEL_EXPORTER_PROMETHEUS_PORT=9999",
+                   "WEIR_LOG_FORMAT=text",
+                   "WEIR_LOG_FILE=/x",
+                   NULL};
     struct weir_config *c = config_of(NULL, env);
     resource_is(c, "service.name", "shop");
     resource_is(c, "service.version", "1");
@@ -110,8 +127,9 @@ static void everything_from_the_environment(void **state) {
 
 static void names_of_the_documents(void **state) {
     (void)state;
-    char *env[] = {"OTEL_OTLP_TARGET=collector:4317", "OTEL_OTLP_CONN_TYPE=grpc", "OTEL_SAMPLING=0.25",
-                   "OTEL_SERVICE_VERSION=2", "OTEL_LOG_EXPORTER=console", NULL};
+    char *env[] = {
+        "OTEL_OTLP_TARGET=collector:4317", "OTEL_OTLP_CONN_TYPE=grpc",  "OTEL_SAMPLING=0.25",
+        "OTEL_SERVICE_VERSION=2",          "OTEL_LOG_EXPORTER=console", NULL};
     struct weir_config *c = config_of(NULL, env);
     assert_view_is(c->otlp[0].url, "http://collector:4317");
     assert_true(c->otlp[0].grpc && c->sampler.parent_based);
@@ -123,11 +141,19 @@ static void names_of_the_documents(void **state) {
 
 static void who_wins(void **state) {
     (void)state;
-    char *env[] = {"OTEL_SERVICE_NAME=env", "OTEL_TRACES_SAMPLER=always_off", "OTEL_BSP_SCHEDULE_DELAY=7",
-                   "OTEL_EXPORTER_OTLP_ENDPOINT=http://env:1", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://env:2/l", NULL};
+    char *env[] = {"OTEL_SERVICE_NAME=env",
+                   "OTEL_TRACES_SAMPLER=always_off",
+                   "OTEL_BSP_SCHEDULE_DELAY=7",
+                   "OTEL_EXPORTER_OTLP_ENDPOINT=http://env:1",
+                   "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://env:2/l",
+                   NULL};
     struct weir_attribute extra[] = {WEIR_STR("service.name", "attribute"), WEIR_STR("team", "a")};
-    struct weir_options options = {.struct_size = sizeof options, .service_name = "option", .sampler = "always_on",
-                                   .span_delay_ms = 9, .endpoint = "http://option:3", .resource = extra,
+    struct weir_options options = {.struct_size = sizeof options,
+                                   .service_name = "option",
+                                   .sampler = "always_on",
+                                   .span_delay_ms = 9,
+                                   .endpoint = "http://option:3",
+                                   .resource = extra,
                                    .resource_count = 2};
     struct weir_config *c = config_of(&options, env);
     resource_is(c, "service.name", "env");
@@ -144,7 +170,8 @@ static void who_wins(void **state) {
     assert_int_equal(c->spans.delay_ms, 9);
     assert_view_is(c->otlp[WEIR_SDK_LOGS].url, "http://option:3/v1/logs");
     weir_config_free(c);
-    options = (struct weir_options){.struct_size = sizeof options, .flags = WEIR_INIT_NO_ENVIRONMENT};
+    options =
+        (struct weir_options){.struct_size = sizeof options, .flags = WEIR_INIT_NO_ENVIRONMENT};
     c = config_of(&options, env);
     resource_is(c, "service.name", "unknown_service:sdk_config_test");
     weir_config_free(c);
@@ -152,14 +179,25 @@ static void who_wins(void **state) {
 
 static void errors_name_the_variable(void **state) {
     (void)state;
-    char *const rows[] = {
-        "OTEL_TRACES_EXPORTER=zipkin",     "OTEL_METRICS_EXPORTER=x",          "OTEL_LOGS_EXPORTER=prometheus",
-        "OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_PROTOCOL=udp", "OTEL_EXPORTER_OTLP_ENDPOINT=ftp://a",
-        "OTEL_EXPORTER_OTLP_COMPRESSION=zstd", "OTEL_EXPORTER_OTLP_HEADERS=nonsense", "OTEL_EXPORTER_OTLP_TIMEOUT=0",
-        "OTEL_BSP_SCHEDULE_DELAY=-1",      "OTEL_BSP_MAX_QUEUE_SIZE=0",        "OTEL_BLRP_EXPORT_TIMEOUT=1s",
-        "OTEL_METRIC_EXPORT_INTERVAL=x",   "OTEL_SPAN_LINK_COUNT_LIMIT=-3",    "OTEL_TRACES_SAMPLER=maybe",
-        "OTEL_PROPAGATORS=b3",             "OTEL_RESOURCE_ATTRIBUTES=novalue", "WEIR_METRICS_PORT=70000",
-        "WEIR_LOG_FORMAT=xml"};
+    char *const rows[] = {"OTEL_TRACES_EXPORTER=zipkin",
+                          "OTEL_METRICS_EXPORTER=x",
+                          "OTEL_LOGS_EXPORTER=prometheus",
+                          "OTEL_EXPORTER_OTLP_PROTOCOL=http/json",
+                          "OTEL_EXPORTER_OTLP_PROTOCOL=udp",
+                          "OTEL_EXPORTER_OTLP_ENDPOINT=ftp://a",
+                          "OTEL_EXPORTER_OTLP_COMPRESSION=zstd",
+                          "OTEL_EXPORTER_OTLP_HEADERS=nonsense",
+                          "OTEL_EXPORTER_OTLP_TIMEOUT=0",
+                          "OTEL_BSP_SCHEDULE_DELAY=-1",
+                          "OTEL_BSP_MAX_QUEUE_SIZE=0",
+                          "OTEL_BLRP_EXPORT_TIMEOUT=1s",
+                          "OTEL_METRIC_EXPORT_INTERVAL=x",
+                          "OTEL_SPAN_LINK_COUNT_LIMIT=-3",
+                          "OTEL_TRACES_SAMPLER=maybe",
+                          "OTEL_PROPAGATORS=b3",
+                          "OTEL_RESOURCE_ATTRIBUTES=novalue",
+                          "WEIR_METRICS_PORT=70000",
+                          "WEIR_LOG_FORMAT=xml"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *env[] = {rows[i], NULL}, name[64] = "";
         struct weir_config *config;
@@ -169,17 +207,20 @@ static void errors_name_the_variable(void **state) {
         environ = env;
         int rc = weir_config_new(NULL, &config, &err);
         environ = before;
-        if (rc >= 0 || rc != err.code || !strstr(err.message, name)) fail_msg("%s: %d %s", rows[i], rc, err.message);
+        if (rc >= 0 || rc != err.code || !strstr(err.message, name))
+            fail_msg("%s: %d %s", rows[i], rc, err.message);
     }
-    struct weir_options bare = {.struct_size = 0}, negative = {.struct_size = sizeof negative, .timeout_ms = -5};
+    struct weir_options bare = {.struct_size = 0},
+                        negative = {.struct_size = sizeof negative, .timeout_ms = -5};
     struct weir_config *config;
     assert_int_equal(weir_config_new(&bare, &config, NULL), WEIR_EINVALID);
     assert_int_equal(weir_config_new(&negative, &config, NULL), WEIR_EINVALID);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults), cmocka_unit_test(everything_from_the_environment),
-                                       cmocka_unit_test(names_of_the_documents), cmocka_unit_test(who_wins),
-                                       cmocka_unit_test(errors_name_the_variable)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults), cmocka_unit_test(everything_from_the_environment),
+        cmocka_unit_test(names_of_the_documents), cmocka_unit_test(who_wins),
+        cmocka_unit_test(errors_name_the_variable)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,8 @@ static void values(void **state) {
 static void scopes_nest(void **state) {
     (void)state;
     struct weir_scope outer, inner, last;
-    struct weir_context *one = weir_baggage_set(NULL, "a", "1"), *two = weir_baggage_set(NULL, "a", "2");
+    struct weir_context *one = weir_baggage_set(NULL, "a", "1"),
+                        *two = weir_baggage_set(NULL, "a", "2");
     assert_null(weir_context_current());
     weir_scope_attach(&outer, one);
     assert_ptr_equal(weir_context_current(), one);
@@ -59,7 +60,8 @@ static void active_span(void **state) {
     assert_string_equal(weir_baggage_get(NULL, "a", NULL), "1");
     assert_true(weir_context_span_context(weir_context_current(), &found));
     assert_memory_equal(found.span_id, sc.span_id, 8);
-    struct weir_context *kept = weir_context_ref(weir_context_current()); /* a copy: outlives the scope */
+    struct weir_context *kept =
+        weir_context_ref(weir_context_current()); /* a copy: outlives the scope */
     struct weir_span *child = weir_span_start(tracer, "child", NULL);
     struct weir_span_context child_sc = weir_span_context_get(child);
     assert_memory_equal(child_sc.trace_id, sc.trace_id, 16);

@@ -24,7 +24,9 @@ static void record_spans(int count) {
 }
 
 static void script(int attempt, int code, bool retry, int64_t retry_after_ms) {
-    captured.script[attempt] = (struct weir_sdk_answer){.code = code, .retry = retry, .retry_after_ms = retry_after_ms,
+    captured.script[attempt] = (struct weir_sdk_answer){.code = code,
+                                                        .retry = retry,
+                                                        .retry_after_ms = retry_after_ms,
                                                         .message = "as the script says"};
     if (captured.script_count <= attempt) captured.script_count = attempt + 1;
 }
@@ -60,7 +62,8 @@ static void refused_for_good(void **state) {
     capture_done();
 }
 
-/* While the receiver is away the queue fills; the newest are dropped and counted; the oldest arrive. */
+/* While the receiver is away the queue fills; the newest are dropped and counted; the oldest
+ * arrive. */
 static void queue_is_bounded(void **state) {
     (void)state;
     struct weir_stats before = stats_now();
@@ -77,8 +80,10 @@ static void queue_is_bounded(void **state) {
     struct weir_stats after = stats_now();
     uint64_t started = after.spans_started - before.spans_started;
     assert_int_equal(started, 5512);
-    assert_int_equal(after.spans_exported - before.spans_exported + after.spans_dropped_queue - before.spans_dropped_queue +
-                         after.spans_dropped_export - before.spans_dropped_export, started);
+    assert_int_equal(after.spans_exported - before.spans_exported + after.spans_dropped_queue -
+                         before.spans_dropped_queue + after.spans_dropped_export -
+                         before.spans_dropped_export,
+                     started);
     assert_true(after.spans_dropped_queue > before.spans_dropped_queue);
 }
 
@@ -134,12 +139,19 @@ static void logs(void **state) {
     struct weir_options options = {.sampler = "always_off"};
     capture_init("tl", &options);
     struct weir_logger *logger = weir_logger_get("log", NULL);
-    struct weir_span *span = weir_span_start(tracer, "s", NULL); /* not sampled: its ids count all the same */
+    struct weir_span *span =
+        weir_span_start(tracer, "s", NULL); /* not sampled: its ids count all the same */
     struct weir_span_context sc = weir_span_context_get(span);
     struct weir_attribute attrs[] = {WEIR_STR("a", "\xff"), WEIR_STR("", "dropped")};
-    struct weir_log_record record = {.struct_size = sizeof record, .severity = WEIR_SEVERITY_ERROR, .time_ns = 5,
-                                     .body = "cut here", .body_size = 3, .event_name = "app.failed",
-                                     .attributes = attrs, .attributes_count = 2, .span_context = &sc};
+    struct weir_log_record record = {.struct_size = sizeof record,
+                                     .severity = WEIR_SEVERITY_ERROR,
+                                     .time_ns = 5,
+                                     .body = "cut here",
+                                     .body_size = 3,
+                                     .event_name = "app.failed",
+                                     .attributes = attrs,
+                                     .attributes_count = 2,
+                                     .span_context = &sc};
     weir_logger_emit(logger, &record);
     weir_logger_set_severity_min(logger, WEIR_SEVERITY_WARN);
     weir_logger_printf(logger, WEIR_SEVERITY_INFO, "too low");
@@ -258,10 +270,16 @@ static void health_checks(void **state) {
 
 int main(void) {
     tracer = weir_tracer_get("unit", NULL);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(retried_until_accepted), cmocka_unit_test(refused_for_good), cmocka_unit_test(queue_is_bounded),
-        cmocka_unit_test(partial_success), cmocka_unit_test(batches_leave_by_themselves),
-        cmocka_unit_test(scopes_are_grouped), cmocka_unit_test(logs), cmocka_unit_test(answers_are_read),
-        cmocka_unit_test(bugs_switch_off), cmocka_unit_test(inits_nest), cmocka_unit_test(health_checks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(retried_until_accepted),
+                                       cmocka_unit_test(refused_for_good),
+                                       cmocka_unit_test(queue_is_bounded),
+                                       cmocka_unit_test(partial_success),
+                                       cmocka_unit_test(batches_leave_by_themselves),
+                                       cmocka_unit_test(scopes_are_grouped),
+                                       cmocka_unit_test(logs),
+                                       cmocka_unit_test(answers_are_read),
+                                       cmocka_unit_test(bugs_switch_off),
+                                       cmocka_unit_test(inits_nest),
+                                       cmocka_unit_test(health_checks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

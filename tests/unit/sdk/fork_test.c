@@ -14,7 +14,8 @@ static atomic_bool stop;
 static void *busy(void *arg) {
     while (!atomic_load(&stop)) {
         weir_span_end(weir_span_start(tracer, arg, NULL));
-        weir_instrument_add(weir_counter_get(weir_meter_get("m", NULL), "c", NULL, NULL), 1, NULL, 0);
+        weir_instrument_add(weir_counter_get(weir_meter_get("m", NULL), "c", NULL, NULL), 1, NULL,
+                            0);
     }
     return NULL;
 }
@@ -32,8 +33,10 @@ static int child(void) {
         const struct weir_otlp_batch *batch = captured.batches[i];
         if (batch->signal == WEIR_SIGNAL_METRIC)
             for (uint32_t n = 0; n < batch->points_count; n++)
-                if (weir_view_is(batch->metrics[batch->points[n].metric].name, "c")) return 5; /* from zero */
-        const struct weir_value *pid = weir_attrs_get(batch->resources[0].attrs, WEIR_VIEW("process.pid"));
+                if (weir_view_is(batch->metrics[batch->points[n].metric].name, "c"))
+                    return 5; /* from zero */
+        const struct weir_value *pid =
+            weir_attrs_get(batch->resources[0].attrs, WEIR_VIEW("process.pid"));
         if (!pid || pid->i64 != getpid()) return 6;
     }
     if (weir_shutdown(10000, NULL) != WEIR_OK) return 7;
@@ -53,7 +56,8 @@ static void children_of_a_busy_parent(void **state) {
         if (pid == 0) _exit(child());
         int status = -1;
         waitpid(pid, &status, 0);
-        if (!WIFEXITED(status) || WEXITSTATUS(status)) fail_msg("round %d: status %#x", round, status);
+        if (!WIFEXITED(status) || WEXITSTATUS(status))
+            fail_msg("round %d: status %#x", round, status);
     }
     atomic_store(&stop, true);
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);

@@ -27,7 +27,8 @@ static struct weir_log_file *open_log(size_t size_max) {
     return file;
 }
 
-/* 26 lines of 10 bytes into files of 40: every line is whole, in order, and five old files are kept. */
+/* 26 lines of 10 bytes into files of 40: every line is whole, in order, and five old files are
+ * kept. */
 static void rotation(void **state) {
     (void)state;
     struct weir_log_file *file = open_log(40);
@@ -67,9 +68,11 @@ static void lines_stay_whole(void **state) {
     weir_log_file_write(file, WEIR_VIEW("aaaaaaaaa\nbbbbbbbbb\nccccccccc\nddddddddd\n"));
     read_back(".1", &buf);
     assert_view_is(weir_buf_view(&buf), "aaaaaaaaa\nbbbbbbbbb\nccccccccc\n");
-    weir_log_file_write(file, WEIR_VIEW("a line that is much longer than the limit of thirty bytes\nend\n"));
+    weir_log_file_write(
+        file, WEIR_VIEW("a line that is much longer than the limit of thirty bytes\nend\n"));
     read_back(".1", &buf);
-    assert_view_is(weir_buf_view(&buf), "a line that is much longer than the limit of thirty bytes\n");
+    assert_view_is(weir_buf_view(&buf),
+                   "a line that is much longer than the limit of thirty bytes\n");
     read_back("", &buf);
     assert_view_is(weir_buf_view(&buf), "end\n");
     weir_log_file_close(file);
@@ -111,8 +114,9 @@ static int teardown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(rotation, setup, teardown),
-                                       cmocka_unit_test_setup_teardown(lines_stay_whole, setup, teardown),
-                                       cmocka_unit_test_setup_teardown(full_disk, setup, teardown)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(rotation, setup, teardown),
+        cmocka_unit_test_setup_teardown(lines_stay_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(full_disk, setup, teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

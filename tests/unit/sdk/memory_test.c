@@ -68,16 +68,22 @@ static void use_everything(long round) {
     snprintf(name, sizeof name, "m%ld", round % 1000);
     memset(large, 'x', sizeof large);
     large[sizeof large - 1] = 0;
-    struct weir_options options = {.struct_size = sizeof options, .flags = WEIR_INIT_NO_ENVIRONMENT,
-                                   .http_port = -1, .http_host = "127.0.0.1", .headers = "a=b"};
+    struct weir_options options = {.struct_size = sizeof options,
+                                   .flags = WEIR_INIT_NO_ENVIRONMENT,
+                                   .http_port = -1,
+                                   .http_host = "127.0.0.1",
+                                   .headers = "a=b"};
     weir_init(&options, NULL);
     struct weir_tracer *tracer = weir_tracer_get(name, NULL);
     struct weir_meter *meter = weir_meter_get(name, NULL);
     struct weir_logger *logger = weir_logger_get(name, NULL);
-    struct weir_attribute attrs[] = {WEIR_INT("n", round), weir_attribute_strn("large", large, sizeof large)};
-    struct weir_context *ctx = weir_extract(NULL, header, NULL), *with = weir_baggage_set(ctx, "b", "c");
+    struct weir_attribute attrs[] = {WEIR_INT("n", round),
+                                     weir_attribute_strn("large", large, sizeof large)};
+    struct weir_context *ctx = weir_extract(NULL, header, NULL),
+                        *with = weir_baggage_set(ctx, "b", "c");
     struct weir_attribute_set *set = weir_attributes_bind(attrs, 2);
-    struct weir_span_options span_options = {.struct_size = sizeof span_options, .parent = ctx, .bound = set};
+    struct weir_span_options span_options = {
+        .struct_size = sizeof span_options, .parent = ctx, .bound = set};
     struct weir_span *span = weir_span_start(tracer, "s", &span_options);
     weir_span_set_all(span, attrs, 2);
     weir_inject(with, ignore, NULL);
@@ -125,8 +131,11 @@ static void transports(void **state) {
     const struct weir_config_header header = {WEIR_VIEW_INIT("a"), WEIR_VIEW_INIT("b")};
     for (int grpc = 0; grpc < 2; grpc++)
         for (long n = 0; n < 40; n++) {
-            struct weir_config_otlp otlp = {.url = WEIR_VIEW("http://127.0.0.1:1/v1/traces"), .grpc = grpc, .gzip = true,
-                                            .headers = &header, .headers_count = 1};
+            struct weir_config_otlp otlp = {.url = WEIR_VIEW("http://127.0.0.1:1/v1/traces"),
+                                            .grpc = grpc,
+                                            .gzip = true,
+                                            .headers = &header,
+                                            .headers_count = 1};
             struct weir_sdk_transport *transport = NULL;
             struct weir_sdk_answer answer = {.code = 0};
             if (grpc) otlp.url = WEIR_VIEW("http://127.0.0.1:1");
@@ -134,13 +143,16 @@ static void transports(void **state) {
             int rc = weir_sdk_transport_open(&otlp, WEIR_SDK_TRACES, &transport, NULL);
             if (rc == WEIR_OK) transport->send(transport, WEIR_VIEW("body"), 1000, &answer);
             atomic_store(&countdown, -1);
-            if (rc != WEIR_OK) assert_int_equal(rc, WEIR_ENOMEMORY);
-            else assert_true(answer.code < 0 && answer.retry && answer.message[0]);
+            if (rc != WEIR_OK)
+                assert_int_equal(rc, WEIR_ENOMEMORY);
+            else
+                assert_true(answer.code < 0 && answer.retry && answer.message[0]);
             if (transport) transport->close(transport);
         }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail), cmocka_unit_test(transports)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail),
+                                       cmocka_unit_test(transports)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

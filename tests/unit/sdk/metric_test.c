@@ -12,7 +12,8 @@ static uint64_t seed;
 static struct weir_meter *meter;
 
 /* The point of this instrument without attributes; instrument NULL if there is none. */
-static struct weir_point find(const struct weir_snapshot *snapshot, const struct weir_instrument *it) {
+static struct weir_point find(const struct weir_snapshot *snapshot,
+                              const struct weir_instrument *it) {
     for (uint32_t i = 0; i < snapshot->count; i++)
         if (snapshot->points[i].instrument == it && snapshot->points[i].attrs.len == 0)
             return snapshot->points[i];
@@ -24,7 +25,9 @@ static struct weir_point only(const struct weir_instrument *it) {
     assert_true(weir_metrics_collect(&snapshot));
     struct weir_point found = find(&snapshot, it);
     static uint64_t counts[WEIR_METRIC_BOUNDS_MAX + 1]; /* outlives the snapshot */
-    if (found.counts) memcpy(counts, found.counts, (it->bounds_count + 1) * sizeof *counts), found.counts = counts;
+    if (found.counts)
+        memcpy(counts, found.counts, (it->bounds_count + 1) * sizeof *counts),
+            found.counts = counts;
     weir_snapshot_done(&snapshot);
     return found;
 }
@@ -45,8 +48,9 @@ static void names(void **state) {
         assert_null(weir_counter_get(meter, bad[i], NULL, NULL));
     struct weir_instrument *one = weir_counter_get(meter, "names.a-b_c/d1", "s", "x");
     assert_non_null(one);
-    assert_ptr_equal(weir_counter_get(meter, "Names.A-b_c/d1", NULL, NULL), one); /* case does not tell apart */
-    assert_null(weir_gauge_get(meter, "names.a-b_c/d1", NULL, NULL));             /* another type */
+    assert_ptr_equal(weir_counter_get(meter, "Names.A-b_c/d1", NULL, NULL),
+                     one);                                            /* case does not tell apart */
+    assert_null(weir_gauge_get(meter, "names.a-b_c/d1", NULL, NULL)); /* another type */
     assert_null(weir_counter_get(NULL, "x", NULL, NULL));
     double falling[] = {2, 1};
     assert_null(weir_histogram_get(meter, "names.h", NULL, NULL, falling, 2));
@@ -121,11 +125,13 @@ static void histograms(void **state) {
 static void attribute_order_does_not_matter(void **state) {
     (void)state;
     struct weir_instrument *counter = weir_counter_get(meter, "order.c", NULL, NULL);
-    struct weir_attribute ab[] = {WEIR_STR("a", "1"), WEIR_INT("b", 2)}, ba[] = {WEIR_INT("b", 2), WEIR_STR("a", "1")};
+    struct weir_attribute ab[] = {WEIR_STR("a", "1"), WEIR_INT("b", 2)},
+                          ba[] = {WEIR_INT("b", 2), WEIR_STR("a", "1")};
     struct weir_attribute twice[] = {WEIR_STR("a", "0"), WEIR_INT("b", 2), WEIR_STR("a", "1")};
     struct weir_attribute other[] = {WEIR_STR("a", "1"), WEIR_STR("b", "2")};
     assert_ptr_equal(weir_series_get(counter, ab, 2), weir_series_get(counter, ba, 2));
-    assert_ptr_equal(weir_series_get(counter, ab, 2), weir_series_get(counter, twice, 3)); /* the last wins */
+    assert_ptr_equal(weir_series_get(counter, ab, 2),
+                     weir_series_get(counter, twice, 3)); /* the last wins */
     assert_ptr_not_equal(weir_series_get(counter, ab, 2), weir_series_get(counter, other, 2));
     assert_ptr_not_equal(weir_series_get(counter, ab, 2), weir_series_get(counter, NULL, 0));
     char large[3000];
@@ -211,13 +217,16 @@ static void text(void **state) {
     struct weir_attribute odd[] = {WEIR_STR("a.b", "x\"y\\z\n"), WEIR_BOOL("ok", true)};
     weir_instrument_add(weir_counter_get(meter, "text.bytes", "By", "Bytes\nsent."), 3, odd, 2);
     weir_instrument_add(weir_counter_get(other, "text.bytes", "By", "Other words."), 4, NULL, 0);
-    weir_instrument_record(weir_gauge_get(other, "text.bytes.total", NULL, NULL), 1, NULL, 0); /* same family, other type */
+    weir_instrument_record(weir_gauge_get(other, "text.bytes.total", NULL, NULL), 1, NULL,
+                           0); /* same family, other type */
     size_t size;
     char *page = weir_metrics_text(&size);
     assert_non_null(page);
     assert_int_equal(strlen(page), size);
     assert_non_null(strstr(page, "# TYPE text_bytes_total counter\n"));
-    assert_non_null(strstr(page, "text_bytes_total{a_b=\"x\\\"y\\\\z\\n\",ok=\"true\",otel_scope_name=\"metric\"} 3\n"));
+    assert_non_null(strstr(
+        page,
+        "text_bytes_total{a_b=\"x\\\"y\\\\z\\n\",ok=\"true\",otel_scope_name=\"metric\"} 3\n"));
     assert_non_null(strstr(page, "text_bytes_total{otel_scope_name=\"text.other\"} 4\n"));
     assert_non_null(strstr(page, "process_threads "));
     const char *first = strstr(page, "# TYPE text_bytes_total ");
@@ -232,7 +241,8 @@ static void exported(void **state) {
     capture_init("m", NULL);
     double bounds[] = {1, 2};
     struct weir_attribute attr = WEIR_STR("k", "v");
-    weir_instrument_record(weir_histogram_get(meter, "exported.h", "s", "d", bounds, 2), 1.5, &attr, 1);
+    weir_instrument_record(weir_histogram_get(meter, "exported.h", "s", "d", bounds, 2), 1.5, &attr,
+                           1);
     assert_int_equal(weir_flush(5000, NULL), WEIR_OK);
     const struct weir_otlp_batch *batch = captured.batches[0];
     bool found = false;
@@ -257,9 +267,15 @@ int main(void) {
     seed = given ? strtoull(given, NULL, 10) : weir_rand_seed();
     printf("WEIR_SEED=%llu\n", (unsigned long long)seed);
     meter = weir_meter_get("metric", NULL);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names), cmocka_unit_test(sums), cmocka_unit_test(gauges), cmocka_unit_test(histograms),
-        cmocka_unit_test(attribute_order_does_not_matter), cmocka_unit_test(cardinality_limit),
-        cmocka_unit_test(observables), cmocka_unit_test(threads), cmocka_unit_test(text), cmocka_unit_test(exported)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names),
+                                       cmocka_unit_test(sums),
+                                       cmocka_unit_test(gauges),
+                                       cmocka_unit_test(histograms),
+                                       cmocka_unit_test(attribute_order_does_not_matter),
+                                       cmocka_unit_test(cardinality_limit),
+                                       cmocka_unit_test(observables),
+                                       cmocka_unit_test(threads),
+                                       cmocka_unit_test(text),
+                                       cmocka_unit_test(exported)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program under observation, for tests/integration/test_sdk_otlp.py: records known telemetry through
- * the public API only, then says as JSON what it knows of it. Configured by OTEL_* variables.
+/* A program under observation, for tests/integration/test_sdk_otlp.py: records known telemetry
+ * through the public API only, then says as JSON what it knows of it. Configured by OTEL_*
+ * variables.
  *
  *     otlp_probe [spans]      the default is 3 plain spans besides the special ones
  */
@@ -43,12 +44,18 @@ static struct weir_span *special_span(struct weir_tracer *tracer) {
     remote.trace_state = "vendor=1,other=2";
     remote.trace_state_size = 16;
     struct weir_attribute link_attr = WEIR_STR("why", "test");
-    struct weir_link link = {.span_context = remote, .attributes = &link_attr, .attributes_count = 1};
-    struct weir_attribute constant[] = {WEIR_STR("messaging.system", "kafka"), WEIR_INT("replaced", 1)};
+    struct weir_link link = {
+        .span_context = remote, .attributes = &link_attr, .attributes_count = 1};
+    struct weir_attribute constant[] = {WEIR_STR("messaging.system", "kafka"),
+                                        WEIR_INT("replaced", 1)};
     struct weir_attribute_set *bound = weir_attributes_bind(constant, 2);
-    struct weir_span_options options = {.struct_size = sizeof options, .kind = WEIR_KIND_PRODUCER,
-                                        .parent_span = &remote, .links = &link, .links_count = 1,
-                                        .start_ns = INT64_C(1700000000000000000), .bound = bound};
+    struct weir_span_options options = {.struct_size = sizeof options,
+                                        .kind = WEIR_KIND_PRODUCER,
+                                        .parent_span = &remote,
+                                        .links = &link,
+                                        .links_count = 1,
+                                        .start_ns = INT64_C(1700000000000000000),
+                                        .bound = bound};
     struct weir_span *span = weir_span_start(tracer, "send orders", &options);
     weir_attributes_free(bound);
     weir_span_set(span, WEIR_INT("replaced", 2));
@@ -99,14 +106,15 @@ int main(int argc, char **argv) {
     weir_instrument_add(weir_counter_get(meter, "probe.orders", "{order}", "Orders."), 5, attrs, 2);
     weir_instrument_add(weir_counter_get(meter, "probe.orders", "{order}", "Orders."), 2, attrs, 2);
     weir_instrument_add(weir_updown_get(meter, "probe.in_flight", NULL, NULL), -4, NULL, 0);
-    weir_instrument_record(weir_gauge_get(meter, "probe.temperature", "Cel", "How warm."), 21.5, NULL, 0);
+    weir_instrument_record(weir_gauge_get(meter, "probe.temperature", "Cel", "How warm."), 21.5,
+                           NULL, 0);
     double bounds[] = {0.1, 1, 10};
     struct weir_instrument *histogram =
         weir_histogram_get(meter, "probe.duration", "s", "How long.", bounds, 3);
     const double values[] = {0.05, 0.1, 0.5, 5, 50};
     for (int i = 0; i < 5; i++) weir_instrument_record(histogram, values[i], attrs, 1);
-    weir_instrument_observe(weir_instrument_get(meter, WEIR_INSTRUMENT_OBSERVABLE_GAUGE, "probe.depth",
-                                                "{message}", "Depth.", NULL),
+    weir_instrument_observe(weir_instrument_get(meter, WEIR_INSTRUMENT_OBSERVABLE_GAUGE,
+                                                "probe.depth", "{message}", "Depth.", NULL),
                             observe, NULL);
     int rc = weir_flush(5000, &err);
     struct weir_stats stats = {.struct_size = sizeof stats};

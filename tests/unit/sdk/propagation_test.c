@@ -59,7 +59,13 @@ static void traceparents(void **state) {
         "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-the-future-will-be-like",
     };
     const char *const bad[] = {
-        "", "00", "00-", PARENT "-", PARENT ".", PARENT "-what", "0" PARENT,
+        "",
+        "00",
+        "00-",
+        PARENT "-",
+        PARENT ".",
+        PARENT "-what",
+        "0" PARENT,
         "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.what",
         ".0-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -120,8 +126,8 @@ static void tracestates(void **state) {
     assert_true(keeps_state("foo=a:b<c>[]!"));
     assert_true(keeps_state(long_key + 1)); /* 256 characters */
     uint64_t before = malformed();
-    const char *const bad[] = {"foo", "=1", "foo=", "foo=1,bar", "FOO=1", "f oo=1", "foo=1=2", "foo=\x7f", long_key, many,
-                               "foo=1,;x=2"};
+    const char *const bad[] = {"foo",     "=1",       "foo=",   "foo=1,bar", "FOO=1",     "f oo=1",
+                               "foo=1=2", "foo=\x7f", long_key, many,        "foo=1,;x=2"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (keeps_state(bad[i])) fail_msg("kept: %s", bad[i]);
     assert_int_equal(malformed() - before, sizeof bad / sizeof *bad);
@@ -183,7 +189,8 @@ static void baggage_values(void **state) {
     (void)state;
     size_t size;
     struct weir_context *one = weir_baggage_set(NULL, "user", "h\xc3\xa9, you");
-    struct weir_context *two = weir_baggage_set(one, "tier", "gold"), *three = weir_baggage_set(two, "user", NULL);
+    struct weir_context *two = weir_baggage_set(one, "tier", "gold"),
+                        *three = weir_baggage_set(two, "user", NULL);
     assert_string_equal(weir_baggage_get(two, "user", &size), "h\xc3\xa9, you");
     assert_int_equal(size, 8);
     assert_null(weir_baggage_get(three, "user", NULL));
@@ -212,7 +219,8 @@ static void current_span_is_injected(void **state) {
     struct weir_span *span = weir_span_start(weir_tracer_get("t", NULL), "s", NULL);
     struct weir_scope scope;
     weir_scope_attach_span(&scope, span);
-    assert_int_equal(weir_inject(NULL, set, out), 1); /* neither tracestate nor baggage when empty */
+    assert_int_equal(weir_inject(NULL, set, out),
+                     1); /* neither tracestate nor baggage when empty */
     char expected[WEIR_TRACEPARENT_SIZE + 1] = "";
     struct weir_span_context sc = weir_span_context_get(span);
     weir_traceparent_format(&sc, expected);
@@ -239,9 +247,12 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(traceparents),   cmocka_unit_test(tracestates),
-        cmocka_unit_test(bad_traceparent_starts_anew), cmocka_unit_test(baggage),
-        cmocka_unit_test(baggage_values), cmocka_unit_test(current_span_is_injected),
+        cmocka_unit_test(traceparents),
+        cmocka_unit_test(tracestates),
+        cmocka_unit_test(bad_traceparent_starts_anew),
+        cmocka_unit_test(baggage),
+        cmocka_unit_test(baggage_values),
+        cmocka_unit_test(current_span_is_injected),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

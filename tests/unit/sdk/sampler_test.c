@@ -12,7 +12,8 @@ static uint64_t seed;
 
 static struct weir_sampler sampler_of(const char *name, const char *arg) {
     struct weir_sampler sampler;
-    assert_int_equal(weir_sampler_parse(weir_view_str(name), weir_view_str(arg), &sampler, NULL), WEIR_OK);
+    assert_int_equal(weir_sampler_parse(weir_view_str(name), weir_view_str(arg), &sampler, NULL),
+                     WEIR_OK);
     return sampler;
 }
 
@@ -39,13 +40,15 @@ static void names(void **state) {
         assert_int_equal(sampler.parent_based, rows[i].parent_based);
         assert_true(sampler.threshold == rows[i].threshold);
     }
-    const char *const bad[][2] = {{"sometimes", ""}, {"traceidratio", "2"}, {"traceidratio", "-0.1"},
-                                  {"traceidratio", "half"}, {"traceidratio", "NaN"}, {"parentbased_", "x"}};
+    const char *const bad[][2] = {{"sometimes", ""},        {"traceidratio", "2"},
+                                  {"traceidratio", "-0.1"}, {"traceidratio", "half"},
+                                  {"traceidratio", "NaN"},  {"parentbased_", "x"}};
     for (size_t i = 0; i < 5; i++) {
         struct weir_error err = {.message = ""};
         struct weir_sampler sampler;
-        assert_int_equal(weir_sampler_parse(weir_view_str(bad[i][0]), weir_view_str(bad[i][1]), &sampler, &err),
-                         WEIR_EINVALID);
+        assert_int_equal(
+            weir_sampler_parse(weir_view_str(bad[i][0]), weir_view_str(bad[i][1]), &sampler, &err),
+            WEIR_EINVALID);
         assert_non_null(strstr(err.message, "OTEL_TRACES_SAMPLER"));
     }
 }
@@ -66,11 +69,13 @@ static void ratio(void **state) {
         }
         double deviation = sqrt(p * (1 - p) * draws);
         if (fabs(hits - p * draws) > 5 * deviation)
-            fail_msg("seed %llu: %.0f of %d for ratio %s", (unsigned long long)seed, hits, draws, ratios[i]);
+            fail_msg("seed %llu: %.0f of %d for ratio %s", (unsigned long long)seed, hits, draws,
+                     ratios[i]);
     }
 }
 
-/* Pairs computed with the reference rule: the last eight bytes, big-endian, against ratio * 2^64. */
+/* Pairs computed with the reference rule: the last eight bytes, big-endian, against ratio * 2^64.
+ */
 static void same_as_other_sdks(void **state) {
     (void)state;
     struct {
@@ -90,9 +95,11 @@ static void same_as_other_sdks(void **state) {
 
 static void parents(void **state) {
     (void)state;
-    struct weir_sampler off = sampler_of("parentbased_always_off", ""), plain = sampler_of("always_off", "");
+    struct weir_sampler off = sampler_of("parentbased_always_off", ""),
+                        plain = sampler_of("always_off", "");
     uint8_t id[16] = {1};
-    struct weir_span_context parent = {.trace_id = {1}, .span_id = {2}, .flags = WEIR_FLAG_SAMPLED}, none = {.flags = 1};
+    struct weir_span_context parent = {.trace_id = {1}, .span_id = {2}, .flags = WEIR_FLAG_SAMPLED},
+                             none = {.flags = 1};
     assert_true(weir_sampler_decide(&off, &parent, id));
     assert_false(weir_sampler_decide(&plain, &parent, id));
     assert_false(weir_sampler_decide(&off, &none, id));
@@ -108,6 +115,7 @@ int main(void) {
     seed = text ? strtoull(text, NULL, 10) : weir_rand_seed();
     printf("WEIR_SEED=%llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(ratio),
-                                       cmocka_unit_test(same_as_other_sdks), cmocka_unit_test(parents)};
+                                       cmocka_unit_test(same_as_other_sdks),
+                                       cmocka_unit_test(parents)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,8 @@ static void limits(void **state) {
     (void)state;
     capture_init("t", NULL);
     struct weir_span *span = weir_span_start(tracer, "limits", NULL);
-    struct weir_link link = {.span_context = {.trace_id = {1}, .span_id = {1}}}, invalid = {.attributes_count = 0};
+    struct weir_link link = {.span_context = {.trace_id = {1}, .span_id = {1}}},
+                     invalid = {.attributes_count = 0};
     for (int i = 0; i < 200; i++) {
         char key[16];
         sprintf(key, "k%d", i);
@@ -99,7 +100,8 @@ static void edits_against_a_model(void **state) {
                 break;
             case 2: weir_span_set_status(span, WEIR_STATUS_ERROR, name); break;
             case 3:
-                weir_span_add_event(span, key, 1, (struct weir_attribute[]){WEIR_STR("long", "text")}, 1);
+                weir_span_add_event(span, key, 1,
+                                    (struct weir_attribute[]){WEIR_STR("long", "text")}, 1);
                 break;
             default:
                 weir_span_set(span, WEIR_INT(key, (int64_t)steps));
@@ -117,7 +119,8 @@ static void edits_against_a_model(void **state) {
         flush();
         const struct weir_otlp_span *out = captured_span(round);
         assert_view_is(out->name, name);
-        if (out->attrs.count != count) fail_msg("seed %llu, round %u", (unsigned long long)seed, round);
+        if (out->attrs.count != count)
+            fail_msg("seed %llu, round %u", (unsigned long long)seed, round);
         for (int i = 0; i < 40; i++) {
             char key[8];
             sprintf(key, "k%d", i);
@@ -178,8 +181,10 @@ static void sampling_follows_whom_it_is_told(void **state) {
     capture_init("t", NULL);
     struct weir_span_context yes = {.trace_id = {1}, .span_id = {1}, .flags = WEIR_FLAG_SAMPLED};
     struct weir_span_context no = {.trace_id = {2}, .span_id = {2}};
-    struct weir_span_options options = {.struct_size = sizeof options, .parent_span = &no,
-                                        .sample_follows = true, .sample_parent = &yes};
+    struct weir_span_options options = {.struct_size = sizeof options,
+                                        .parent_span = &no,
+                                        .sample_follows = true,
+                                        .sample_parent = &yes};
     struct weir_span *span = weir_span_start(tracer, "s", &options);
     assert_true(weir_span_is_recording(span));
     struct weir_span_context sc = weir_span_context_get(span);
@@ -203,7 +208,9 @@ static void older_options_are_read(void **state) {
     (void)state;
     capture_init("t", NULL);
     struct weir_span_options options = {.struct_size = offsetof(struct weir_span_options, start_ns),
-                                        .kind = WEIR_KIND_SERVER, .root = true, .start_ns = 5};
+                                        .kind = WEIR_KIND_SERVER,
+                                        .root = true,
+                                        .start_ns = 5};
     weir_span_end(weir_span_start(tracer, "old", &options));
     flush();
     assert_int_equal(captured_span(0)->kind, WEIR_SPAN_KIND_SERVER);
@@ -222,7 +229,8 @@ static void *record_some(void *arg) {
     return NULL;
 }
 
-/* Every span is either exported or counted as dropped; threads end and their lanes are used again. */
+/* Every span is either exported or counted as dropped; threads end and their lanes are used again.
+ */
 static void threads_lose_nothing_uncounted(void **state) {
     (void)state;
     struct weir_stats before = {.struct_size = sizeof before}, after = before;
@@ -271,10 +279,14 @@ int main(void) {
     printf("WEIR_SEED=%llu\n", (unsigned long long)seed);
     tracer = weir_tracer_get("unit", "1");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_before_init), cmocka_unit_test(limits),
-        cmocka_unit_test(edits_against_a_model), cmocka_unit_test(status_rules),
-        cmocka_unit_test(unsampled_spans_have_identity), cmocka_unit_test(sampling_follows_whom_it_is_told),
-        cmocka_unit_test(older_options_are_read), cmocka_unit_test(threads_lose_nothing_uncounted),
+        cmocka_unit_test(nothing_before_init),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(edits_against_a_model),
+        cmocka_unit_test(status_rules),
+        cmocka_unit_test(unsampled_spans_have_identity),
+        cmocka_unit_test(sampling_follows_whom_it_is_told),
+        cmocka_unit_test(older_options_are_read),
+        cmocka_unit_test(threads_lose_nothing_uncounted),
         cmocka_unit_test(spans_end_on_other_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
