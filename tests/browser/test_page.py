@@ -189,8 +189,10 @@ def test_metrics_completion_several_queries_and_table(page, mock):
     page.keyboard.press("/")
     page.keyboard.type("messaging_process_dur")
     expect(page.get_by_role("option", name=re.compile("messaging_process_duration_seconds_count"))).to_be_visible()
+    page.wait_for_timeout(200)  # the list takes no Enter in its first moments, against mishaps
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="PromQL query 1")).to_have_text(re.compile("messaging_process_duration_seconds_(count|sum|bucket)"))
     page.keyboard.press("Enter")
     page.locator(".chart canvas").wait_for()
     page.get_by_role("button", name="Query", exact=True).click()

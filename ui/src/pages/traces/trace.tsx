@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One trace, joined with what is linked to it, as a waterfall beside the details of a span.
 
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 
 import { Await, Button, Choice, CopyButton, Dot, Panel } from '../../kit/basics';
 import { count, dayClock, millis, plural } from '../../lib/format';
@@ -157,9 +157,13 @@ interface Keys {
   select: (n: Node | null) => void; toggle: (n: Node, open?: boolean) => void; reveal: (n: Node) => void;
 }
 
-function useTraceKeys(k: Keys): void {
+/** Keys act on what was drawn last: quick typing must not meet the state before. */
+function useTraceKeys(keys: Keys): void {
+  const latest = useRef(keys);
+  latest.current = keys;
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
+      const k = latest.current;
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
       const at = k.selected ? k.rows.indexOf(k.selected) : -1;
       const to = (i: number) => k.select(k.rows[Math.max(0, Math.min(k.rows.length - 1, i))] ?? null);
@@ -191,5 +195,5 @@ function useTraceKeys(k: Keys): void {
     };
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
-  });
+  }, []);
 }
