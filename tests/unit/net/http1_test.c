@@ -105,6 +105,8 @@ static const struct {
     {"GET /\r\nHost: a\r\n\r\n", 400, NULL, 0},
     {"GET\r\n\r\n", 400, NULL, 0},
     /* header lines */
+    {"GET / HTTP/1.1\r\nHost: a\r\nX: ab\nY: c\r\n\r\n", 400, NULL, 0},
+    {"GET / HTTP/1.1x\nHost: a\r\n\r\n", 400, NULL, 0},
     {"GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n", 400, NULL, 0},
     {"GET / HTTP/1.1\r\nHost: a\r\nX\t: b\r\n\r\n", 400, NULL, 0},
     {"GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", 400, NULL, 0},

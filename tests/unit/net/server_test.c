@@ -240,6 +240,26 @@ static void test_pipelining_keeps_order(void **state) {
     assert_null(strstr(answer, "\r\n\r\n6")); /* behind Connection: close */
 }
 
+/* A stream that ends while the socket is full: what was pipelined behind it is served all the same.
+ */
+static void test_request_behind_a_large_stream(void **state) {
+    (void)state;
+    static const char requests[] = GET("/streams?blocks=1500") "\r\n" GET("/item/behind") CLOSE;
+    for (int i = 0; i < 5; i++) {
+        int fd = dial_raw(&f), small = 16 * 1024;
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+        send_raw(fd, requests, sizeof requests - 1);
+        weir_clock_sleep_ns(20 * WEIR_NS_PER_MS);
+        size_t kept = 0;
+        for (ssize_t got; (got = recv(fd, answer + kept, sizeof answer - kept, 0)) > 0;) {
+            kept += (size_t)got;
+            if (kept > 4096) memmove(answer, answer + kept - 100, 100), kept = 100;
+        }
+        close(fd);
+        assert_memory_equal(answer + kept - 10, "\r\n\r\nbehind", 10);
+    }
+}
+
 static void test_expect_continue(void **state) {
     (void)state;
     int fd = dial_raw(&f);
@@ -569,14 +589,20 @@ static void *stop_server(void *arg) {
 
 static void test_stop_finishes_what_is_in_flight(void **state) {
     (void)state;
-    int busy = dial_raw(&f), idle = dial_raw(&f);
+    int busy = dial_raw(&f), idle = dial_raw(&f), begun = dial_raw(&f);
     pthread_t thread;
+    static const char half[] = "GET /hello HTTP/1.1\r\nHost: loc";
+    send_raw(begun, half, sizeof half - 1);
     send_raw(idle, GET("/hello") "\r\n", strlen(GET("/hello") "\r\n"));
     receive_raw(idle, answer, sizeof answer, "hello\n");
     send_raw(busy, GET("/waits") "\r\n", strlen(GET("/waits") "\r\n"));
     wait_for(&entered, 1);
     assert_int_equal(pthread_create(&thread, NULL, stop_server, NULL), 0);
     assert_int_equal(receive_raw(idle, answer, sizeof answer, NULL), 0); /* closed at once */
+    send_raw(begun, "alhost\r\n\r\n", 10);
+    receive_raw(begun, answer, sizeof answer, NULL);
+    assert_non_null(strstr(answer, "Connection: close\r\n"));
+    close(begun);
     atomic_store(&go_on, true);
     receive_raw(busy, answer, sizeof answer, NULL);
     assert_non_null(strstr(answer, "waited"));
@@ -829,6 +855,7 @@ int main(void) {
         TEST(test_parameters),
         TEST(test_every_cut_of_a_request),
         TEST(test_pipelining_keeps_order),
+        TEST(test_request_behind_a_large_stream),
         TEST(test_expect_continue),
         TEST(test_body_limits),
         TEST(test_gzip_bomb),
