@@ -7,8 +7,7 @@ enum ids_mode { IDS_ZERO, IDS_RAW, IDS_DICT };
 enum values_flag { VALUES_DICT = 1, VALUES_SPARSE = 2 };
 enum { TYPES_MIXED = 0xff };
 
-/* ---- small change ------------------------------------------------------------------------------
- */
+/* ---- small change --------------------------------------------------------------------------- */
 
 /* Writes at `at`, which has VARINT_LEN_MAX bytes of room; gives the byte behind. */
 static char *put_varint(char *at, uint64_t value) {
@@ -74,8 +73,7 @@ static bool has_str(enum weir_value_type type) {
     return type == WEIR_VALUE_STRING || type >= WEIR_VALUE_BYTES;
 }
 
-/* ---- hints -------------------------------------------------------------------------------------
- */
+/* ---- hints ---------------------------------------------------------------------------------- */
 
 static uint64_t value_hash(struct weir_value value) {
     uint64_t word = 0;
@@ -107,8 +105,7 @@ static void hint_add_int(struct weir_codec_hint *hint, int64_t i64) {
     if (i64 > hint->max) hint->max = i64;
 }
 
-/* ---- i64 ---------------------------------------------------------------------------------------
- */
+/* ---- i64 ------------------------------------------------------------------------------------ */
 
 void weir_codec_encode_i64(struct weir_buf *out, const int64_t *values, uint32_t count,
                            bool ascending, struct weir_codec_hint *ret_hint) {
@@ -177,8 +174,7 @@ int weir_codec_decode_i64(struct weir_view bytes, uint32_t count, struct weir_ar
     return WEIR_OK;
 }
 
-/* ---- dictionaries ------------------------------------------------------------------------------
- */
+/* ---- dictionaries --------------------------------------------------------------------------- */
 
 /* Codes are one byte each up to 256 entries, else two; a single entry needs none. */
 static uint32_t code_width(uint32_t dict_count) {
@@ -204,8 +200,7 @@ static uint32_t next_code(const uint8_t **at, uint32_t width) {
     return code;
 }
 
-/* ---- ids ---------------------------------------------------------------------------------------
- */
+/* ---- ids ------------------------------------------------------------------------------------ */
 
 static bool all_zero(const uint8_t *ptr, size_t len) {
     for (size_t i = 0; i < len; i++)
@@ -287,8 +282,7 @@ int weir_codec_decode_ids(struct weir_view bytes, uint32_t width, uint32_t count
     return rc;
 }
 
-/* ---- lists of values ---------------------------------------------------------------------------
- */
+/* ---- lists of values ------------------------------------------------------------------------ */
 
 static bool values_equal(struct weir_value a, struct weir_value b) {
     if (a.type != b.type) return false;
@@ -382,8 +376,7 @@ static bool get_list(struct reader *in, struct weir_value *values, uint32_t coun
     return true;
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static uint32_t build_values_dict(struct weir_codec_scratch *scratch,
                                   const struct weir_codec_cell *cells, uint32_t count,
@@ -549,8 +542,7 @@ int weir_codec_decode_distinct(struct weir_view bytes, uint32_t rows_count,
     return WEIR_OK;
 }
 
-/* ---- attributes --------------------------------------------------------------------------------
- */
+/* ---- attributes ----------------------------------------------------------------------------- */
 
 void weir_codec_encode_attrs(struct weir_buf *out, struct weir_attrs attrs) {
     add_varint(out, attrs.count);

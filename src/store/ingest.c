@@ -34,8 +34,7 @@ static struct weir_metric *const rows_stored[] = {
     [WEIR_SIGNAL_LOG] = &rows_logs,
 };
 
-/* ---- queues ------------------------------------------------------------------------------------
- */
+/* ---- queues --------------------------------------------------------------------------------- */
 
 static void put(struct weir_store_queue *queue, struct weir_store_push *push) {
     push->next = NULL;
@@ -60,8 +59,7 @@ void weir_store_wait(struct weir_store *store, pthread_cond_t *cond, int64_t tim
     pthread_cond_timedwait(cond, &store->lock, &until);
 }
 
-/* ---- push --------------------------------------------------------------------------------------
- */
+/* ---- push ----------------------------------------------------------------------------------- */
 
 static void refuse(struct weir_otlp_batch *batch, weir_sink_done *done, void *arg, int code,
                    int64_t retry_after_ms, const char *message) {
@@ -120,8 +118,7 @@ void weir_store_push_batch(struct weir_sink *sink, struct weir_otlp_batch *batch
                "the store's memory is full, it is flushing");
 }
 
-/* ---- the wal thread ----------------------------------------------------------------------------
- */
+/* ---- the wal thread ------------------------------------------------------------------------- */
 
 struct group {
     struct weir_store_push *pushes[GROUP_RECORDS_MAX];
@@ -205,8 +202,7 @@ void *weir_store_run_wal(void *arg) {
     return NULL;
 }
 
-/* ---- the apply thread --------------------------------------------------------------------------
- */
+/* ---- the apply thread ----------------------------------------------------------------------- */
 
 static void wake_flush(struct weir_store *store) {
     pthread_mutex_lock(&store->lock);

@@ -22,8 +22,7 @@ void weir_manifest_done(struct weir_manifest *manifest) {
     *manifest = (struct weir_manifest){0};
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static int corrupt(struct weir_error *reterr, const char *folder, const char *what) {
     return weir_error_set(
@@ -127,8 +126,7 @@ int weir_manifest_read(struct weir_disk *disk, const char *folder, struct weir_m
     return rc;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 int weir_manifest_write(struct weir_disk *disk, const char *folder,
                         const struct weir_manifest *manifest, struct weir_error *reterr) {
@@ -151,8 +149,7 @@ int weir_manifest_write(struct weir_disk *disk, const char *folder,
     return rc;
 }
 
-/* ---- leftovers ---------------------------------------------------------------------------------
- */
+/* ---- leftovers ------------------------------------------------------------------------------ */
 
 struct sweep {
     struct weir_disk *disk;

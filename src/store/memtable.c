@@ -58,8 +58,7 @@ static size_t heap_bytes(const struct weir_memtable *memtable) {
            map_bytes(&memtable->resources) + map_bytes(&memtable->keys);
 }
 
-/* ---- copying what rows point to ----------------------------------------------------------------
- */
+/* ---- copying what rows point to ------------------------------------------------------------- */
 
 /* Texts that come again and again are kept once. False: out of memory. */
 static bool keep_once(struct weir_memtable *memtable, struct weir_view text,
@@ -159,8 +158,7 @@ static bool keep_fields(struct weir_memtable *memtable, struct weir_view message
     return true;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 static bool fill_span(struct weir_memtable *memtable, const struct weir_otlp_span *span,
                       struct weir_row *row) {

@@ -18,8 +18,7 @@ struct weir_part_block_cache {
     const struct weir_attrs *attrs; /* RESOURCE: per dictionary entry; REST: per row */
 };
 
-/* ---- reader and directory ----------------------------------------------------------------------
- */
+/* ---- reader and directory ------------------------------------------------------------------- */
 
 int weir_part_reader_init(struct weir_part_reader *reader, struct weir_query *query,
                           size_t memory_max, struct weir_error *reterr) {
@@ -110,8 +109,7 @@ static struct weir_part_block_cache *cache_of(struct weir_part_block *block,
     return &block->cache[column - block->columns];
 }
 
-/* ---- one column's bytes ------------------------------------------------------------------------
- */
+/* ---- one column's bytes --------------------------------------------------------------------- */
 
 int weir_part_block_load(struct weir_part_block *block, const struct weir_part_column *column,
                          struct weir_view *ret, struct weir_error *reterr) {
@@ -244,8 +242,7 @@ static int get_rest(struct weir_part_block *block, const struct weir_attrs **ret
     return WEIR_OK;
 }
 
-/* ---- columns as the asker sees them ------------------------------------------------------------
- */
+/* ---- columns as the asker sees them --------------------------------------------------------- */
 
 static int values_to_data(struct weir_part_block *block, const struct weir_codec_values *values,
                           struct weir_column_data *ret, struct weir_error *reterr) {
@@ -456,8 +453,7 @@ int weir_part_block_distinct(struct weir_part_block *block, const struct weir_co
     return WEIR_OK;
 }
 
-/* ---- all attributes of a row -------------------------------------------------------------------
- */
+/* ---- all attributes of a row ---------------------------------------------------------------- */
 
 /* One pass counts, the other fills; items of row i end at ends[i]. */
 struct attrs_build {
@@ -515,8 +511,7 @@ int weir_part_block_attrs(struct weir_part_block *block, const uint32_t *picked,
     return each_attr(block, &build, true, reterr);
 }
 
-/* ---- whole rows --------------------------------------------------------------------------------
- */
+/* ---- whole rows ----------------------------------------------------------------------------- */
 
 static void set_field(struct weir_row *row, const struct weir_row_column *plain,
                       const struct weir_column_data *data, uint32_t i) {

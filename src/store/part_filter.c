@@ -3,8 +3,7 @@
  * predicate's column after the other, then the columns asked for, of the rows that are left. */
 #include "store/part_block.h"
 
-/* ---- hints -------------------------------------------------------------------------------------
- */
+/* ---- hints ---------------------------------------------------------------------------------- */
 
 /* A column of values: its types, range and hint bits. */
 static bool values_may_hold(const struct weir_predicate *predicate,
@@ -80,8 +79,7 @@ static int bloom_may_hold(struct weir_part_block *block, const struct weir_predi
     return WEIR_OK;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 struct picked {
     uint32_t *rows;
@@ -171,8 +169,7 @@ int weir_part_block_filter(struct weir_part_block *block, int64_t from_ns, int64
     return rc;
 }
 
-/* ---- columns of the picked rows ----------------------------------------------------------------
- */
+/* ---- columns of the picked rows ------------------------------------------------------------- */
 
 static const void *gather(struct weir_arena *arena, const void *from, size_t size,
                           const uint32_t *picked, uint32_t count) {

@@ -91,8 +91,7 @@ void weir_part_get_block_entry(const char *at, struct weir_part_block_entry *ret
     };
 }
 
-/* ---- bloom -------------------------------------------------------------------------------------
- */
+/* ---- bloom ---------------------------------------------------------------------------------- */
 
 enum { BLOOM_PROBES = 5, BLOOM_BITS_PER_ID = 10 };
 

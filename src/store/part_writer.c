@@ -44,8 +44,7 @@ struct weir_part_writer {
     ZSTD_CCtx *zstd;
 };
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static int write_header(struct weir_part_writer *writer, struct weir_error *reterr) {
     weir_buf_add_str(&writer->block, WEIR_PART_MAGIC);
@@ -101,8 +100,7 @@ void weir_part_writer_close(struct weir_part_writer *writer) {
     free(writer);
 }
 
-/* ---- columns -----------------------------------------------------------------------------------
- */
+/* ---- columns -------------------------------------------------------------------------------- */
 
 /* Compresses `raw` into the block when that helps, and writes the directory entry. */
 static void end_column(struct weir_part_writer *writer, unsigned number, struct weir_view key,
@@ -248,8 +246,7 @@ static bool add_bloom(struct weir_part_writer *writer) {
     return true;
 }
 
-/* ---- attributes --------------------------------------------------------------------------------
- */
+/* ---- attributes ----------------------------------------------------------------------------- */
 
 /* The block's attributes by key: cells of key k are cells[starts[k] … starts[k + 1]). */
 struct keys {
@@ -383,8 +380,7 @@ static bool add_attrs(struct weir_part_writer *writer) {
     return fine;
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------
- */
+/* ---- blocks --------------------------------------------------------------------------------- */
 
 static void add_block_entry(struct weir_part_writer *writer, uint32_t columns_len) {
     const struct weir_row *first = writer->rows[0], *last = writer->rows[writer->rows_count - 1];
@@ -460,8 +456,7 @@ int weir_part_writer_add(struct weir_part_writer *writer, const struct weir_row 
     return *ret_wrote ? write_block(writer, reterr) : WEIR_OK;
 }
 
-/* ---- the end -----------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 /* Meta: block entries, then names, each {scope, types, length, bytes}. */
 static void add_meta(struct weir_part_writer *writer, struct weir_buf *out) {

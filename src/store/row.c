@@ -79,8 +79,7 @@ struct weir_value weir_row_value(const struct weir_row *row, enum weir_table tab
     return value ? *value : (struct weir_value){0};
 }
 
-/* ---- predicates --------------------------------------------------------------------------------
- */
+/* ---- predicates ----------------------------------------------------------------------------- */
 
 /* What a comparison says; UNKNOWN where the types cannot be compared. */
 enum order { LESS, EQUAL, GREATER, UNEQUAL, UNKNOWN };
@@ -159,8 +158,7 @@ bool weir_predicate_may_hold_range(const struct weir_predicate *predicate, int64
     return true;
 }
 
-/* ---- rows to columns ---------------------------------------------------------------------------
- */
+/* ---- rows to columns ------------------------------------------------------------------------ */
 
 static bool plain_to_column(struct weir_arena *arena, const struct weir_row *const *rows,
                             uint32_t count, const struct weir_row_column *plain,
@@ -219,8 +217,7 @@ bool weir_rows_to_columns(struct weir_arena *arena, enum weir_table table,
     return true;
 }
 
-/* ---- order -------------------------------------------------------------------------------------
- */
+/* ---- order ---------------------------------------------------------------------------------- */
 
 /* Merges the sorted runs [from, middle) and [middle, until) through scratch. */
 static void merge_runs(const struct weir_row **rows, const struct weir_row **scratch, size_t from,

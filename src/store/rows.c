@@ -15,8 +15,7 @@ static struct weir_rows *rows_of(struct weir_store_table *table) {
     return (struct weir_rows *)table;
 }
 
-/* ---- write side --------------------------------------------------------------------------------
- */
+/* ---- write side ----------------------------------------------------------------------------- */
 
 static int append(struct weir_store_table *table, const struct weir_otlp_batch *batch, uint64_t seq,
                   struct weir_error *reterr) {
@@ -146,8 +145,7 @@ int weir_rows_commit(struct weir_rows *rows, struct weir_part **old_parts, uint3
     return WEIR_OK;
 }
 
-/* ---- retention ---------------------------------------------------------------------------------
- */
+/* ---- retention ------------------------------------------------------------------------------ */
 
 /* The part whose newest row is oldest, or NULL. Only the merge thread takes parts away. */
 static struct weir_part *oldest_part(struct weir_rows *rows) {
@@ -184,8 +182,7 @@ static int drop_before(struct weir_store_table *table, int64_t before_ns, uint64
     return WEIR_OK;
 }
 
-/* ---- looking -----------------------------------------------------------------------------------
- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 static void load(struct weir_store_table *table, struct weir_store_table_load *ret) {
     struct weir_rows *rows = rows_of(table);
@@ -265,8 +262,7 @@ void weir_rows_snapshot_done(struct weir_rows_snapshot *snapshot) {
     *snapshot = (struct weir_rows_snapshot){0};
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void close_table(struct weir_store_table *table) {
     struct weir_rows *rows = rows_of(table);

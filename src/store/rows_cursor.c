@@ -31,8 +31,7 @@ struct cursor {
     struct weir_column_data *data; /* columns_count many */
 };
 
-/* ---- units -------------------------------------------------------------------------------------
- */
+/* ---- units ---------------------------------------------------------------------------------- */
 
 static int newest_first(const void *a, const void *b) {
     const struct unit *x = a, *y = b;
@@ -104,8 +103,7 @@ static int plan(struct cursor *cursor, struct weir_error *reterr) {
     return WEIR_OK;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static int read_block(struct cursor *cursor, const struct unit *unit, uint32_t *ret_count,
                       struct weir_error *reterr) {
@@ -200,8 +198,7 @@ static int next(struct weir_cursor *base, const struct weir_block **ret,
     return WEIR_END;
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void close_cursor(struct weir_cursor *base) {
     struct cursor *cursor = (struct cursor *)base;

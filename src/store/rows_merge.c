@@ -17,8 +17,7 @@ enum {
 };
 static const uint64_t part_bytes_max = UINT64_C(2) << 30; /* larger ones stay as they are */
 
-/* ---- which parts -------------------------------------------------------------------------------
- */
+/* ---- which parts ---------------------------------------------------------------------------- */
 
 static unsigned tier_of(const struct weir_part *part) {
     unsigned tier = 0;
@@ -74,8 +73,7 @@ static uint32_t choose(struct weir_rows *rows, struct weir_part *ret[PARTS_MAX])
     return best_count;
 }
 
-/* ---- merging -----------------------------------------------------------------------------------
- */
+/* ---- merging -------------------------------------------------------------------------------- */
 
 /* One decoded block; retired ones wait until the writer needs their rows no more. */
 struct lump {

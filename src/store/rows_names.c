@@ -42,8 +42,7 @@ static int no_memory(struct weir_error *reterr) {
     return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the query");
 }
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 struct names {
     struct seen seen;
@@ -113,8 +112,7 @@ int weir_rows_names(struct weir_store_table *table, struct weir_query *query, in
     return rc;
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 struct values {
     struct seen seen;

@@ -30,8 +30,7 @@ struct weir_source *weir_store_source(struct weir_store *store) {
     return &store->source;
 }
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static void set_options(struct weir_store *store, const struct weir_store_options *options) {
     store->options = *options;
@@ -179,8 +178,7 @@ int weir_store_open(const struct weir_store_options *options, struct weir_store 
     return WEIR_OK;
 }
 
-/* ---- closing -----------------------------------------------------------------------------------
- */
+/* ---- closing -------------------------------------------------------------------------------- */
 
 static void stop_threads(struct weir_store *store) {
     pthread_mutex_lock(&store->lock);
@@ -220,8 +218,7 @@ void weir_store_close(struct weir_store *store) {
     free(store);
 }
 
-/* ---- asking for upkeep -------------------------------------------------------------------------
- */
+/* ---- asking for upkeep ---------------------------------------------------------------------- */
 
 /* Raises `asked`, then waits until `answered` has caught up with it. */
 static int ask(struct weir_store *store, struct weir_store_request *asked,

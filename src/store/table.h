@@ -78,8 +78,7 @@ struct weir_store_table {
     void (*close)(struct weir_store_table *table);
 };
 
-/* ---- what the metrics side gives (store/series.c) ----------------------------------------------
- */
+/* ---- what the metrics side gives (store/series.c) ------------------------------------------- */
 
 /* Opens the folder, loads its parts, removes what a crash left behind. Gives the table. */
 int weir_store_series_open(const struct weir_store_table_options *options,

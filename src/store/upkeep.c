@@ -26,8 +26,7 @@ WEIR_GAUGE(disk_now, "weir_store_disk_bytes", "Bytes of parts on disk.", "");
 WEIR_GAUGE(memory_now, "weir_store_memory_bytes", "Bytes of memtables and of batches on their way.",
            "");
 
-/* ---- flush -------------------------------------------------------------------------------------
- */
+/* ---- flush ---------------------------------------------------------------------------------- */
 
 int weir_store_flush_tables(struct weir_store *store, bool all, struct weir_error *reterr) {
     int rc = WEIR_OK;
@@ -100,8 +99,7 @@ void *weir_store_run_flush(void *arg) {
     }
 }
 
-/* ---- retention ---------------------------------------------------------------------------------
- */
+/* ---- retention ------------------------------------------------------------------------------ */
 
 static uint64_t disk_bytes(struct weir_store *store) {
     uint64_t bytes = weir_wal_bytes(store->wal);
@@ -165,8 +163,7 @@ static int retain(struct weir_store *store, struct weir_error *reterr) {
     return rc == WEIR_OK ? retain_by_size(store, reterr) : rc;
 }
 
-/* ---- merge -------------------------------------------------------------------------------------
- */
+/* ---- merge ---------------------------------------------------------------------------------- */
 
 static int merge_all(struct weir_store *store, struct weir_error *reterr) {
     for (int i = 0; i < WEIR_STORE_TABLES_COUNT; i++) {

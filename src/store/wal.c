@@ -28,8 +28,7 @@ static double fsync_seconds(void) {
 WEIR_COUNTER_READ(fsync_time, "weir_store_fsync_seconds_total",
                   "Time spent in fsyncs of the write log.", "", fsync_seconds);
 
-/* ---- bytes -------------------------------------------------------------------------------------
- */
+/* ---- bytes ---------------------------------------------------------------------------------- */
 
 bool weir_wal_segment_path(const struct weir_wal *wal, uint64_t first_seq, char *ret,
                            size_t ret_size) {
@@ -83,8 +82,7 @@ bool weir_wal_get_record(struct weir_view bytes, struct weir_wal_record *ret, si
     return true;
 }
 
-/* ---- segments ----------------------------------------------------------------------------------
- */
+/* ---- segments ------------------------------------------------------------------------------- */
 
 bool weir_wal_add_segment(struct weir_wal *wal, struct weir_wal_segment segment) {
     if (wal->segments_count == wal->segments_room) {
@@ -166,8 +164,7 @@ static int start_segment(struct weir_wal *wal, uint64_t first_seq, struct weir_e
     return rc;
 }
 
-/* ---- append ------------------------------------------------------------------------------------
- */
+/* ---- append --------------------------------------------------------------------------------- */
 
 static int sync_timed(struct weir_wal *wal) {
     int64_t start_ns = weir_clock_mono_ns();
@@ -252,8 +249,7 @@ int weir_wal_append(struct weir_wal *wal, const struct weir_wal_record *records,
     return rc;
 }
 
-/* ---- cut ---------------------------------------------------------------------------------------
- */
+/* ---- cut ------------------------------------------------------------------------------------ */
 
 /* Takes the oldest segment out of the list when all it holds is ≤ seq. */
 static bool take_oldest(struct weir_wal *wal, uint64_t seq, bool all,

@@ -9,8 +9,7 @@
 
 static struct weir_codec_scratch scratch;
 
-/* ---- round trips -------------------------------------------------------------------------------
- */
+/* ---- round trips ---------------------------------------------------------------------------- */
 
 static void check_i64(const int64_t *values, uint32_t count, bool ascending) {
     struct weir_buf buf;
@@ -216,8 +215,7 @@ static void attrs_round_trip(void **state) {
     weir_arena_done(&arena);
 }
 
-/* ---- bad bytes ---------------------------------------------------------------------------------
- */
+/* ---- bad bytes ------------------------------------------------------------------------------ */
 
 /* Whatever the bytes are: a code, no read past the end (the sanitizers watch). */
 static void random_bytes_do_no_harm(void **state) {

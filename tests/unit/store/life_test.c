@@ -21,8 +21,7 @@ static struct weir_source_stats stats_of(struct weir_store *store) {
     return stats;
 }
 
-/* ---- the folder --------------------------------------------------------------------------------
- */
+/* ---- the folder ----------------------------------------------------------------------------- */
 
 static void second_server_is_told_who_has_it(void **state) {
     (void)state;
@@ -128,8 +127,7 @@ static void damaged_part_is_set_aside(void **state) {
     temp_remove(path);
 }
 
-/* ---- retention ---------------------------------------------------------------------------------
- */
+/* ---- retention ------------------------------------------------------------------------------ */
 
 static void old_parts_are_dropped(void **state) {
     (void)state;
@@ -229,8 +227,7 @@ static void cursors_outlive_parts(void **state) {
     temp_remove(path);
 }
 
-/* ---- merge -------------------------------------------------------------------------------------
- */
+/* ---- merge ---------------------------------------------------------------------------------- */
 
 static void merges_make_few_parts(void **state) {
     (void)state;
@@ -256,8 +253,7 @@ static void merges_make_few_parts(void **state) {
     temp_remove(path);
 }
 
-/* ---- live rows ---------------------------------------------------------------------------------
- */
+/* ---- live rows ------------------------------------------------------------------------------ */
 
 struct heard {
     struct model *model;
@@ -306,8 +302,7 @@ static void tail_shows_each_row_once(void **state) {
     temp_remove(path);
 }
 
-/* ---- names and values --------------------------------------------------------------------------
- */
+/* ---- names and values ----------------------------------------------------------------------- */
 
 struct told {
     struct weir_arena arena;
@@ -411,8 +406,7 @@ static void names_and_values_are_complete(void **state) {
     temp_remove(path);
 }
 
-/* ---- costs -------------------------------------------------------------------------------------
- */
+/* ---- costs ---------------------------------------------------------------------------------- */
 
 static struct weir_query ask(struct weir_store *store, const struct weir_select *select,
                              uint64_t bytes_max, int *ret_rc, uint64_t *ret_rows) {

@@ -156,8 +156,7 @@ static inline struct model_row *model_add(struct model *model, enum weir_table t
     return row;
 }
 
-/* ---- OTLP bytes --------------------------------------------------------------------------------
- */
+/* ---- OTLP bytes ----------------------------------------------------------------------------- */
 
 static inline void model_put_value(struct weir_buf *buf, uint32_t number, struct weir_value value) {
     size_t mark = weir_pb_begin(buf, number);
@@ -263,8 +262,7 @@ static inline struct weir_otlp_batch *model_batch(struct model *model, enum weir
     return batch;
 }
 
-/* ---- pushing -----------------------------------------------------------------------------------
- */
+/* ---- pushing -------------------------------------------------------------------------------- */
 
 struct model_answer {
     pthread_mutex_t lock;
@@ -314,8 +312,7 @@ static inline bool model_ingest(struct model *model, struct weir_store *store,
     return answer.code == WEIR_OK;
 }
 
-/* ---- looking -----------------------------------------------------------------------------------
- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 static inline struct weir_value model_bytes(const void *ptr, size_t len) {
     return (struct weir_value){.type = WEIR_VALUE_BYTES, .str = weir_view(ptr, len)};

@@ -12,8 +12,7 @@ static struct weir_store_options options_of(const char *path) {
                                        .memory_bytes_max = 64 << 20};
 }
 
-/* ---- random questions --------------------------------------------------------------------------
- */
+/* ---- random questions ----------------------------------------------------------------------- */
 
 static bool ends_in_7(const void *ctx, struct weir_view str) {
     (void)ctx;
