@@ -40,7 +40,8 @@ void weir_buf_add_i64(struct weir_buf *buf, int64_t value);
 void weir_buf_add_hex(struct weir_buf *buf, const void *ptr, size_t len);
 void weir_buf_printf(struct weir_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void weir_buf_vprintf(struct weir_buf *buf, const char *format, va_list args);
+void weir_buf_vprintf(struct weir_buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 /* Removes the first `len` bytes. */
 void weir_buf_drop(struct weir_buf *buf, size_t len);
 /* The content, borrowed until the next change. */

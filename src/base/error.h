@@ -49,7 +49,8 @@ WEIR_ERRORS(WEIR_ERROR_SAME)
 /* Fills *err (when not NULL) and returns `code`, so that `return weir_error_set(...)` reads well. */
 int weir_error_set(struct weir_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-int weir_error_setv(struct weir_error *err, int code, const char *format, va_list args);
+int weir_error_setv(struct weir_error *err, int code, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 /* As weir_error_set, with a position. */
 int weir_error_at(struct weir_error *err, int code, uint32_t line, uint32_t column,
                   const char *format, ...) __attribute__((format(printf, 5, 6)));
