@@ -63,9 +63,10 @@ struct weir_store {
     size_t pending_bytes; /* of batches not yet applied */
     uint64_t next_seq;
     bool closing; /* no push is taken any more */
-    bool wal_ended, apply_ended, flush_ended;
+    bool wal_ended, apply_ended;
     bool disk_failed; /* the last write failed: told once */
     struct weir_store_request freeze, flush, merge, retain;
+    uint64_t frozen_seq; /* freeze.done covers all up to here */
 
     _Atomic uint64_t applied_seq; /* all up to here are in memtables or parts */
     atomic_bool merge_stop;

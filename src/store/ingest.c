@@ -239,18 +239,21 @@ static void apply(struct weir_store *store, struct weir_store_push *push) {
     free(push);
 }
 
-/* Sets memtables aside that are large or old enough, or all when asked. */
+/* Large enough, or old enough while nothing waits for flush already? */
+static bool is_due(struct weir_store *store, const struct weir_store_table_load *load) {
+    int64_t age_ns = weir_clock_wall_ns() - load->active_since_ns;
+    return load->active_bytes >= store->table_bytes_max / 2 ||
+           (!load->frozen_bytes && (age_ns >= store->options.flush_age_ns || age_ns < 0));
+}
+
+/* Sets memtables aside that are due, or all when asked. */
 static void freeze_some(struct weir_store *store, bool all) {
-    int64_t now_ns = weir_clock_wall_ns();
     for (int i = 0; i < WEIR_STORE_TABLES_COUNT; i++) {
         struct weir_store_table *table = store->tables[i];
         struct weir_store_table_load load;
         if (!table) continue;
         table->load(table, &load);
-        int64_t age_ns = now_ns - load.active_since_ns;
-        if (load.active_since_ns && (all || load.active_bytes >= store->table_bytes_max / 2 ||
-                                     age_ns >= store->options.flush_age_ns || age_ns < 0))
-            freeze_table(store, table);
+        if (load.active_since_ns && (all || is_due(store, &load))) freeze_table(store, table);
     }
 }
 
@@ -258,6 +261,7 @@ static void answer_freeze(struct weir_store *store, uint64_t wanted) {
     freeze_some(store, true);
     pthread_mutex_lock(&store->lock);
     store->freeze.done = wanted;
+    store->frozen_seq = atomic_load(&store->applied_seq);
     pthread_cond_signal(&store->flush_wake);
     pthread_mutex_unlock(&store->lock);
 }

@@ -28,6 +28,18 @@ WEIR_GAUGE(memory_now, "weir_store_memory_bytes", "Bytes of memtables and of bat
 
 /* ---- flush ---------------------------------------------------------------------------------- */
 
+/* Smallest seq that no part holds yet; UINT64_MAX = none. */
+static uint64_t pending_seq(struct weir_store *store) {
+    uint64_t seq = UINT64_MAX;
+    for (int i = 0; i < WEIR_STORE_TABLES_COUNT; i++) {
+        struct weir_store_table_load load;
+        if (!store->tables[i]) continue;
+        store->tables[i]->load(store->tables[i], &load);
+        if (load.pending_seq < seq) seq = load.pending_seq;
+    }
+    return seq;
+}
+
 int weir_store_flush_tables(struct weir_store *store, bool all, struct weir_error *reterr) {
     int rc = WEIR_OK;
     for (int i = 0; i < WEIR_STORE_TABLES_COUNT; i++) {
@@ -39,13 +51,8 @@ int weir_store_flush_tables(struct weir_store *store, bool all, struct weir_erro
         rc = code;
     }
     /* applied_seq first: what is applied later cannot be missed in the loads. */
-    uint64_t cut_seq = atomic_load(&store->applied_seq);
-    for (int i = 0; i < WEIR_STORE_TABLES_COUNT; i++) {
-        struct weir_store_table_load load;
-        if (!store->tables[i]) continue;
-        store->tables[i]->load(store->tables[i], &load);
-        if (load.pending_seq <= cut_seq) cut_seq = load.pending_seq - 1;
-    }
+    uint64_t cut_seq = atomic_load(&store->applied_seq), pending = pending_seq(store);
+    if (pending <= cut_seq) cut_seq = pending - 1;
     int code = weir_wal_cut(store->wal, cut_seq, all, rc == WEIR_OK ? reterr : NULL);
     return rc == WEIR_OK ? code : rc;
 }
@@ -78,6 +85,18 @@ static int flush_once(struct weir_store *store, bool *was_failing, struct weir_e
     return rc;
 }
 
+/* Where the apply thread could not set everything aside (too much waited already), asks it again:
+ * now there is room. The lock is held. */
+static void answer_flush(struct weir_store *store, uint64_t wanted, int code,
+                         const struct weir_error *err) {
+    if (code == WEIR_OK && pending_seq(store) <= store->frozen_seq && !store->apply_ended) {
+        store->freeze.done = store->flush.done;
+        pthread_cond_signal(&store->apply_wake);
+    } else {
+        answer(&store->flush, wanted, code, err);
+    }
+}
+
 void *weir_store_run_flush(void *arg) {
     struct weir_store *store = arg;
     bool failing = false;
@@ -91,8 +110,7 @@ void *weir_store_run_flush(void *arg) {
         struct weir_error err = {0};
         int rc = asked || ended || has_frozen(store) ? flush_once(store, &failing, &err) : WEIR_OK;
         pthread_mutex_lock(&store->lock);
-        if (asked) answer(&store->flush, wanted, rc, &err);
-        if (ended) store->flush_ended = true;
+        if (asked) answer_flush(store, wanted, rc, &err);
         pthread_cond_broadcast(&store->done_wake);
         pthread_mutex_unlock(&store->lock);
         if (ended) return NULL;
