@@ -77,8 +77,11 @@ int weir_http_server_open(const struct weir_http_options *options, struct weir_h
 /* Starts to listen; errors name the address and the remedy (port taken: by whom to look). */
 int weir_http_server_add_door(struct weir_http_server *server, const struct weir_http_door *door,
                               uint16_t *ret_port, struct weir_error *reterr);
-/* Stops accepting, finishes what is in flight up to the deadline, closes. */
+/* Stops accepting, finishes what is in flight up to the deadline, then closes every connection:
+ * requests that nobody answered by then are canceled. */
 void weir_http_server_stop(struct weir_http_server *server, int64_t drain_timeout_ns);
+/* Stops (at once, if stop was not called) and frees. Handlers may still run: free the pool before
+ * what their ctx points to. An answer that comes later is dropped. Takes NULL. */
 void weir_http_server_close(struct weir_http_server *server);
 
 /* Threads: the request's present owner. Views live as long as the request. */
