@@ -195,11 +195,15 @@ static uint8_t *any_encode(uint8_t *at, const struct weir_attribute *attr, size_
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "doubles and times are copied as they lie");
 
+/* Whether there is something to encode, its total size aside. */
+static inline bool usable(const struct weir_attribute *attr) {
+    return attr->key && attr->key_size && attr->key_size <= SIZE_MAX_ATTR &&
+           attr->type != WEIR_ATTRIBUTE_NONE && attr->size <= SIZE_MAX_ATTR &&
+           (!attr->size || attr->value.str);
+}
+
 size_t weir_attr_size(const struct weir_attribute *attr, size_t value_max) {
-    if (!attr->key || !attr->key_size || attr->key_size > SIZE_MAX_ATTR ||
-        attr->type == WEIR_ATTRIBUTE_NONE || attr->size > SIZE_MAX_ATTR ||
-        (attr->size && !attr->value.str))
-        return 0;
+    if (!usable(attr)) return 0;
     size_t body =
         weir_attr_text_size(attr->key_size) + weir_attr_text_size(any_size(attr, value_max));
     size_t size = weir_attr_text_size(body);
@@ -249,10 +253,11 @@ bool weir_attr_add_canonical(struct weir_buf *buf, uint8_t tag, const struct wei
     size_t sorted = 0;
     if (count > SORTED_MAX) count = SORTED_MAX;
     for (size_t i = 0; i < count; i++) {
-        if (!weir_attr_size(&attrs[i], 0)) continue;
+        if (!usable(&attrs[i])) continue;
         size_t at = sorted;
-        while (at && key_order(&attrs[order[at - 1]], &attrs[i]) > 0) at--;
-        if (at && key_order(&attrs[order[at - 1]], &attrs[i]) == 0) {
+        int before = -1;
+        while (at && (before = key_order(&attrs[order[at - 1]], &attrs[i])) > 0) at--;
+        if (at && before == 0) {
             order[at - 1] = (uint8_t)i;
             continue;
         }

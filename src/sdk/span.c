@@ -69,8 +69,9 @@ static void make_ids(struct weir_span *span, const struct weir_span_context *par
         return;
     }
     memset(span->parent_id, 0, 8);
-    weir_rand_fill(span->context.trace_id, 16);
-    span->context.trace_id[15] |= 1; /* never all zero */
+    uint64_t halves[2] = {weir_rand_u64(), weir_rand_u64()};
+    memcpy(span->context.trace_id, halves, 16);
+    if (!(halves[0] | halves[1])) span->context.trace_id[0] = 1; /* all zero is invalid */
     span->context.flags = WEIR_FLAG_RANDOM;
 }
 
