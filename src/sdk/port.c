@@ -169,11 +169,15 @@ static int open_listener(const char *host, int number, int *ret_fd, struct weir_
 }
 
 static uint16_t number_of(int fd) {
-    struct sockaddr_storage address = {.ss_family = 0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } address;
+    memset(&address, 0, sizeof address);
     socklen_t size = sizeof address;
-    getsockname(fd, (struct sockaddr *)&address, &size);
-    if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+    if (getsockname(fd, &address.any, &size) != 0) return 0;
+    return ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port : address.in.sin_port);
 }
 
 static void destroy(struct weir_port *port) {

@@ -37,7 +37,8 @@ static void read_stat(struct weir_process *ret) {
     ret->resident_bytes = fields[24] * (uint64_t)sysconf(_SC_PAGESIZE);
     struct timespec boot;
     if (clock_gettime(CLOCK_BOOTTIME, &boot) == 0)
-        ret->start_seconds = (double)(weir_clock_wall_ns() / WEIR_NS_PER_S - boot.tv_sec) +
+        ret->start_seconds = (double)weir_clock_wall_ns() * 1e-9 -
+                             ((double)boot.tv_sec + (double)boot.tv_nsec * 1e-9) +
                              (double)fields[22] / (double)ticks;
 }
 
