@@ -93,7 +93,7 @@ WEIR_API void weir_runner_close(struct weir_runner *runner);
 struct weir_runner_stats {
     size_t struct_size; /* set by the caller */
     uint64_t received, committed, ok, failed, dead_lettered, skipped, retries, duplicates;
-    uint64_t lost_min, lost_max; /* of the partitions owned now, since their first commit */
+    uint64_t lost_min, lost_max; /* of the partitions owned now or until the stop, since their first commit */
     uint64_t commits, commits_failed;
     uint32_t partitions;         /* owned now */
     uint32_t in_flight;          /* records with a worker or queued */

@@ -57,7 +57,7 @@ static void take_part(struct weir_runner *runner, const rd_kafka_topic_partition
     weir_ledger_decode(weir_view(tp->metadata, tp->metadata_size), &ledger);
     int64_t offset = !tp->err && tp->offset >= 0 ? tp->offset : -1;
     if (weir_runner_core_assigned(runner->core, part->slot, offset, &ledger)) return;
-    part->released = false;
+    part->released = part->stayed = false;
     part->position = offset;
     part->polls_count = 0;
     part->drain_start_ns = 0;

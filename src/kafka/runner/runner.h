@@ -31,6 +31,7 @@ struct weir_runner_part {
     struct weir_kafka_entry *entry;
     struct weir_runner_run *run; /* the worker's latest, until its end was told; poll thread only */
     bool released;               /* nothing of it is left here */
+    bool stayed;                 /* released by a stop: its counts are still ours to tell */
     bool paused;                 /* in librdkafka */
     struct weir_runner_poll polls[WEIR_RUNNER_POLLS_MAX]; /* oldest first */
     uint32_t polls_count;
@@ -96,6 +97,7 @@ enum weir_runner_stage { WEIR_STAGE_QUEUE, WEIR_STAGE_PROCESS, WEIR_STAGE_COMMIT
 /* A part's counts as the poll thread last saw them. */
 struct weir_runner_seen {
     const struct weir_runner_part *part;
+    bool is_owner; /* of its loss: the partition is, or was until the stop, ours */
     struct weir_runner_slot_view view;
 };
 

@@ -106,6 +106,7 @@ static void rewind_part(struct weir_runner *runner, const struct weir_decision *
 
 static void release_part(struct weir_runner *runner, struct weir_runner_part *part) {
     part->released = true;
+    part->stayed = runner->stops_told > 0;
     if (part->drain_start_ns) weir_runner_drained(runner, part->drain_start_ns);
     part->drain_start_ns = 0;
 }

@@ -83,7 +83,7 @@ static void observe_part(struct weir_observer *observer, const struct weir_runne
         }
         return;
     case WEIR_RUNNER_LOST:
-        if (!view->owned) return; /* the new owner goes on */
+        if (!seen->is_owner) return; /* the new owner goes on */
         attrs[count] = WEIR_STR("bound", "min");
         weir_observer_record(observer, (double)weir_ledger_lost_min(&view->ledger), attrs, count + 1);
         attrs[count] = WEIR_STR("bound", "max");
@@ -135,6 +135,7 @@ void weir_runner_telemetry_look(struct weir_runner *runner, bool force) {
     for (uint32_t i = 0; i < runner->seen_count; i++) {
         runner->seen[i].part = runner->parts[i];
         weir_runner_core_slot_get(runner->core, i, &runner->seen[i].view);
+        runner->seen[i].is_owner = runner->seen[i].view.owned || runner->parts[i]->stayed;
     }
     pthread_mutex_unlock(&runner->seen_mutex);
 }
@@ -255,7 +256,7 @@ void weir_runner_stats_get(struct weir_runner *runner, struct weir_runner_stats 
         stats->commits_failed += view->commits_failed;
         stats->in_flight += view->queued;
         stats->partitions += view->owned;
-        if (!view->owned) continue;
+        if (!runner->seen[i].is_owner) continue;
         stats->lost_min += weir_ledger_lost_min(&view->ledger);
         stats->lost_max += weir_ledger_lost_max(&view->ledger);
     }
