@@ -6,8 +6,10 @@
 #include "base/clock.h"
 #include "base/metric.h"
 
-WEIR_COUNTER(queries_ok, "weir_api_queries_total", "Queries answered.", "api=\"prometheus\",outcome=\"ok\"");
-WEIR_COUNTER(queries_failed, "weir_api_queries_total", "Queries answered.", "api=\"prometheus\",outcome=\"error\"");
+WEIR_COUNTER(queries_ok, "weir_api_queries_total", "Queries answered.",
+             "api=\"prometheus\",outcome=\"ok\"");
+WEIR_COUNTER(queries_failed, "weir_api_queries_total", "Queries answered.",
+             "api=\"prometheus\",outcome=\"error\"");
 
 enum { STREAM_AT = 256 << 10 }; /* bytes of JSON that are sent in one piece */
 static const int64_t all_time_ms = INT64_C(1) << 50;
@@ -19,14 +21,15 @@ static const struct {
     const char *type;
     int status;
 } error_types[] = {
-    {WEIR_EINVALID, "bad_data", 400},     {WEIR_ETOOBIG, "bad_data", 400},
-    {WEIR_ELIMIT, "execution", 422},      {WEIR_EUNSUPPORTED, "execution", 422},
-    {WEIR_ENOMEMORY, "execution", 422},   {WEIR_ETIMEOUT, "timeout", 503},
-    {WEIR_ECANCELED, "canceled", 503},    {WEIR_EBUSY, "unavailable", 503},
+    {WEIR_EINVALID, "bad_data", 400},        {WEIR_ETOOBIG, "bad_data", 400},
+    {WEIR_ELIMIT, "execution", 422},         {WEIR_EUNSUPPORTED, "execution", 422},
+    {WEIR_ENOMEMORY, "execution", 422},      {WEIR_ETIMEOUT, "timeout", 503},
+    {WEIR_ECANCELED, "canceled", 503},       {WEIR_EBUSY, "unavailable", 503},
     {WEIR_EUNAVAILABLE, "unavailable", 503}, {WEIR_ENOTFOUND, "not_found", 404},
 };
 
-static void reply_error(struct weir_http_request *req, int status, const char *type, struct weir_view words) {
+static void reply_error(struct weir_http_request *req, int status, const char *type,
+                        struct weir_view words) {
     struct weir_buf buf;
     weir_buf_init(&buf, 64 << 10);
     struct weir_json_writer json = weir_json_writer(&buf);
@@ -62,7 +65,8 @@ void weir_api_prometheus_param_error(struct weir_http_request *req, const char *
     weir_buf_done(&words);
 }
 
-void weir_api_prometheus_begin(struct weir_api_prometheus_answer *answer, struct weir_http_request *req) {
+void weir_api_prometheus_begin(struct weir_api_prometheus_answer *answer,
+                               struct weir_http_request *req) {
     *answer = (struct weir_api_prometheus_answer){.req = req};
     weir_buf_init(&answer->buf, WEIR_API_ANSWER_MAX);
     answer->json = weir_json_writer(&answer->buf);
@@ -73,7 +77,8 @@ void weir_api_prometheus_begin(struct weir_api_prometheus_answer *answer, struct
 }
 
 static void send_piece(struct weir_api_prometheus_answer *answer) {
-    if (!answer->gone && weir_http_stream_write(answer->req, weir_buf_view(&answer->buf))) answer->gone = true;
+    if (!answer->gone && weir_http_stream_write(answer->req, weir_buf_view(&answer->buf)))
+        answer->gone = true;
     weir_buf_clear(&answer->buf);
 }
 
@@ -93,7 +98,8 @@ void weir_api_prometheus_end(struct weir_api_prometheus_answer *answer) {
         weir_buf_done(&answer->buf);
     } else if (answer->buf.failed) {
         weir_buf_done(&answer->buf);
-        reply_error(answer->req, 422, "execution", WEIR_VIEW("the answer does not fit into memory"));
+        reply_error(answer->req, 422, "execution",
+                    WEIR_VIEW("the answer does not fit into memory"));
     } else {
         weir_http_reply_buf(answer->req, 200, "application/json", &answer->buf);
     }
@@ -125,13 +131,15 @@ static void add_sample(struct weir_json_writer *json, int64_t time_ms, double va
 
 static void add_text(struct weir_json_writer *json, int64_t time_ms, struct weir_view text) {
     weir_json_begin_array(json);
-    weir_buf_printf(json->buf, "%lld.%03lld", (long long)(time_ms / 1000), (long long)llabs(time_ms % 1000));
+    weir_buf_printf(json->buf, "%lld.%03lld", (long long)(time_ms / 1000),
+                    (long long)llabs(time_ms % 1000));
     json->comma = true;
     weir_json_add_str(json, text);
     weir_json_end_array(json);
 }
 
-static void add_series(struct weir_json_writer *json, const struct weir_promql_series *s, bool matrix) {
+static void add_series(struct weir_json_writer *json, const struct weir_promql_series *s,
+                       bool matrix) {
     weir_json_begin_object(json);
     weir_json_key(json, "metric");
     weir_api_prometheus_add_labels(json, s->labels, s->labels_count);
@@ -142,8 +150,8 @@ static void add_series(struct weir_json_writer *json, const struct weir_promql_s
     weir_json_end_object(json);
 }
 
-static void add_result(struct weir_api_prometheus_answer *answer, const struct weir_promql_result *result,
-                       uint32_t limit, int64_t time_ms) {
+static void add_result(struct weir_api_prometheus_answer *answer,
+                       const struct weir_promql_result *result, uint32_t limit, int64_t time_ms) {
     static const char *const names[] = {"none", "scalar", "vector", "matrix", "string"};
     struct weir_json_writer *json = &answer->json;
     weir_json_key(json, "resultType");
@@ -163,8 +171,8 @@ static void add_result(struct weir_api_prometheus_answer *answer, const struct w
     }
 }
 
-static void add_notes(struct weir_json_writer *json, const struct weir_promql_result *result, bool info,
-                      bool truncated) {
+static void add_notes(struct weir_json_writer *json, const struct weir_promql_result *result,
+                      bool info, bool truncated) {
     bool open = false;
     for (uint32_t i = 0; i < result->notes_count + 1; i++) {
         bool own = i < result->notes_count;
@@ -180,7 +188,8 @@ static void add_notes(struct weir_json_writer *json, const struct weir_promql_re
         }
         struct weir_buf text;
         weir_buf_init(&text, 4096);
-        weir_buf_printf(&text, "PromQL %s: %.*s", info ? "info" : "warning", WEIR_VIEW_ARG(result->notes[i].text));
+        weir_buf_printf(&text, "PromQL %s: %.*s", info ? "info" : "warning",
+                        WEIR_VIEW_ARG(result->notes[i].text));
         weir_json_add_str(json, weir_buf_view(&text));
         weir_buf_done(&text);
     }
@@ -200,7 +209,8 @@ static int64_t to_ms(int64_t ns) {
     return ns / WEIR_NS_PER_MS - (ns % WEIR_NS_PER_MS < 0);
 }
 
-static bool param_time(struct weir_http_request *req, const char *name, int64_t otherwise_ns, int64_t *ret_ms) {
+static bool param_time(struct weir_http_request *req, const char *name, int64_t otherwise_ns,
+                       int64_t *ret_ms) {
     struct weir_error err = {0};
     int64_t ns;
     if (weir_api_param_time_ns(req, name, otherwise_ns, &ns, &err)) {
@@ -211,8 +221,10 @@ static bool param_time(struct weir_http_request *req, const char *name, int64_t 
     return true;
 }
 
-bool weir_api_prometheus_range(struct weir_http_request *req, int64_t *ret_start_ms, int64_t *ret_end_ms) {
-    if (!param_time(req, "start", 0, ret_start_ms) || !param_time(req, "end", 0, ret_end_ms)) return false;
+bool weir_api_prometheus_range(struct weir_http_request *req, int64_t *ret_start_ms,
+                               int64_t *ret_end_ms) {
+    if (!param_time(req, "start", 0, ret_start_ms) || !param_time(req, "end", 0, ret_end_ms))
+        return false;
     if (weir_http_param(req, "start").len == 0) *ret_start_ms = -all_time_ms;
     if (weir_http_param(req, "end").len == 0) *ret_end_ms = all_time_ms;
     if (*ret_end_ms >= *ret_start_ms) return true;
@@ -233,19 +245,23 @@ static bool param_duration(struct weir_http_request *req, const char *name, int6
 static bool common_params(struct question *q) {
     struct weir_error err = {0};
     int64_t timeout_ns, lookback_ns;
-    if (!param_duration(q->req, "timeout", &timeout_ns) || !param_duration(q->req, "lookback_delta", &lookback_ns))
+    if (!param_duration(q->req, "timeout", &timeout_ns) ||
+        !param_duration(q->req, "lookback_delta", &lookback_ns))
         return false;
     q->options.lookback_ms = lookback_ns / WEIR_NS_PER_MS;
     int64_t deadline = weir_clock_mono_ns() + timeout_ns;
-    if (timeout_ns && (q->query.deadline_ns == 0 || deadline < q->query.deadline_ns)) q->query.deadline_ns = deadline;
+    if (timeout_ns && (q->query.deadline_ns == 0 || deadline < q->query.deadline_ns))
+        q->query.deadline_ns = deadline;
     q->limit = UINT32_MAX;
     if (weir_view_is(weir_http_param(q->req, "limit"), "0")) return true; /* 0 = no limit */
-    if (weir_api_param_count(q->req, "limit", UINT32_MAX, UINT32_MAX, &q->limit, &err) == 0) return true;
+    if (weir_api_param_count(q->req, "limit", UINT32_MAX, UINT32_MAX, &q->limit, &err) == 0)
+        return true;
     weir_api_prometheus_param_error(q->req, "limit", &err);
     return false;
 }
 
-static struct weir_promql_expr *param_query(struct weir_http_request *req, struct weir_arena *arena) {
+static struct weir_promql_expr *param_query(struct weir_http_request *req,
+                                            struct weir_arena *arena) {
     struct weir_error err = {0};
     struct weir_promql_expr *expr;
     if (weir_promql_parse(arena, weir_http_param(req, "query"), &expr, &err) == 0) return expr;
@@ -253,7 +269,8 @@ static struct weir_promql_expr *param_query(struct weir_http_request *req, struc
     return NULL;
 }
 
-static void add_explain(struct question *q, struct weir_json_writer *json, const struct weir_promql_expr *expr) {
+static void add_explain(struct question *q, struct weir_json_writer *json,
+                        const struct weir_promql_expr *expr) {
     struct weir_view plan;
     weir_json_key(json, "explain");
     weir_query_add_explain(&q->query, json->buf);
@@ -323,7 +340,9 @@ static bool range_params(struct question *q) {
         return false;
     q->options.step_ms = step_ns / WEIR_NS_PER_MS;
     if (q->options.step_ms > 0) return true;
-    weir_error_set(&err, WEIR_EINVALID, "zero or negative query resolution step widths are not accepted. Try a positive integer");
+    weir_error_set(
+        &err, WEIR_EINVALID,
+        "zero or negative query resolution step widths are not accepted. Try a positive integer");
     weir_api_prometheus_param_error(q->req, "step", &err);
     return false;
 }
@@ -348,11 +367,15 @@ static void format_query(void *ctx, struct weir_http_request *req) {
 
 /* ---- routes ---- */
 
-#define ROUTE(method_, path_, handler_)                                                        \
-    {.method = (method_), .pattern = "/api/v1" path_, .handler = (handler_),                  \
-     .flags = WEIR_HTTP_BLOCKING | WEIR_HTTP_FORM},                                            \
-    {.method = (method_), .pattern = "/prometheus/api/v1" path_, .handler = (handler_),       \
-     .flags = WEIR_HTTP_BLOCKING | WEIR_HTTP_FORM}
+#define ROUTE(method_, path_, handler_)                                                            \
+    {.method = (method_),                                                                          \
+     .pattern = "/api/v1" path_,                                                                   \
+     .handler = (handler_),                                                                        \
+     .flags = WEIR_HTTP_BLOCKING | WEIR_HTTP_FORM},                                                \
+    {                                                                                              \
+        .method = (method_), .pattern = "/prometheus/api/v1" path_, .handler = (handler_),         \
+        .flags = WEIR_HTTP_BLOCKING | WEIR_HTTP_FORM                                               \
+    }
 
 static const struct weir_http_route routes[] = {
     ROUTE("GET|POST", "/query", query_instant),

@@ -3,8 +3,8 @@
  *
  *     {"status":"success","data":{"resultType":"vector","result":[…]},"warnings":[…],"infos":[…]}
  *
- * prometheus.c answers queries, prometheus_meta.c what there is to query. Every route exists bare and
- * under /prometheus. `?explain=1` adds data.explain (what the query cost) and data.plan.
+ * prometheus.c answers queries, prometheus_meta.c what there is to query. Every route exists bare
+ * and under /prometheus. `?explain=1` adds data.explain (what the query cost) and data.plan.
  *
  * Threads: handlers run on the pool. Source: Prometheus 3, "HTTP API".
  */
@@ -22,7 +22,8 @@ struct weir_api_prometheus_answer {
     bool streaming, gone; /* gone: nobody reads any more */
 };
 /* Opens {"status":"success","data": . */
-void weir_api_prometheus_begin(struct weir_api_prometheus_answer *answer, struct weir_http_request *req);
+void weir_api_prometheus_begin(struct weir_api_prometheus_answer *answer,
+                               struct weir_http_request *req);
 /* Call between array elements: sends what is there once it is much. False: stop, nobody reads. */
 bool weir_api_prometheus_more(struct weir_api_prometheus_answer *answer);
 /* Closes the object and sends. */
@@ -30,19 +31,21 @@ void weir_api_prometheus_end(struct weir_api_prometheus_answer *answer);
 
 /* {"status":"error","errorType":…,"error":…} with Prometheus' status for the code. */
 void weir_api_prometheus_error(struct weir_http_request *req, const struct weir_error *err);
-/* The same; `name`: the parameter that is wrong ("invalid parameter \"…\": …"), a bad_data error. */
+/* The same; `name`: the parameter that is wrong ("invalid parameter \"…\": …"), a bad_data error.
+ */
 void weir_api_prometheus_param_error(struct weir_http_request *req, const char *name,
                                      const struct weir_error *err);
 /* {"a":"b",…} */
 void weir_api_prometheus_add_labels(struct weir_json_writer *json, const struct weir_label *labels,
                                     uint32_t count);
 /* Parses start, end (ms), with defaults of all time. False: the error has been sent. */
-bool weir_api_prometheus_range(struct weir_http_request *req, int64_t *ret_start_ms, int64_t *ret_end_ms);
+bool weir_api_prometheus_range(struct weir_http_request *req, int64_t *ret_start_ms,
+                               int64_t *ret_end_ms);
 
 /* prometheus_meta.c */
-weir_http_handler weir_api_prometheus_labels, weir_api_prometheus_values, weir_api_prometheus_series,
-    weir_api_prometheus_metadata, weir_api_prometheus_buildinfo, weir_api_prometheus_exemplars,
-    weir_api_prometheus_rules, weir_api_prometheus_alerts, weir_api_prometheus_targets,
-    weir_api_prometheus_runtimeinfo;
+weir_http_handler weir_api_prometheus_labels, weir_api_prometheus_values,
+    weir_api_prometheus_series, weir_api_prometheus_metadata, weir_api_prometheus_buildinfo,
+    weir_api_prometheus_exemplars, weir_api_prometheus_rules, weir_api_prometheus_alerts,
+    weir_api_prometheus_targets, weir_api_prometheus_runtimeinfo;
 
 #endif

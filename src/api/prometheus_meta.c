@@ -24,17 +24,22 @@ struct walk {
     struct weir_buf key;
 };
 
-static int visit(struct walk *w, const struct weir_promql_matchers *matchers, struct weir_error *reterr) {
+static int visit(struct walk *w, const struct weir_promql_matchers *matchers,
+                 struct weir_error *reterr) {
     struct weir_series_cursor *cursor;
     const struct weir_series *series;
-    struct weir_series_select select = {.matchers = matchers->items, .matchers_count = matchers->count,
-                                        .from_ms = w->start_ms, .until_ms = w->end_ms, .labels_only = true};
+    struct weir_series_select select = {.matchers = matchers->items,
+                                        .matchers_count = matchers->count,
+                                        .from_ms = w->start_ms,
+                                        .until_ms = w->end_ms,
+                                        .labels_only = true};
     int code = w->api->source->select_series(w->api->source, &w->query, &select, &cursor, reterr);
     if (code) return code;
     while ((code = cursor->next(cursor, &series, reterr)) == 0) {
         w->take(w, series);
         if (w->query.arena.failed)
-            code = weir_error_set(reterr, WEIR_ENOMEMORY, "too many series; give match[] or a limit");
+            code =
+                weir_error_set(reterr, WEIR_ENOMEMORY, "too many series; give match[] or a limit");
         if (code) break;
     }
     cursor->close(cursor);
@@ -42,13 +47,15 @@ static int visit(struct walk *w, const struct weir_promql_matchers *matchers, st
     return code;
 }
 
-static int visit_selector(struct walk *w, struct weir_view text, bool *ret_bad, struct weir_error *reterr) {
+static int visit_selector(struct walk *w, struct weir_view text, bool *ret_bad,
+                          struct weir_error *reterr) {
     struct weir_promql_expr *expr;
     struct weir_promql_matchers matchers;
     *ret_bad = true;
     int code = weir_promql_parse(&w->query.arena, text, &expr, reterr);
     if (code == 0 && expr->kind != WEIR_PROMQL_SELECTOR)
-        code = weir_error_set(reterr, WEIR_EINVALID, "expected a series selector, as up{job=\"x\"}");
+        code =
+            weir_error_set(reterr, WEIR_EINVALID, "expected a series selector, as up{job=\"x\"}");
     if (code == 0) code = weir_promql_matchers_new(expr, &matchers, reterr);
     if (code) return code;
     *ret_bad = false;
@@ -63,8 +70,8 @@ static void walk_done(struct walk *w) {
     weir_query_done(&w->query);
 }
 
-/* Visits the series that any match[] selects (all without one, unless `needs_match`). False: the error
- * has been sent and the walk is over. */
+/* Visits the series that any match[] selects (all without one, unless `needs_match`). False: the
+ * error has been sent and the walk is over. */
 static bool walk(struct walk *w, bool needs_match) {
     struct weir_view text;
     struct weir_error err = {0};
@@ -84,11 +91,15 @@ static bool walk(struct walk *w, bool needs_match) {
     }
     for (; ok && code == 0 && weir_http_param_at(w->req, "match[]", i, &text); i++)
         code = visit_selector(w, text, &bad, &err);
-    if (ok && i == 0 && needs_match) code = weir_error_set(&err, WEIR_EINVALID, "no match[] parameter provided");
-    else if (ok && i == 0) code = visit(w, &none, &err);
+    if (ok && i == 0 && needs_match)
+        code = weir_error_set(&err, WEIR_EINVALID, "no match[] parameter provided");
+    else if (ok && i == 0)
+        code = visit(w, &none, &err);
     if (ok && code == 0) return true;
-    if (code && bad) weir_api_prometheus_param_error(w->req, "match[]", &err);
-    else if (code) weir_api_prometheus_error(w->req, &err);
+    if (code && bad)
+        weir_api_prometheus_param_error(w->req, "match[]", &err);
+    else if (code)
+        weir_api_prometheus_error(w->req, &err);
     walk_done(w);
     return false;
 }
@@ -118,7 +129,8 @@ static void answer_strings(struct walk *w) {
     if (w->found.count) qsort(w->found.entries, w->found.count, sizeof *w->found.entries, by_key);
     weir_api_prometheus_begin(&answer, w->req);
     weir_json_begin_array(&answer.json);
-    for (uint32_t i = 0; i < w->found.count && i < w->limit && weir_api_prometheus_more(&answer); i++)
+    for (uint32_t i = 0; i < w->found.count && i < w->limit && weir_api_prometheus_more(&answer);
+         i++)
         weir_json_add_str(&answer.json, w->found.entries[i].key);
     weir_json_end_array(&answer.json);
     truncated(&answer, w);
@@ -144,7 +156,10 @@ static void take_values(struct walk *w, const struct weir_series *series) {
 }
 
 static int hex_digit(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* U__http_2e_status → http.status: a name with other characters in a path (Prometheus' "values"
@@ -177,7 +192,8 @@ static struct weir_view unescape_name(struct weir_arena *arena, struct weir_view
         weir_buf_add(&out, utf8, len);
         i = end;
     }
-    struct weir_view result = ok && !out.failed ? weir_arena_copy(arena, weir_buf_view(&out)) : WEIR_VIEW("");
+    struct weir_view result =
+        ok && !out.failed ? weir_arena_copy(arena, weir_buf_view(&out)) : WEIR_VIEW("");
     weir_buf_done(&out);
     return weir_view_is_utf8(result) ? result : WEIR_VIEW("");
 }
@@ -204,8 +220,10 @@ static void take_series(struct walk *w, const struct weir_series *series) {
     weir_buf_clear(&w->key);
     struct weir_json_writer json = weir_json_writer(&w->key);
     weir_api_prometheus_add_labels(&json, series->labels, series->labels_count);
-    if (w->key.failed) w->query.arena.failed = true;
-    else if (w->found.count <= w->limit) remember(w, weir_buf_view(&w->key));
+    if (w->key.failed)
+        w->query.arena.failed = true;
+    else if (w->found.count <= w->limit)
+        remember(w, weir_buf_view(&w->key));
 }
 
 void weir_api_prometheus_series(void *ctx, struct weir_http_request *req) {
@@ -262,7 +280,8 @@ void weir_api_prometheus_metadata(void *ctx, struct weir_http_request *req) {
     weir_api_query_init(api, req, &query);
     weir_api_prometheus_begin(&answer, req);
     weir_json_begin_object(&answer.json);
-    if (api->source->metadata) code = api->source->metadata(api->source, &query, add_meta, &m, &err);
+    if (api->source->metadata)
+        code = api->source->metadata(api->source, &query, add_meta, &m, &err);
     weir_json_end_object(&answer.json);
     if (code) {
         weir_buf_done(&answer.buf);
@@ -308,7 +327,9 @@ void weir_api_prometheus_runtimeinfo(void *ctx, struct weir_http_request *req) {
     weir_json_key(&answer.json, "reloadConfigSuccess");
     weir_json_add_bool(&answer.json, true);
     weir_json_key(&answer.json, "storageRetention");
-    weir_json_add_str(&answer.json, weir_arena_printf(req->arena, "%llds", (long long)(api->retention_ns / WEIR_NS_PER_S)));
+    weir_json_add_str(
+        &answer.json,
+        weir_arena_printf(req->arena, "%llds", (long long)(api->retention_ns / WEIR_NS_PER_S)));
     weir_json_end_object(&answer.json);
     weir_api_prometheus_end(&answer);
     weir_buf_done(&started);

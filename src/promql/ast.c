@@ -2,13 +2,15 @@
 #include "promql/ast.h"
 
 const char *weir_promql_type_name(enum weir_promql_type type) {
-    static const char *const names[] = {"none", "scalar", "instant vector", "range vector", "string"};
+    static const char *const names[] = {"none", "scalar", "instant vector", "range vector",
+                                        "string"};
     return names[type];
 }
 
 const char *weir_promql_op_name(enum weir_promql_op op) {
     static const char *const names[WEIR_PROMQL_OPS_COUNT] = {
-        "+", "-", "*", "/", "%", "^", "atan2", "==", "!=", "<", "<=", ">", ">=", "and", "or", "unless"};
+        "+",  "-", "*",  "/", "%",  "^",   "atan2", "==",
+        "!=", "<", "<=", ">", ">=", "and", "or",    "unless"};
     return names[op];
 }
 
@@ -22,7 +24,7 @@ bool weir_promql_op_is_set(enum weir_promql_op op) {
 
 const char *weir_promql_aggregation_name(enum weir_promql_aggregation aggregation) {
     static const char *const names[WEIR_PROMQL_AGGREGATIONS_COUNT] = {
-        "sum",  "avg",     "count",    "min",          "max",    "group",      "stddev",
+        "sum",    "avg",  "count",   "min",      "max",          "group",  "stddev",
         "stdvar", "topk", "bottomk", "quantile", "count_values", "limitk", "limit_ratio"};
     return names[aggregation];
 }

@@ -56,10 +56,10 @@ enum weir_promql_op {
 };
 
 enum weir_promql_match { /* of a label matcher */
-    WEIR_PROMQL_MATCH_EQ,
-    WEIR_PROMQL_MATCH_NE,
-    WEIR_PROMQL_MATCH_RE,
-    WEIR_PROMQL_MATCH_NOT_RE,
+                         WEIR_PROMQL_MATCH_EQ,
+                         WEIR_PROMQL_MATCH_NE,
+                         WEIR_PROMQL_MATCH_RE,
+                         WEIR_PROMQL_MATCH_NOT_RE,
 };
 
 struct weir_promql_matcher {
@@ -67,12 +67,17 @@ struct weir_promql_matcher {
     enum weir_promql_match match;
 };
 
-enum weir_promql_at { WEIR_PROMQL_AT_NONE, WEIR_PROMQL_AT_TIME, WEIR_PROMQL_AT_START, WEIR_PROMQL_AT_END };
+enum weir_promql_at {
+    WEIR_PROMQL_AT_NONE,
+    WEIR_PROMQL_AT_TIME,
+    WEIR_PROMQL_AT_START,
+    WEIR_PROMQL_AT_END
+};
 
 enum weir_promql_card {
     WEIR_PROMQL_CARD_ONE_TO_ONE,
-    WEIR_PROMQL_CARD_MANY_TO_ONE, /* group_left */
-    WEIR_PROMQL_CARD_ONE_TO_MANY, /* group_right */
+    WEIR_PROMQL_CARD_MANY_TO_ONE,  /* group_left */
+    WEIR_PROMQL_CARD_ONE_TO_MANY,  /* group_right */
     WEIR_PROMQL_CARD_MANY_TO_MANY, /* and, or, unless */
 };
 
@@ -129,7 +134,7 @@ struct weir_promql_expr {
     struct weir_promql_expr **args;
     uint32_t args_count, args_room;
     /* SELECTOR */
-    struct weir_view name; /* metric name before the braces; else empty */
+    struct weir_view name;                /* metric name before the braces; else empty */
     struct weir_promql_matcher *matchers; /* with the one for __name__ */
     uint32_t matchers_count, matchers_room;
     /* RANGE, SUBQUERY */

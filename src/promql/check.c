@@ -14,23 +14,26 @@ static int check(struct checker *c, const struct weir_promql_expr *expr);
 static int expect_type(struct checker *c, const struct weir_promql_expr *expr,
                        enum weir_promql_type type, const char *where, const char *name) {
     if (expr->type == type) return 0;
-    return weir_promql_error_at(c->reterr, c->text, expr->from, "expected type %s in %s \"%s\", got %s",
-                                weir_promql_type_name(type), where, name,
-                                weir_promql_type_name(expr->type));
+    return weir_promql_error_at(
+        c->reterr, c->text, expr->from, "expected type %s in %s \"%s\", got %s",
+        weir_promql_type_name(type), where, name, weir_promql_type_name(expr->type));
 }
 
 static int check_call(struct checker *c, const struct weir_promql_expr *expr) {
     const struct weir_promql_function *f = expr->function;
     uint32_t wanted = (uint32_t)strlen(f->args), least = wanted - f->optional;
     const char *bound = NULL;
-    if (f->optional == 0 && !f->variadic && expr->args_count != wanted) bound = "";
-    else if (expr->args_count < least) bound = "at least ";
-    else if (!f->variadic && expr->args_count > wanted) bound = "at most ";
+    if (f->optional == 0 && !f->variadic && expr->args_count != wanted)
+        bound = "";
+    else if (expr->args_count < least)
+        bound = "at least ";
+    else if (!f->variadic && expr->args_count > wanted)
+        bound = "at most ";
     uint32_t shown = expr->args_count < least ? least : wanted;
     if (bound)
         return weir_promql_error_at(c->reterr, c->text, expr->from,
-                                    "expected %s%u argument%s in call to \"%s\", got %u", bound, shown,
-                                    shown == 1 ? "" : "s", f->name, expr->args_count);
+                                    "expected %s%u argument%s in call to \"%s\", got %u", bound,
+                                    shown, shown == 1 ? "" : "s", f->name, expr->args_count);
     if (expr->args_count > WEIR_PROMQL_ARGS_MAX && !f->variadic)
         return weir_promql_error_at(c->reterr, c->text, expr->from, "too many arguments");
     for (uint32_t i = 0; i < expr->args_count; i++) {
@@ -66,9 +69,10 @@ static int check_matching(struct checker *c, const struct weir_promql_expr *expr
     if (!expr->on) return 0;
     for (uint32_t i = 0; i < expr->include.count; i++)
         if (weir_promql_names_have(&expr->labels, expr->include.items[i]))
-            return weir_promql_error_at(c->reterr, c->text, expr->from,
-                                        "label \"%.*s\" must not occur in ON and GROUP clause at once",
-                                        WEIR_VIEW_ARG(weir_view_upto(expr->include.items[i], 100)));
+            return weir_promql_error_at(
+                c->reterr, c->text, expr->from,
+                "label \"%.*s\" must not occur in ON and GROUP clause at once",
+                WEIR_VIEW_ARG(weir_view_upto(expr->include.items[i], 100)));
     return 0;
 }
 
@@ -82,9 +86,9 @@ static int check_binary(struct checker *c, const struct weir_promql_expr *expr) 
     if (code == 0) code = check(c, right);
     if (code) return code;
     if (!is_number_or_vector(left) || !is_number_or_vector(right))
-        return weir_promql_error_at(c->reterr, c->text,
-                                    is_number_or_vector(left) ? right->from : left->from,
-                                    "binary expression must contain only scalar and instant vector types");
+        return weir_promql_error_at(
+            c->reterr, c->text, is_number_or_vector(left) ? right->from : left->from,
+            "binary expression must contain only scalar and instant vector types");
     bool scalars = left->type == WEIR_PROMQL_SCALAR && right->type == WEIR_PROMQL_SCALAR;
     bool vectors = left->type == WEIR_PROMQL_VECTOR && right->type == WEIR_PROMQL_VECTOR;
     if (weir_promql_op_is_set(expr->op) && !vectors)
@@ -92,9 +96,10 @@ static int check_binary(struct checker *c, const struct weir_promql_expr *expr) 
                                     "set operator \"%s\" not allowed in binary scalar expression",
                                     weir_promql_op_name(expr->op));
     if (scalars && weir_promql_op_is_comparison(expr->op) && !expr->is_bool)
-        return weir_promql_error_at(c->reterr, c->text, expr->from,
-                                    "comparisons between scalars must use BOOL modifier; write %s bool",
-                                    weir_promql_op_name(expr->op));
+        return weir_promql_error_at(
+            c->reterr, c->text, expr->from,
+            "comparisons between scalars must use BOOL modifier; write %s bool",
+            weir_promql_op_name(expr->op));
     return check_matching(c, expr, vectors);
 }
 
@@ -131,7 +136,8 @@ static int check_unary(struct checker *c, const struct weir_promql_expr *expr) {
     if (code || is_number_or_vector(expr->left)) return code;
     return weir_promql_error_at(c->reterr, c->text, expr->from,
                                 "unary expression only allowed on expressions of type scalar or "
-                                "instant vector, got \"%s\"", weir_promql_type_name(expr->left->type));
+                                "instant vector, got \"%s\"",
+                                weir_promql_type_name(expr->left->type));
 }
 
 static int check(struct checker *c, const struct weir_promql_expr *expr) {

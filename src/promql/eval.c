@@ -13,16 +13,21 @@ static void run_done(struct weir_promql_run *run) {
 static int make_grid(const struct weir_promql_options *o, struct weir_promql_grid *ret,
                      struct weir_error *reterr) {
     uint32_t limit = o->steps_max ? o->steps_max : STEPS_MAX_DEFAULT;
-    if (o->step_ms < 0) return weir_error_set(reterr, WEIR_EINVALID, "zero or negative query resolution step widths are not accepted. Try a positive integer");
+    if (o->step_ms < 0)
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "zero or negative query resolution step widths are not accepted. Try "
+                              "a positive integer");
     if (o->end_ms < o->start_ms)
         return weir_error_set(reterr, WEIR_EINVALID, "end timestamp must not be before start time");
     *ret = (struct weir_promql_grid){o->start_ms, o->step_ms, 1};
     if (o->step_ms == 0) return 0;
     int64_t steps = (o->end_ms - o->start_ms) / o->step_ms;
     if (steps >= limit)
-        return weir_error_set(reterr, WEIR_EINVALID,
-                              "exceeded maximum resolution of %u points per timeseries. Try decreasing the "
-                              "query resolution (?step=XX)", limit);
+        return weir_error_set(
+            reterr, WEIR_EINVALID,
+            "exceeded maximum resolution of %u points per timeseries. Try decreasing the "
+            "query resolution (?step=XX)",
+            limit);
     ret->count = (uint32_t)steps + 1;
     return 0;
 }
@@ -30,13 +35,15 @@ static int make_grid(const struct weir_promql_options *o, struct weir_promql_gri
 static int push_series(struct weir_promql_run *run, struct weir_promql_result *ret, uint32_t *room,
                        const struct weir_promql_series *series) {
     struct weir_promql_series *place = WEIR_PUSH(run->arena, ret->series, ret->series_count, *room);
-    struct weir_label *labels = weir_promql_labels_copy(run->arena, series->labels, series->labels_count);
+    struct weir_label *labels =
+        weir_promql_labels_copy(run->arena, series->labels, series->labels_count);
     int64_t *times = weir_arena_alloc(run->arena, series->count * sizeof *times);
     double *values = weir_arena_alloc(run->arena, series->count * sizeof *values);
     if (!place || !labels || !times || !values) return weir_promql_no_memory(run);
     memcpy(times, series->times_ms, series->count * sizeof *times);
     memcpy(values, series->values, series->count * sizeof *values);
-    *place = (struct weir_promql_series){labels, series->labels_count, series->count, times, values};
+    *place =
+        (struct weir_promql_series){labels, series->labels_count, series->count, times, values};
     return 0;
 }
 
@@ -85,8 +92,9 @@ static int check_unique(struct weir_promql_run *run, const struct weir_promql_re
             char text[200];
             return weir_error_set(run->reterr, WEIR_ELIMIT,
                                   "vector cannot contain metrics with the same labelset: %s",
-                                  weir_promql_labels_text(ret->series[i].labels, ret->series[i].labels_count,
-                                                          text, sizeof text));
+                                  weir_promql_labels_text(ret->series[i].labels,
+                                                          ret->series[i].labels_count, text,
+                                                          sizeof text));
         }
     return 0;
 }
@@ -97,9 +105,11 @@ static int run_query(struct weir_promql_run *run, const struct weir_promql_expr 
     struct weir_promql_node *root = weir_promql_plan(run, grid, expr);
     if (!root) return run->reterr->code;
     ret->type = instant ? expr->type : WEIR_PROMQL_MATRIX;
-    int code = expr->type == WEIR_PROMQL_MATRIX ? collect_samples(root, ret) : collect_rows(root, ret);
+    int code =
+        expr->type == WEIR_PROMQL_MATRIX ? collect_samples(root, ret) : collect_rows(root, ret);
     if (code || ret->type != WEIR_PROMQL_MATRIX) return code;
-    if (ret->series_count) qsort(ret->series, ret->series_count, sizeof *ret->series, compare_series);
+    if (ret->series_count)
+        qsort(ret->series, ret->series_count, sizeof *ret->series, compare_series);
     return check_unique(run, ret);
 }
 
@@ -107,16 +117,20 @@ int weir_promql_eval(struct weir_query *query, struct weir_source *source,
                      const struct weir_promql_expr *expr, const struct weir_promql_options *options,
                      struct weir_promql_result *ret, struct weir_error *reterr) {
     struct weir_error error = {0};
-    struct weir_promql_run run = {.query = query, .arena = &query->arena, .source = source,
-                                  .options = *options, .reterr = &error};
+    struct weir_promql_run run = {.query = query,
+                                  .arena = &query->arena,
+                                  .source = source,
+                                  .options = *options,
+                                  .reterr = &error};
     struct weir_promql_result result = {0};
     struct weir_promql_grid grid;
     int code = make_grid(options, &grid, &error);
     bool vector = expr->type == WEIR_PROMQL_SCALAR || expr->type == WEIR_PROMQL_VECTOR;
     if (code == 0 && options->step_ms && !vector)
-        code = weir_error_set(&error, WEIR_EINVALID,
-                              "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
-                              weir_promql_type_name(expr->type));
+        code = weir_error_set(
+            &error, WEIR_EINVALID,
+            "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+            weir_promql_type_name(expr->type));
     if (code == 0 && expr->type == WEIR_PROMQL_STRING) {
         result.type = WEIR_PROMQL_STRING;
         result.text = weir_promql_unwrap(expr)->text;
@@ -153,8 +167,10 @@ int weir_promql_explain(struct weir_arena *arena, const struct weir_promql_expr 
         weir_buf_add_str(&out, "string\n");
     } else if (code == 0) {
         const struct weir_promql_node *root = weir_promql_plan(&run, grid, expr);
-        if (root) explain(root, 0, &out);
-        else code = error.code;
+        if (root)
+            explain(root, 0, &out);
+        else
+            code = error.code;
     }
     if (code == 0) *ret = weir_arena_copy(arena, weir_buf_view(&out));
     if (code == 0 && !ret->ptr) code = weir_promql_no_memory(&run);

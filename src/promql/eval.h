@@ -7,7 +7,8 @@
  * its own grid (a subquery's differs from the query's). Nodes that only map rows stream; those that
  * must see all rows (binary operators, topk, sort) keep them in the query's arena.
  *
- * Threads: one owner. Memory: nodes in the arena; rows are borrowed until the next call on their node.
+ * Threads: one owner. Memory: nodes in the arena; rows are borrowed until the next call on their
+ * node.
  */
 #ifndef WEIR_PROMQL_EVAL_H
 #define WEIR_PROMQL_EVAL_H
@@ -33,14 +34,14 @@ struct weir_promql_row {
 struct weir_promql_run;
 
 struct weir_promql_node {
-    const char *name;               /* for the plan's text */
-    struct weir_view detail;        /* the same; may be empty */
+    const char *name;        /* for the plan's text */
+    struct weir_view detail; /* the same; may be empty */
     struct weir_promql_run *run;
     struct weir_promql_grid grid;
     struct weir_promql_node *inputs[2 + WEIR_PROMQL_ARGS_MAX];
     uint32_t inputs_count;
-    bool one_name; /* no two rows differ in __name__ only */
-    bool started;  /* next was called */
+    bool one_name;  /* no two rows differ in __name__ only */
+    bool started;   /* next was called */
     double *values; /* the node's own row of values */
     /* 0 and a row, WEIR_END, or an error told in run->reterr. */
     int (*next)(struct weir_promql_node *node, struct weir_promql_row *ret);
@@ -98,15 +99,16 @@ bool weir_promql_values_any(const double *values, uint32_t count);
 struct weir_view weir_promql_labels_get(const struct weir_label *labels, uint32_t count,
                                         struct weir_view name);
 /* Deep copy into the arena; NULL when out of memory. */
-struct weir_label *weir_promql_labels_copy(struct weir_arena *arena, const struct weir_label *labels,
-                                           uint32_t count);
+struct weir_label *weir_promql_labels_copy(struct weir_arena *arena,
+                                           const struct weir_label *labels, uint32_t count);
 /* Without the given name; in place of a copy gives a run of `labels` where it can. `scratch` has
  * room for count labels. */
 const struct weir_label *weir_promql_labels_drop(const struct weir_label *labels, uint32_t *count,
                                                  struct weir_view name, struct weir_label *scratch);
 /* A sorted set with `name` set to `value` (removed when empty): into `out`, room for count + 1. */
-uint32_t weir_promql_labels_set(const struct weir_label *labels, uint32_t count, struct weir_view name,
-                                struct weir_view value, struct weir_label *out);
+uint32_t weir_promql_labels_set(const struct weir_label *labels, uint32_t count,
+                                struct weir_view name, struct weir_view value,
+                                struct weir_label *out);
 int weir_promql_labels_cmp(const struct weir_label *a, uint32_t a_count, const struct weir_label *b,
                            uint32_t b_count);
 /* The bytes that tell label sets apart. Appends to `key`. Only `names` when `keep`, else all but

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Aggregations. sum, avg, count, min, max, group, stddev and stdvar hold a few numbers a step for each
- * group and let the rows go; topk, quantile and their like keep the group's rows. */
+/* Aggregations. sum, avg, count, min, max, group, stddev and stdvar hold a few numbers a step for
+ * each group and let the rows go; topk, quantile and their like keep the group's rows. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +57,8 @@ static bool gives_members(enum weir_promql_aggregation aggregation) {
 /* by: only the named labels; without: all but those and __name__. */
 static const struct weir_label *group_labels(struct aggregate *a, const struct weir_promql_row *row,
                                              uint32_t *ret_count) {
-    struct weir_label *labels = WEIR_NEW_ARRAY(a->node.run->arena, struct weir_label, row->labels_count + 1);
+    struct weir_label *labels =
+        WEIR_NEW_ARRAY(a->node.run->arena, struct weir_label, row->labels_count + 1);
     uint32_t n = 0;
     if (!labels) return NULL;
     for (uint32_t i = 0; i < row->labels_count; i++) {
@@ -70,7 +71,8 @@ static const struct weir_label *group_labels(struct aggregate *a, const struct w
     return weir_promql_labels_copy(a->node.run->arena, labels, n);
 }
 
-static bool group_init(struct aggregate *a, struct group *group, const struct weir_promql_row *row) {
+static bool group_init(struct aggregate *a, struct group *group,
+                       const struct weir_promql_row *row) {
     struct weir_arena *arena = a->node.run->arena;
     size_t steps = a->node.grid.count + 1U;
     group->members_end = &group->members;
@@ -85,7 +87,8 @@ static bool group_init(struct aggregate *a, struct group *group, const struct we
 
 static int group_get(struct aggregate *a, const struct weir_promql_row *row, struct group **ret) {
     weir_buf_clear(&a->key);
-    weir_promql_labels_key(row->labels, row->labels_count, &a->expr->labels, !a->expr->without, false, &a->key);
+    weir_promql_labels_key(row->labels, row->labels_count, &a->expr->labels, !a->expr->without,
+                           false, &a->key);
     uint64_t *found = weir_map_get(&a->map, weir_buf_view(&a->key));
     if (found) return *ret = &a->groups[*found], 0;
     struct weir_arena *arena = a->node.run->arena;
@@ -108,8 +111,10 @@ static int group_keep(struct aggregate *a, struct group *group, const struct wei
     if (!member || !labels || !values) return weir_promql_no_memory(a->node.run);
     memcpy(values, row->values, a->node.grid.count * sizeof *values);
     member->row = (struct weir_promql_row){labels, row->labels_count, values};
-    if (group->members_count++ == 0) group->members = member;
-    else *group->members_end = member;
+    if (group->members_count++ == 0)
+        group->members = member;
+    else
+        *group->members_end = member;
     group->members_end = &member->next;
     return 0;
 }
@@ -139,8 +144,8 @@ static void add_deviation(struct group *g, uint32_t i, double value) {
     g->rest[i] += delta * (value - g->value[i]);
 }
 
-static void group_add(enum weir_promql_aggregation aggregation, struct group *g, const double *values,
-                      uint32_t steps) {
+static void group_add(enum weir_promql_aggregation aggregation, struct group *g,
+                      const double *values, uint32_t steps) {
     for (uint32_t i = 0; i < steps; i++) {
         double value = values[i];
         if (weir_promql_is_absent(value)) continue;
@@ -150,7 +155,8 @@ static void group_add(enum weir_promql_aggregation aggregation, struct group *g,
             add_deviation(g, i, value);
         } else {
             bool first = g->count[i]++ == 0;
-            if (aggregation == WEIR_PROMQL_SUM) weir_promql_sum_add(value, &g->value[i], &g->rest[i]);
+            if (aggregation == WEIR_PROMQL_SUM)
+                weir_promql_sum_add(value, &g->value[i], &g->rest[i]);
             else if (first || isnan(g->value[i]) ||
                      (aggregation == WEIR_PROMQL_MIN ? value < g->value[i] : value > g->value[i]))
                 g->value[i] = value;
@@ -158,7 +164,8 @@ static void group_add(enum weir_promql_aggregation aggregation, struct group *g,
     }
 }
 
-static double group_value(enum weir_promql_aggregation aggregation, const struct group *g, uint32_t i) {
+static double group_value(enum weir_promql_aggregation aggregation, const struct group *g,
+                          uint32_t i) {
     double n = g->count[i], value = g->value[i], rest = g->rest[i];
     if (n == 0) return weir_promql_absent();
     if (aggregation == WEIR_PROMQL_COUNT) return n;
@@ -183,14 +190,17 @@ static int read_all(struct aggregate *a) {
     while ((code = node->inputs[0]->next(node->inputs[0], &row)) == 0) {
         struct group *group;
         code = group_get(a, &row, &group);
-        if (code == 0 && keeps_rows(a->expr->aggregation)) code = group_keep(a, group, &row);
-        else if (code == 0) group_add(a->expr->aggregation, group, row.values, node->grid.count);
+        if (code == 0 && keeps_rows(a->expr->aggregation))
+            code = group_keep(a, group, &row);
+        else if (code == 0)
+            group_add(a->expr->aggregation, group, row.values, node->grid.count);
         if (code) return code;
     }
     return code == WEIR_END ? 0 : code;
 }
 
-/* ---- topk, bottomk, limitk, limit_ratio: members lose the steps at which they are not chosen ---- */
+/* ---- topk, bottomk, limitk, limit_ratio: members lose the steps at which they are not chosen ----
+ */
 
 struct rank {
     double value;
@@ -222,7 +232,8 @@ static uint32_t ranks_of(const struct group *group, uint32_t step, struct rank *
     return n;
 }
 
-/* Whether limit_ratio takes a series: by a hash of its labels, so that r and r-1 complete each other. */
+/* Whether limit_ratio takes a series: by a hash of its labels, so that r and r-1 complete each
+ * other. */
 static bool in_ratio(struct aggregate *a, const struct weir_promql_row *row, double ratio) {
     weir_buf_clear(&a->key);
     weir_promql_labels_key(row->labels, row->labels_count, NULL, false, true, &a->key);
@@ -237,10 +248,13 @@ static void choose(struct aggregate *a, struct group *group, struct rank *ranks,
     if (aggregation != WEIR_PROMQL_LIMIT_RATIO) {
         k = isnan(param) || param < 1 ? 0 : param < n ? (uint32_t)param : n;
         if (n > 1 && aggregation == WEIR_PROMQL_TOPK) qsort(ranks, n, sizeof *ranks, compare_top);
-        if (n > 1 && aggregation == WEIR_PROMQL_BOTTOMK) qsort(ranks, n, sizeof *ranks, compare_bottom);
+        if (n > 1 && aggregation == WEIR_PROMQL_BOTTOMK)
+            qsort(ranks, n, sizeof *ranks, compare_bottom);
     }
     for (uint32_t i = 0; i < n; i++) {
-        bool chosen = aggregation == WEIR_PROMQL_LIMIT_RATIO ? in_ratio(a, &ranks[i].member->row, param) : i < k;
+        bool chosen = aggregation == WEIR_PROMQL_LIMIT_RATIO
+                          ? in_ratio(a, &ranks[i].member->row, param)
+                          : i < k;
         if (!chosen) ranks[i].member->row.values[step] = weir_promql_absent();
     }
     if (a->node.grid.count != 1 || aggregation == WEIR_PROMQL_LIMIT_RATIO || n == 0) return;
@@ -257,9 +271,10 @@ static int quantiles(struct aggregate *a, struct group *group, struct rank *rank
         for (uint32_t i = 0; i < n; i++) values[i] = ranks[i].value;
         double phi = a->param[step];
         if (!(phi >= 0 && phi <= 1))
-            weir_promql_note_add(a->node.run, false,
-                                 weir_arena_printf(a->node.run->arena,
-                                                   "quantile value should be between 0 and 1, got %g", phi));
+            weir_promql_note_add(
+                a->node.run, false,
+                weir_arena_printf(a->node.run->arena,
+                                  "quantile value should be between 0 and 1, got %g", phi));
         group->count[step] = n;
         group->value[step] = n ? weir_promql_quantile(phi, values, n) : 0;
     }
@@ -273,7 +288,8 @@ static int count_value(struct aggregate *a, const struct group *group, struct we
     struct weir_buf text;
     weir_buf_init(&text, 400);
     weir_json_format_f64(&text, value);
-    uint32_t n = weir_promql_labels_set(group->labels, group->labels_count, name, weir_buf_view(&text), labels);
+    uint32_t n = weir_promql_labels_set(group->labels, group->labels_count, name,
+                                        weir_buf_view(&text), labels);
     int code = weir_promql_kept_get(&a->values, &a->node, labels, n, &row);
     weir_buf_done(&text);
     if (code) return code;
@@ -304,11 +320,14 @@ static int work_on_members(struct aggregate *a) {
     for (uint32_t i = 0; i < a->groups_count; i++) {
         struct group *group = &a->groups[i];
         int code = weir_query_check(a->node.run->query, a->node.run->reterr);
-        if (code == 0 && a->expr->aggregation == WEIR_PROMQL_QUANTILE) code = quantiles(a, group, ranks, values);
-        if (code == 0 && a->expr->aggregation == WEIR_PROMQL_COUNT_VALUES) code = count_values(a, group);
+        if (code == 0 && a->expr->aggregation == WEIR_PROMQL_QUANTILE)
+            code = quantiles(a, group, ranks, values);
+        if (code == 0 && a->expr->aggregation == WEIR_PROMQL_COUNT_VALUES)
+            code = count_values(a, group);
         if (code) return code;
         if (gives_members(a->expr->aggregation))
-            for (uint32_t step = 0; step < a->node.grid.count; step++) choose(a, group, ranks, step);
+            for (uint32_t step = 0; step < a->node.grid.count; step++)
+                choose(a, group, ranks, step);
     }
     return 0;
 }
@@ -343,7 +362,8 @@ static int aggregate_next(struct weir_promql_node *node, struct weir_promql_row 
     }
     if (a->at == a->groups_count) return WEIR_END;
     const struct group *group = &a->groups[a->at++];
-    for (uint32_t i = 0; i < node->grid.count; i++) node->values[i] = group_value(aggregation, group, i);
+    for (uint32_t i = 0; i < node->grid.count; i++)
+        node->values[i] = group_value(aggregation, group, i);
     *ret = (struct weir_promql_row){group->labels, group->labels_count, node->values};
     return 0;
 }
@@ -353,9 +373,8 @@ struct weir_promql_node *weir_promql_aggregate_new(struct weir_promql_run *run,
                                                    const struct weir_promql_expr *expr,
                                                    struct weir_promql_node *vector,
                                                    struct weir_promql_node *param) {
-    struct aggregate *a = weir_promql_node_new(run, sizeof *a,
-                                               weir_promql_aggregation_name(expr->aggregation), grid,
-                                               aggregate_next);
+    struct aggregate *a = weir_promql_node_new(
+        run, sizeof *a, weir_promql_aggregation_name(expr->aggregation), grid, aggregate_next);
     if (!a) return NULL;
     a->expr = expr;
     weir_map_init(&a->map);
@@ -369,7 +388,9 @@ struct weir_promql_node *weir_promql_aggregate_new(struct weir_promql_run *run,
                            : !weir_promql_names_have(&expr->labels, WEIR_VIEW("__name__"));
     for (uint32_t i = 0; i < expr->labels.count; i++)
         a->node.detail = weir_arena_printf(run->arena, "%.*s%s%.*s", WEIR_VIEW_ARG(a->node.detail),
-                                           i ? ", " : expr->without ? "without " : "by ",
+                                           i               ? ", "
+                                           : expr->without ? "without "
+                                                           : "by ",
                                            WEIR_VIEW_ARG(expr->labels.items[i]));
     return &a->node;
 }

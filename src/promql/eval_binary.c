@@ -54,7 +54,8 @@ static double arithmetic(enum weir_promql_op op, double a, double b) {
     return op == WEIR_PROMQL_OP_POW ? pow(a, b) : atan2(a, b);
 }
 
-/* One sample; absent when a comparison filters it out. `kept`: the value that a filter lets through. */
+/* One sample; absent when a comparison filters it out. `kept`: the value that a filter lets
+ * through. */
 static double apply(const struct weir_promql_expr *e, double a, double b, double kept) {
     if (!weir_promql_op_is_comparison(e->op)) return arithmetic(e->op, a, b);
     bool holds = compare(e->op, a, b);
@@ -85,7 +86,8 @@ static int mixed_next(struct weir_promql_node *node, struct weir_promql_row *ret
         node->started = true;
         b->scalar = weir_arena_alloc(node->run->arena, (node->grid.count + 1U) * sizeof(double));
         if (!b->scalar) return weir_promql_no_memory(node->run);
-        if ((code = weir_promql_scalar_read(node->inputs[!scalar_left], b->scalar)) != 0) return code;
+        if ((code = weir_promql_scalar_read(node->inputs[!scalar_left], b->scalar)) != 0)
+            return code;
     }
     while ((code = vector->next(vector, ret)) == 0) {
         for (uint32_t i = 0; i < node->grid.count; i++) {
@@ -103,7 +105,8 @@ static int mixed_next(struct weir_promql_node *node, struct weir_promql_row *ret
 
 static struct weir_view key_of(struct binary *b, const struct weir_promql_row *row) {
     weir_buf_clear(&b->key);
-    weir_promql_labels_key(row->labels, row->labels_count, &b->expr->labels, b->expr->on, false, &b->key);
+    weir_promql_labels_key(row->labels, row->labels_count, &b->expr->labels, b->expr->on, false,
+                           &b->key);
     return weir_buf_view(&b->key);
 }
 
@@ -112,7 +115,8 @@ static struct match_group *group_find(struct binary *b, const struct weir_promql
     return found ? &b->groups[*found] : NULL;
 }
 
-static int group_get(struct binary *b, const struct weir_promql_row *row, struct match_group **ret) {
+static int group_get(struct binary *b, const struct weir_promql_row *row,
+                     struct match_group **ret) {
     struct weir_arena *arena = b->node.run->arena;
     *ret = group_find(b, row);
     if (*ret) return 0;
@@ -127,21 +131,24 @@ static int group_get(struct binary *b, const struct weir_promql_row *row, struct
     return 0;
 }
 
-static int duplicate(struct binary *b, const struct weir_promql_row *one, const struct weir_promql_row *two,
-                     bool right) {
+static int duplicate(struct binary *b, const struct weir_promql_row *one,
+                     const struct weir_promql_row *two, bool right) {
     char first[150], second[150], key[100] = "";
     size_t len = 0;
     for (uint32_t i = 0; i < one->labels_count && len < sizeof key; i++)
         if (!weir_view_is(one->labels[i].name, "__name__") &&
             weir_promql_names_have(&b->expr->labels, one->labels[i].name) == b->expr->on)
             len += (size_t)snprintf(key + len, sizeof key - len, "%s%.*s=\"%.*s\"", len ? ", " : "",
-                                    WEIR_VIEW_ARG(one->labels[i].name), WEIR_VIEW_ARG(one->labels[i].value));
-    return weir_error_set(b->node.run->reterr, WEIR_ELIMIT,
-                          "found duplicate series for the match group {%s} on the %s hand-side of the "
-                          "operation: [%s, %s];many-to-many matching not allowed: matching labels must be "
-                          "unique on one side", key, right ? "right" : "left",
-                          weir_promql_labels_text(two->labels, two->labels_count, first, sizeof first),
-                          weir_promql_labels_text(one->labels, one->labels_count, second, sizeof second));
+                                    WEIR_VIEW_ARG(one->labels[i].name),
+                                    WEIR_VIEW_ARG(one->labels[i].value));
+    return weir_error_set(
+        b->node.run->reterr, WEIR_ELIMIT,
+        "found duplicate series for the match group {%s} on the %s hand-side of the "
+        "operation: [%s, %s];many-to-many matching not allowed: matching labels must be "
+        "unique on one side",
+        key, right ? "right" : "left",
+        weir_promql_labels_text(two->labels, two->labels_count, first, sizeof first),
+        weir_promql_labels_text(one->labels, one->labels_count, second, sizeof second));
 }
 
 static int hold(struct binary *b, const struct weir_promql_row *row, bool right) {
@@ -201,8 +208,9 @@ static int result_labels(struct binary *b, const struct weir_promql_row *many,
 static int ambiguous(struct binary *b) {
     bool grouped = b->expr->card != WEIR_PROMQL_CARD_ONE_TO_ONE;
     return weir_error_set(b->node.run->reterr, WEIR_ELIMIT, "multiple matches for labels: %s",
-                          grouped ? "grouping labels must ensure unique matches"
-                                  : "many-to-one matching must be explicit (group_left/group_right)");
+                          grouped
+                              ? "grouping labels must ensure unique matches"
+                              : "many-to-one matching must be explicit (group_left/group_right)");
 }
 
 static int pair(struct binary *b, struct match_group *group, const struct weir_promql_row *many,
@@ -218,7 +226,8 @@ static int pair(struct binary *b, struct match_group *group, const struct weir_p
         if (weir_promql_is_absent(x) || weir_promql_is_absent(y)) continue;
         /* A filter keeps the left side's value, as written. */
         out.values[i] = swapped ? apply(e, y, x, y) : apply(e, x, y, x);
-        if (weir_promql_is_absent(out.values[i]) || e->card != WEIR_PROMQL_CARD_ONE_TO_ONE) continue;
+        if (weir_promql_is_absent(out.values[i]) || e->card != WEIR_PROMQL_CARD_ONE_TO_ONE)
+            continue;
         if (group->used[i]) return ambiguous(b);
         group->used[i] = 1;
     }
@@ -312,7 +321,8 @@ static int or_all(struct binary *b) {
     }
     if (code != WEIR_END) return code;
     while ((code = node->inputs[1]->next(node->inputs[1], &row)) == 0)
-        if (sift(b, &row, false) && (code = weir_promql_kept_add(&b->kept, node, &row)) != 0) return code;
+        if (sift(b, &row, false) && (code = weir_promql_kept_add(&b->kept, node, &row)) != 0)
+            return code;
     return code == WEIR_END ? 0 : code;
 }
 
@@ -339,11 +349,12 @@ struct weir_promql_node *weir_promql_binary_new(struct weir_promql_run *run,
                                                 const struct weir_promql_expr *expr,
                                                 struct weir_promql_node *left,
                                                 struct weir_promql_node *right) {
-    int scalars = (expr->left->type == WEIR_PROMQL_SCALAR) + (expr->right->type == WEIR_PROMQL_SCALAR);
+    int scalars =
+        (expr->left->type == WEIR_PROMQL_SCALAR) + (expr->right->type == WEIR_PROMQL_SCALAR);
     struct binary *b = weir_promql_node_new(run, sizeof *b, weir_promql_op_name(expr->op), grid,
-                                            scalars == 2                        ? scalars_next
-                                            : scalars == 1                      ? mixed_next
-                                            : expr->op == WEIR_PROMQL_OP_OR     ? or_next
+                                            scalars == 2                      ? scalars_next
+                                            : scalars == 1                    ? mixed_next
+                                            : expr->op == WEIR_PROMQL_OP_OR   ? or_next
                                             : weir_promql_op_is_set(expr->op) ? filter_next
                                                                               : match_next);
     if (!b) return NULL;
@@ -356,6 +367,8 @@ struct weir_promql_node *weir_promql_binary_new(struct weir_promql_run *run,
     b->node.inputs[b->node.inputs_count++] = right;
     b->node.one_name = scalars == 2 || one_name(expr, left, right);
     /* Mixed arithmetic leaves the names to the planner, which drops them (and merges). */
-    if (scalars == 1) b->node.one_name = expr->left->type == WEIR_PROMQL_SCALAR ? right->one_name : left->one_name;
+    if (scalars == 1)
+        b->node.one_name =
+            expr->left->type == WEIR_PROMQL_SCALAR ? right->one_name : left->one_name;
     return &b->node;
 }

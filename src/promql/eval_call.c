@@ -28,7 +28,8 @@ static void call_close(struct weir_promql_node *node) {
     weir_buf_done(&c->text);
 }
 
-static struct call *call_new(struct weir_promql_run *run, struct weir_promql_grid grid, const char *name,
+static struct call *call_new(struct weir_promql_run *run, struct weir_promql_grid grid,
+                             const char *name,
                              int (*next)(struct weir_promql_node *, struct weir_promql_row *)) {
     struct call *c = weir_promql_node_new(run, sizeof *c, name, grid, next);
     if (!c) return NULL;
@@ -147,8 +148,8 @@ static struct weir_view text_arg(const struct call *c, uint32_t index) {
 
 static int set_label(struct call *c, struct weir_promql_row *row) {
     if (c->text.failed)
-        return weir_error_set(c->node.run->reterr, WEIR_ELIMIT, "a label value of more than %d bytes",
-                              LABEL_VALUE_LEN_MAX);
+        return weir_error_set(c->node.run->reterr, WEIR_ELIMIT,
+                              "a label value of more than %d bytes", LABEL_VALUE_LEN_MAX);
     int code = scratch_room(c, row->labels_count + 1);
     if (code) return code;
     row->labels_count = weir_promql_labels_set(row->labels, row->labels_count, text_arg(c, 1),
@@ -164,7 +165,8 @@ static int join_next(struct weir_promql_node *node, struct weir_promql_row *ret)
     weir_buf_clear(&c->text);
     for (uint32_t i = 3; i < c->expr->args_count; i++) {
         if (i > 3) weir_buf_add_view(&c->text, text_arg(c, 2));
-        weir_buf_add_view(&c->text, weir_promql_labels_get(ret->labels, ret->labels_count, text_arg(c, i)));
+        weir_buf_add_view(&c->text,
+                          weir_promql_labels_get(ret->labels, ret->labels_count, text_arg(c, i)));
     }
     return set_label(c, ret);
 }
@@ -173,7 +175,8 @@ static bool is_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* The reference behind a '$', as Go's regexp.Expand reads it: gives the bytes taken, 0 if malformed. */
+/* The reference behind a '$', as Go's regexp.Expand reads it: gives the bytes taken, 0 if
+ * malformed. */
 static size_t cut_reference(struct weir_view rest, struct weir_view *ret_name) {
     size_t brace = rest.len && rest.ptr[0] == '{', len = 0;
     while (brace + len < rest.len && is_word(rest.ptr[brace + len])) len++;
@@ -185,7 +188,8 @@ static size_t cut_reference(struct weir_view rest, struct weir_view *ret_name) {
 static struct weir_view group_of(const struct weir_regex *regex, struct weir_view name,
                                  const struct weir_view *groups, unsigned groups_count) {
     uint64_t number;
-    if (weir_view_to_u64(name, &number)) return number < groups_count ? groups[number] : WEIR_VIEW("");
+    if (weir_view_to_u64(name, &number))
+        return number < groups_count ? groups[number] : WEIR_VIEW("");
     for (unsigned i = 1; i < groups_count; i++)
         if (weir_view_eq(weir_regex_group_name(regex, i), name)) return groups[i];
     return WEIR_VIEW("");
@@ -203,8 +207,10 @@ static void expand(struct call *c, struct weir_view replacement, const struct we
             i++;
         } else {
             size_t taken = cut_reference(rest, &name);
-            if (taken) weir_buf_add_view(&c->text, group_of(c->regex, name, groups, groups_count));
-            else weir_buf_add_char(&c->text, '$');
+            if (taken)
+                weir_buf_add_view(&c->text, group_of(c->regex, name, groups, groups_count));
+            else
+                weir_buf_add_char(&c->text, '$');
             i += taken;
         }
     }
@@ -217,9 +223,12 @@ static int replace_next(struct weir_promql_node *node, struct weir_promql_row *r
     if (code) return code;
     unsigned count = weir_regex_groups_count(c->regex) + 1;
     if (count > WEIR_REGEX_CAPTURES_MAX) count = WEIR_REGEX_CAPTURES_MAX;
-    struct weir_view source = weir_promql_labels_get(ret->labels, ret->labels_count, text_arg(c, 3));
+    struct weir_view source =
+        weir_promql_labels_get(ret->labels, ret->labels_count, text_arg(c, 3));
     int matched = weir_regex_captures(c->regex, source, groups, count);
-    if (matched < 0) return weir_error_set(node->run->reterr, matched, "regular expression of label_replace is too complex");
+    if (matched < 0)
+        return weir_error_set(node->run->reterr, matched,
+                              "regular expression of label_replace is too complex");
     if (matched == 0) return 0;
     expand(c, text_arg(c, 2), groups, count);
     return set_label(c, ret);
@@ -229,7 +238,8 @@ static int labels_prepare(struct call *c) {
     struct weir_view name = text_arg(c, 1);
     if (name.len == 0)
         return weir_error_set(c->node.run->reterr, WEIR_ELIMIT,
-                              "invalid destination label name in %s(): it is empty", c->function->name);
+                              "invalid destination label name in %s(): it is empty",
+                              c->function->name);
     if (c->function->special != WEIR_PROMQL_SPECIAL_LABEL_REPLACE) return 0;
     struct weir_error error;
     int code = weir_regex_new(text_arg(c, 4), WEIR_REGEX_ANCHORED, &c->regex, &error);

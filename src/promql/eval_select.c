@@ -60,12 +60,14 @@ struct weir_promql_grid weir_promql_subquery_grid(const struct weir_promql_run *
     return grid;
 }
 
-static int reader_open(struct reader *r, struct weir_promql_run *run, int64_t from_ms, int64_t until_ms) {
+static int reader_open(struct reader *r, struct weir_promql_run *run, int64_t from_ms,
+                       int64_t until_ms) {
     int code = weir_promql_matchers_new(r->selector, &r->matchers, run->reterr);
     if (code) return code;
     struct weir_series_select select = {.matchers = r->matchers.items,
                                         .matchers_count = r->matchers.count,
-                                        .from_ms = from_ms, .until_ms = until_ms};
+                                        .from_ms = from_ms,
+                                        .until_ms = until_ms};
     return run->source->select_series(run->source, run->query, &select, &r->cursor, run->reterr);
 }
 
@@ -86,7 +88,8 @@ static int reader_room(struct reader *r, struct weir_promql_run *run, uint32_t c
 static int without_stale(struct reader *r, struct weir_promql_run *run,
                          const struct weir_series *series, struct weir_promql_samples *ret) {
     uint32_t stale = 0, n = 0;
-    for (uint32_t i = 0; i < series->samples_count; i++) stale += weir_promql_is_absent(series->values[i]);
+    for (uint32_t i = 0; i < series->samples_count; i++)
+        stale += weir_promql_is_absent(series->values[i]);
     *ret = (struct weir_promql_samples){series->labels, series->labels_count, series->samples_count,
                                         series->times_ms, series->values};
     if (stale == 0) return 0;
@@ -103,7 +106,8 @@ static int without_stale(struct reader *r, struct weir_promql_run *run,
     return 0;
 }
 
-static int reader_next(struct reader *r, struct weir_promql_run *run, const struct weir_series **ret) {
+static int reader_next(struct reader *r, struct weir_promql_run *run,
+                       const struct weir_series **ret) {
     int code = weir_query_check(run->query, run->reterr);
     if (code == 0) code = r->cursor->next(r->cursor, ret, run->reterr);
     if (code == WEIR_END) {
@@ -116,9 +120,10 @@ static int reader_next(struct reader *r, struct weir_promql_run *run, const stru
     uint64_t limit = run->options.samples_max ? run->options.samples_max : samples_max_default;
     run->samples_count += (*ret)->samples_count;
     if (run->samples_count > limit)
-        return weir_error_set(run->reterr, WEIR_ELIMIT,
-                              "query reads more than %llu samples; narrow its time range or its matchers",
-                              (unsigned long long)limit);
+        return weir_error_set(
+            run->reterr, WEIR_ELIMIT,
+            "query reads more than %llu samples; narrow its time range or its matchers",
+            (unsigned long long)limit);
     return 0;
 }
 
@@ -139,7 +144,8 @@ static bool fill_instants(struct select *s, const struct weir_series *series) {
         node->values[step] = weir_promql_absent();
         if (at == 0 || series->times_ms[at - 1] <= time - lookback) continue;
         if (weir_promql_is_absent(series->values[at - 1])) continue;
-        node->values[step] = s->timestamps ? (double)series->times_ms[at - 1] / 1000 : series->values[at - 1];
+        node->values[step] =
+            s->timestamps ? (double)series->times_ms[at - 1] / 1000 : series->values[at - 1];
         any = true;
     }
     return any;
@@ -150,7 +156,8 @@ static int select_next(struct weir_promql_node *node, struct weir_promql_row *re
     const struct weir_promql_expr *e = s->reader.selector;
     int code = 0;
     if (!node->started && node->grid.count) {
-        int64_t from = weir_promql_time_of(node->run, e, node->grid.start_ms) - lookback_ms(node->run) + 1;
+        int64_t from =
+            weir_promql_time_of(node->run, e, node->grid.start_ms) - lookback_ms(node->run) + 1;
         code = reader_open(&s->reader, node->run, from,
                            weir_promql_time_of(node->run, e, weir_promql_grid_end(&node->grid)));
     }
@@ -169,8 +176,8 @@ static int select_next(struct weir_promql_node *node, struct weir_promql_row *re
 
 static bool has_one_name(const struct weir_promql_expr *selector) {
     for (uint32_t i = 0; i < selector->matchers_count; i++)
-        if (selector->matchers[i].match == WEIR_PROMQL_MATCH_EQ && selector->matchers[i].value.len &&
-            weir_view_is(selector->matchers[i].name, "__name__"))
+        if (selector->matchers[i].match == WEIR_PROMQL_MATCH_EQ &&
+            selector->matchers[i].value.len && weir_view_is(selector->matchers[i].name, "__name__"))
             return true;
     return false;
 }
@@ -207,7 +214,8 @@ static int window_open(struct window *w) {
     if (code || node->grid.count == 0) return code;
     if (!w->subquery)
         return reader_open(&w->reader, node->run,
-                           weir_promql_time_of(node->run, e, node->grid.start_ms) - w->range->range_ms + 1,
+                           weir_promql_time_of(node->run, e, node->grid.start_ms) -
+                               w->range->range_ms + 1,
                            weir_promql_time_of(node->run, e, weir_promql_grid_end(&node->grid)));
     uint32_t count = w->subquery->grid.count;
     w->times = weir_arena_alloc(node->run->arena, count * sizeof *w->times);
@@ -261,7 +269,8 @@ static bool fill_windows(struct window *w, const struct weir_promql_samples *sam
         window.times_ms = samples->times_ms + from;
         window.values = samples->values + from;
         window.count = until - from;
-        for (uint32_t i = 0; i < WEIR_PROMQL_ARGS_MAX && w->args[i]; i++) window.args[i] = w->args[i][step];
+        for (uint32_t i = 0; i < WEIR_PROMQL_ARGS_MAX && w->args[i]; i++)
+            window.args[i] = w->args[i][step];
         double value;
         if (!w->function->window(&window, &value)) continue;
         node->values[step] = value;
@@ -279,7 +288,8 @@ static void note_counter(struct window *w, const struct weir_label *labels, uint
     weir_promql_note_add(w->node.run, true,
                          weir_arena_printf(w->node.run->arena,
                                            "metric might not be a counter, name does not end in "
-                                           "_total/_sum/_count/_bucket: \"%.*s\"", WEIR_VIEW_ARG(name)));
+                                           "_total/_sum/_count/_bucket: \"%.*s\"",
+                                           WEIR_VIEW_ARG(name)));
 }
 
 static int window_next(struct weir_promql_node *node, struct weir_promql_row *ret) {
@@ -300,15 +310,17 @@ struct weir_promql_node *weir_promql_window_new(struct weir_promql_run *run,
                                                 const struct weir_promql_function *function,
                                                 const struct weir_promql_expr *range,
                                                 struct weir_promql_node *subquery) {
-    struct window *w = weir_promql_node_new(run, sizeof *w, function ? function->name : "range", grid,
-                                            window_next);
+    struct window *w = weir_promql_node_new(run, sizeof *w, function ? function->name : "range",
+                                            grid, window_next);
     if (!w) return NULL;
     w->function = function;
     w->range = range;
     w->subquery = subquery;
     w->node.close = window_close;
-    if (subquery) w->node.inputs[w->node.inputs_count++] = subquery;
-    else w->reader.selector = range->left;
+    if (subquery)
+        w->node.inputs[w->node.inputs_count++] = subquery;
+    else
+        w->reader.selector = range->left;
     w->node.one_name = subquery ? subquery->one_name : has_one_name(range->left);
     w->node.detail = subquery ? WEIR_VIEW("over a subquery") : weir_promql_print(run->arena, range);
     return &w->node;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Functions that must see every row: absence, sorting, classic histograms; and dropping the name. */
+/* Functions that must see every row: absence, sorting, classic histograms; and dropping the name.
+ */
 #include "promql/special.h"
 
 #include <math.h>
@@ -22,12 +23,14 @@ static int nameless_next(struct weir_promql_node *node, struct weir_promql_row *
         n->scratch = weir_arena_alloc(node->run->arena, n->room * sizeof *n->scratch);
         if (!n->scratch) return weir_promql_no_memory(node->run);
     }
-    ret->labels = weir_promql_labels_drop(ret->labels, &ret->labels_count, WEIR_VIEW("__name__"), n->scratch);
+    ret->labels =
+        weir_promql_labels_drop(ret->labels, &ret->labels_count, WEIR_VIEW("__name__"), n->scratch);
     return 0;
 }
 
 struct weir_promql_node *weir_promql_nameless_new(struct weir_promql_node *input) {
-    struct nameless *n = weir_promql_node_new(input->run, sizeof *n, "without name", input->grid, nameless_next);
+    struct nameless *n =
+        weir_promql_node_new(input->run, sizeof *n, "without name", input->grid, nameless_next);
     if (!n) return NULL;
     n->node.inputs[n->node.inputs_count++] = input;
     n->node.one_name = true;
@@ -67,7 +70,8 @@ static void absent_labels(struct absent *a, const struct weir_promql_expr *selec
         if (!alone) continue;
         struct weir_label *next = a->labels + a->labels_count;
         if (m->value.len == 0) continue;
-        for (; next > a->labels && weir_view_cmp(next[-1].name, m->name) > 0; next--) *next = next[-1];
+        for (; next > a->labels && weir_view_cmp(next[-1].name, m->name) > 0; next--)
+            *next = next[-1];
         *next = (struct weir_label){m->name, m->value};
         a->labels_count++;
     }
@@ -75,7 +79,8 @@ static void absent_labels(struct absent *a, const struct weir_promql_expr *selec
 
 struct weir_promql_node *weir_promql_absent_new(struct weir_promql_node *input,
                                                 const struct weir_promql_expr *arg) {
-    struct absent *a = weir_promql_node_new(input->run, sizeof *a, "absent", input->grid, absent_next);
+    struct absent *a =
+        weir_promql_node_new(input->run, sizeof *a, "absent", input->grid, absent_next);
     if (!a) return NULL;
     a->node.inputs[a->node.inputs_count++] = input;
     a->node.one_name = true;
@@ -105,7 +110,8 @@ static int compare_natural(struct weir_view a, struct weir_view b) {
         while (x < a.len && a.ptr[x] >= '0' && a.ptr[x] <= '9') x++;
         while (y < b.len && b.ptr[y] >= '0' && b.ptr[y] <= '9') y++;
         if (x == i || y == j) {
-            if (a.ptr[i] != b.ptr[j]) return (unsigned char)a.ptr[i] < (unsigned char)b.ptr[j] ? -1 : 1;
+            if (a.ptr[i] != b.ptr[j])
+                return (unsigned char)a.ptr[i] < (unsigned char)b.ptr[j] ? -1 : 1;
             i++, j++;
             continue;
         }
@@ -135,7 +141,8 @@ static int compare_rows(const void *left, const void *right, void *arg) {
         order = compare_natural(weir_promql_labels_get(a->labels, a->labels_count, name),
                                 weir_promql_labels_get(b->labels, b->labels_count, name));
     }
-    if (order == 0) order = weir_promql_labels_cmp(a->labels, a->labels_count, b->labels, b->labels_count);
+    if (order == 0)
+        order = weir_promql_labels_cmp(a->labels, a->labels_count, b->labels, b->labels_count);
     return special == WEIR_PROMQL_SPECIAL_SORT_BY_LABEL ? order : -order;
 }
 
@@ -144,9 +151,11 @@ static int sort_read(struct sort *s) {
     struct weir_promql_row row;
     int code;
     while ((code = node->inputs[0]->next(node->inputs[0], &row)) == 0) {
-        struct weir_promql_row *kept = WEIR_PUSH(node->run->arena, s->rows, s->rows_count, s->rows_room);
+        struct weir_promql_row *kept =
+            WEIR_PUSH(node->run->arena, s->rows, s->rows_count, s->rows_room);
         double *value = WEIR_NEW(node->run->arena, double);
-        struct weir_label *labels = weir_promql_labels_copy(node->run->arena, row.labels, row.labels_count);
+        struct weir_label *labels =
+            weir_promql_labels_copy(node->run->arena, row.labels, row.labels_count);
         if (!kept || !value || !labels) return weir_promql_no_memory(node->run);
         *value = row.values[0];
         *kept = (struct weir_promql_row){labels, row.labels_count, value};
@@ -176,7 +185,8 @@ static int sort_next(struct weir_promql_node *node, struct weir_promql_row *ret)
 struct weir_promql_node *weir_promql_sort_new(struct weir_promql_node *input,
                                               const struct weir_promql_expr *call) {
     if (input->grid.count != 1) return input; /* a range query's series come sorted by labels */
-    struct sort *s = weir_promql_node_new(input->run, sizeof *s, call->function->name, input->grid, sort_next);
+    struct sort *s =
+        weir_promql_node_new(input->run, sizeof *s, call->function->name, input->grid, sort_next);
     if (!s) return NULL;
     s->call = call;
     s->node.inputs[s->node.inputs_count++] = input;
@@ -216,7 +226,8 @@ static void histograms_close(struct weir_promql_node *node) {
     weir_buf_done(&h->key);
 }
 
-static int histogram_get(struct histograms *h, const struct weir_promql_row *row, struct histogram **ret) {
+static int histogram_get(struct histograms *h, const struct weir_promql_row *row,
+                         struct histogram **ret) {
     struct weir_arena *arena = h->node.run->arena;
     struct weir_view le = WEIR_VIEW("le");
     struct weir_promql_names names = {.items = &le, .count = 1};
@@ -247,8 +258,10 @@ static int histogram_add(struct histograms *h, const struct weir_promql_row *row
     double upper;
     if (!weir_view_to_f64(le, &upper)) {
         weir_promql_note_add(run, false,
-                             weir_arena_printf(run->arena, "bucket label \"le\" is missing or has a "
-                                               "malformed value of \"%.*s\"", WEIR_VIEW_ARG(le)));
+                             weir_arena_printf(run->arena,
+                                               "bucket label \"le\" is missing or has a "
+                                               "malformed value of \"%.*s\"",
+                                               WEIR_VIEW_ARG(le)));
         return 0;
     }
     struct histogram *histogram;
@@ -272,29 +285,34 @@ static int histograms_read(struct histograms *h) {
     while ((code = node->inputs[0]->next(node->inputs[0], &row)) == 0)
         if ((code = histogram_add(h, &row)) != 0) return code;
     for (uint32_t i = 0; i < h->items_count; i++)
-        if (h->items[i].buckets_count > h->buckets_room) h->buckets_room = h->items[i].buckets_count;
+        if (h->items[i].buckets_count > h->buckets_room)
+            h->buckets_room = h->items[i].buckets_count;
     h->buckets = WEIR_NEW_ARRAY(node->run->arena, struct weir_promql_bucket, h->buckets_room + 1);
     if (!h->buckets) return weir_promql_no_memory(node->run);
     return code == WEIR_END ? 0 : code;
 }
 
-static double histogram_value(struct histograms *h, const struct histogram *histogram, uint32_t step) {
+static double histogram_value(struct histograms *h, const struct histogram *histogram,
+                              uint32_t step) {
     uint32_t n = 0;
     for (const struct bucket_row *b = histogram->buckets; b; b = b->next)
         if (!weir_promql_is_absent(b->counts[step]))
             h->buckets[n++] = (struct weir_promql_bucket){b->upper, b->counts[step]};
     if (n == 0) return weir_promql_absent();
-    if (h->fraction) return weir_promql_bucket_fraction(h->args[0][step], h->args[1][step], h->buckets, n);
+    if (h->fraction)
+        return weir_promql_bucket_fraction(h->args[0][step], h->args[1][step], h->buckets, n);
     bool forced = false;
     double phi = h->args[0][step];
     if (!(phi >= 0 && phi <= 1))
         weir_promql_note_add(h->node.run, false,
                              weir_arena_printf(h->node.run->arena,
-                                               "quantile value should be between 0 and 1, got %g", phi));
+                                               "quantile value should be between 0 and 1, got %g",
+                                               phi));
     double value = weir_promql_bucket_quantile(phi, h->buckets, n, &forced);
     if (forced)
-        weir_promql_note_add(h->node.run, true,
-                             WEIR_VIEW("input to histogram_quantile needed to be fixed for monotonicity"));
+        weir_promql_note_add(
+            h->node.run, true,
+            WEIR_VIEW("input to histogram_quantile needed to be fixed for monotonicity"));
     return value;
 }
 
@@ -307,15 +325,17 @@ static int histograms_next(struct weir_promql_node *node, struct weir_promql_row
     }
     if (h->at == h->items_count) return WEIR_END;
     const struct histogram *histogram = &h->items[h->at++];
-    for (uint32_t i = 0; i < node->grid.count; i++) node->values[i] = histogram_value(h, histogram, i);
-    *ret = (struct weir_promql_row){histogram->row.labels, histogram->row.labels_count, node->values};
+    for (uint32_t i = 0; i < node->grid.count; i++)
+        node->values[i] = histogram_value(h, histogram, i);
+    *ret =
+        (struct weir_promql_row){histogram->row.labels, histogram->row.labels_count, node->values};
     return 0;
 }
 
 struct weir_promql_node *weir_promql_histograms_new(struct weir_promql_node *input, bool fraction) {
-    struct histograms *h = weir_promql_node_new(input->run, sizeof *h,
-                                                fraction ? "histogram_fraction" : "histogram_quantile",
-                                                input->grid, histograms_next);
+    struct histograms *h = weir_promql_node_new(
+        input->run, sizeof *h, fraction ? "histogram_fraction" : "histogram_quantile", input->grid,
+        histograms_next);
     if (!h) return NULL;
     h->fraction = fraction;
     weir_map_init(&h->map);

@@ -5,17 +5,25 @@
 
 #define S WEIR_PROMQL_SCALAR
 #define V WEIR_PROMQL_VECTOR
-#define INSTANT(name_, args_) \
-    {.name = #name_, .args = args_, .returns = V, .instant = weir_promql_instant_##name_}
-#define DATE(name_)                                               \
-    {.name = #name_, .args = "v", .optional = 1, .returns = V, \
-     .instant = weir_promql_instant_##name_}
-#define WINDOW(name_, args_, ...) \
-    {.name = #name_, .args = args_, .returns = V, .window = weir_promql_window_##name_, __VA_ARGS__}
-#define SPECIAL(name_, args_, returns_, special_, ...)   \
-    {.name = name_, .args = args_, .returns = returns_, \
-     .special = WEIR_PROMQL_SPECIAL_##special_, __VA_ARGS__}
-#define UNKNOWN(name_, args_) {.name = name_, .args = args_, .returns = V}
+#define INSTANT(name_, args_)                                                                      \
+    { .name = #name_, .args = args_, .returns = V, .instant = weir_promql_instant_##name_ }
+#define DATE(name_)                                                                                \
+    {                                                                                              \
+        .name = #name_, .args = "v", .optional = 1, .returns = V,                                  \
+        .instant = weir_promql_instant_##name_                                                     \
+    }
+#define WINDOW(name_, args_, ...)                                                                  \
+    {                                                                                              \
+        .name = #name_, .args = args_, .returns = V, .window = weir_promql_window_##name_,         \
+        __VA_ARGS__                                                                                \
+    }
+#define SPECIAL(name_, args_, returns_, special_, ...)                                             \
+    {                                                                                              \
+        .name = name_, .args = args_, .returns = returns_,                                         \
+        .special = WEIR_PROMQL_SPECIAL_##special_, __VA_ARGS__                                     \
+    }
+#define UNKNOWN(name_, args_)                                                                      \
+    { .name = name_, .args = args_, .returns = V }
 
 /* Ascending by name. */
 static const struct weir_promql_function table[] = {
@@ -55,14 +63,17 @@ static const struct weir_promql_function table[] = {
     UNKNOWN("histogram_stddev", "v"),
     UNKNOWN("histogram_stdvar", "v"),
     UNKNOWN("histogram_sum", "v"),
-    {.name = "holt_winters", .args = "mss", .returns = V,
+    {.name = "holt_winters",
+     .args = "mss",
+     .returns = V,
      .window = weir_promql_window_double_exponential_smoothing},
     DATE(hour),
     WINDOW(idelta, "m", .optional = 0),
     WINDOW(increase, "m", .counter = true),
     {.name = "info", .args = "vv", .optional = 1, .returns = V},
     WINDOW(irate, "m", .counter = true),
-    SPECIAL("label_join", "vttt", V, LABEL_JOIN, .optional = 1, .variadic = true, .keeps_name = true),
+    SPECIAL("label_join", "vttt", V, LABEL_JOIN, .optional = 1, .variadic = true,
+            .keeps_name = true),
     SPECIAL("label_replace", "vtttt", V, LABEL_REPLACE, .keeps_name = true),
     WINDOW(last_over_time, "m", .keeps_name = true),
     INSTANT(ln, "v"),
@@ -80,7 +91,10 @@ static const struct weir_promql_function table[] = {
     INSTANT(rad, "v"),
     WINDOW(rate, "m", .counter = true),
     WINDOW(resets, "m", .optional = 0),
-    {.name = "round", .args = "vs", .optional = 1, .returns = V,
+    {.name = "round",
+     .args = "vs",
+     .optional = 1,
+     .returns = V,
      .instant = weir_promql_instant_round},
     SPECIAL("scalar", "v", S, SCALAR, .optional = 0),
     INSTANT(sgn, "v"),
@@ -120,8 +134,10 @@ const struct weir_promql_function *weir_promql_function_get(struct weir_view nam
         size_t middle = (from + until) / 2;
         int order = weir_view_cmp(name, weir_view_str(table[middle].name));
         if (order == 0) return &table[middle];
-        if (order < 0) until = middle;
-        else from = middle + 1;
+        if (order < 0)
+            until = middle;
+        else
+            from = middle + 1;
     }
     return NULL;
 }

@@ -4,10 +4,10 @@
 
 #include "promql/functions.h"
 
-#define PLAIN(name_, expression)                                                                  \
-    double weir_promql_instant_##name_(double value, const double *args, uint32_t args_count) { \
-        (void)args, (void)args_count;                                                             \
-        return expression;                                                                        \
+#define PLAIN(name_, expression)                                                                   \
+    double weir_promql_instant_##name_(double value, const double *args, uint32_t args_count) {    \
+        (void)args, (void)args_count;                                                              \
+        return expression;                                                                         \
     }
 
 PLAIN(abs, fabs(value))
@@ -18,7 +18,7 @@ PLAIN(ln, log(value))
 PLAIN(log2, log2(value))
 PLAIN(log10, log10(value))
 PLAIN(sqrt, sqrt(value))
-PLAIN(sgn, value < 0 ? -1 : value > 0 ? 1 : value)
+PLAIN(sgn, value<0 ? -1 : value> 0 ? 1 : value)
 PLAIN(sin, sin(value))
 PLAIN(cos, cos(value))
 PLAIN(tan, tan(value))
@@ -32,7 +32,7 @@ PLAIN(asinh, asinh(value))
 PLAIN(acosh, acosh(value))
 PLAIN(atanh, atanh(value))
 PLAIN(deg, value * 180 / M_PI)
-PLAIN(rad, value * M_PI / 180)
+PLAIN(rad, value *M_PI / 180)
 /* Without limits crossing, NaN limits give NaN. */
 PLAIN(clamp_max, isnan(value) || isnan(args[0]) ? (double)NAN : fmin(args[0], value))
 PLAIN(clamp_min, isnan(value) || isnan(args[0]) ? (double)NAN : fmax(args[0], value))
@@ -51,8 +51,8 @@ double weir_promql_instant_round(double value, const double *args, uint32_t args
 
 struct date {
     int64_t year;
-    int month, day;       /* 1 … 12, 1 … 31 */
-    int64_t days;         /* since 1970-01-01 */
+    int month, day; /* 1 … 12, 1 … 31 */
+    int64_t days;   /* since 1970-01-01 */
     int64_t second_of_day;
 };
 
@@ -89,12 +89,12 @@ static int day_of_year(const struct date *d) {
     return before[d->month - 1] + d->day + (d->month > 2 && is_leap(d->year));
 }
 
-#define DATE(name_, expression)                                                                   \
-    double weir_promql_instant_##name_(double value, const double *args, uint32_t args_count) { \
-        (void)args, (void)args_count;                                                             \
-        if (isnan(value) || isinf(value)) return (double)NAN;                                     \
-        struct date d = date_of(value);                                                           \
-        return (double)(expression);                                                              \
+#define DATE(name_, expression)                                                                    \
+    double weir_promql_instant_##name_(double value, const double *args, uint32_t args_count) {    \
+        (void)args, (void)args_count;                                                              \
+        if (isnan(value) || isinf(value)) return (double)NAN;                                      \
+        struct date d = date_of(value);                                                            \
+        return (double)(expression);                                                               \
     }
 
 DATE(minute, d.second_of_day / 60 % 60)

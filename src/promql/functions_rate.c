@@ -64,7 +64,8 @@ bool weir_promql_window_idelta(const struct weir_promql_window *w, double *ret) 
 }
 
 /* Least squares over the window, x in seconds after `intercept_ms`. */
-static double slope(const struct weir_promql_window *w, int64_t intercept_ms, double *ret_intercept) {
+static double slope(const struct weir_promql_window *w, int64_t intercept_ms,
+                    double *ret_intercept) {
     double x = 0, y = 0, xy = 0, xx = 0, cx = 0, cy = 0, cxy = 0, cxx = 0;
     bool is_constant = true;
     for (uint32_t i = 0; i < w->count; i++) {
@@ -116,7 +117,8 @@ bool weir_promql_window_resets(const struct weir_promql_window *w, double *ret) 
     return true;
 }
 
-bool weir_promql_window_double_exponential_smoothing(const struct weir_promql_window *w, double *ret) {
+bool weir_promql_window_double_exponential_smoothing(const struct weir_promql_window *w,
+                                                     double *ret) {
     double smooth = w->args[0], trend = w->args[1];
     if (w->count < 2) return false;
     double level = w->values[0], step = w->values[1] - w->values[0];

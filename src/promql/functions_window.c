@@ -7,9 +7,12 @@
 
 void weir_promql_sum_add(double value, double *sum, double *rest) {
     double total = *sum + value;
-    if (isinf(total)) *rest = 0;
-    else if (fabs(*sum) >= fabs(value)) *rest += (*sum - total) + value;
-    else *rest += (value - total) + *sum;
+    if (isinf(total))
+        *rest = 0;
+    else if (fabs(*sum) >= fabs(value))
+        *rest += (*sum - total) + value;
+    else
+        *rest += (value - total) + *sum;
     *sum = total;
 }
 
@@ -179,8 +182,10 @@ static uint32_t mend_buckets(struct weir_promql_bucket *buckets, uint32_t count,
     qsort(buckets, count, sizeof *buckets, compare_bucket);
     uint32_t n = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (n && buckets[n - 1].upper == buckets[i].upper) buckets[n - 1].count += buckets[i].count;
-        else buckets[n++] = buckets[i];
+        if (n && buckets[n - 1].upper == buckets[i].upper)
+            buckets[n - 1].count += buckets[i].count;
+        else
+            buckets[n++] = buckets[i];
     }
     for (uint32_t i = 1; i < n; i++) {
         double before = buckets[i - 1].count;
@@ -216,7 +221,8 @@ static double count_at(double bound, const struct weir_promql_bucket *buckets, u
         if (bound <= start) return before;
         if (bound < buckets[i].upper) {
             if (isinf(buckets[i].upper) || isinf(start)) return before;
-            return before + (buckets[i].count - before) * (bound - start) / (buckets[i].upper - start);
+            return before +
+                   (buckets[i].count - before) * (bound - start) / (buckets[i].upper - start);
         }
         start = buckets[i].upper;
         before = buckets[i].count;

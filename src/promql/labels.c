@@ -10,8 +10,8 @@ struct weir_view weir_promql_labels_get(const struct weir_label *labels, uint32_
     return WEIR_VIEW("");
 }
 
-struct weir_label *weir_promql_labels_copy(struct weir_arena *arena, const struct weir_label *labels,
-                                           uint32_t count) {
+struct weir_label *weir_promql_labels_copy(struct weir_arena *arena,
+                                           const struct weir_label *labels, uint32_t count) {
     size_t size = count * sizeof *labels;
     for (uint32_t i = 0; i < count; i++) size += labels[i].name.len + labels[i].value.len;
     struct weir_label *copy = weir_arena_alloc(arena, size);
@@ -29,7 +29,8 @@ struct weir_label *weir_promql_labels_copy(struct weir_arena *arena, const struc
 }
 
 const struct weir_label *weir_promql_labels_drop(const struct weir_label *labels, uint32_t *count,
-                                                 struct weir_view name, struct weir_label *scratch) {
+                                                 struct weir_view name,
+                                                 struct weir_label *scratch) {
     uint32_t at = 0;
     while (at < *count && !weir_view_eq(labels[at].name, name)) at++;
     if (at == *count) return labels;
@@ -41,8 +42,9 @@ const struct weir_label *weir_promql_labels_drop(const struct weir_label *labels
     return scratch;
 }
 
-uint32_t weir_promql_labels_set(const struct weir_label *labels, uint32_t count, struct weir_view name,
-                                struct weir_view value, struct weir_label *out) {
+uint32_t weir_promql_labels_set(const struct weir_label *labels, uint32_t count,
+                                struct weir_view name, struct weir_view value,
+                                struct weir_label *out) {
     uint32_t n = 0, i = 0;
     while (i < count && weir_view_cmp(labels[i].name, name) < 0) out[n++] = labels[i++];
     if (value.len) out[n++] = (struct weir_label){name, value};

@@ -125,7 +125,8 @@ static size_t number_len(const struct weir_promql_lex *lex) {
     if (peek(lex, len) == '.') len += 1 + digits_at(lex, len + 1, false);
     if ((peek(lex, len) | 32) == 'e') {
         size_t sign = peek(lex, len + 1) == '+' || peek(lex, len + 1) == '-';
-        if (is_digit(peek(lex, len + 1 + sign))) len += 1 + sign + digits_at(lex, len + 1 + sign, false);
+        if (is_digit(peek(lex, len + 1 + sign)))
+            len += 1 + sign + digits_at(lex, len + 1 + sign, false);
     }
     return len;
 }
@@ -205,7 +206,8 @@ static bool digits_value(struct weir_view text, unsigned base, uint32_t *ret) {
     return text.len > 0;
 }
 
-/* Decodes the escape behind a backslash at `rest`: appends to out, gives the bytes it took, or 0. */
+/* Decodes the escape behind a backslash at `rest`: appends to out, gives the bytes it took, or 0.
+ */
 static size_t unescape(struct weir_view rest, char quote, char *out, size_t *out_len) {
     static const char names[] = "abfnrtv\\", bytes[] = "\a\b\f\n\r\t\v\\";
     if (rest.len == 0) return 0;
@@ -237,7 +239,7 @@ static int lex_string(struct weir_promql_lex *lex, struct weir_promql_token *ret
     char *out = weir_arena_alloc_aligned(lex->arena, rest.len + 1, 1);
     if (!out) return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory while reading a string");
     size_t i = 1, len = 0;
-    for (;; ) {
+    for (;;) {
         if (i >= rest.len || (rest.ptr[i] == '\n' && quote != '`'))
             return weir_promql_error_at(reterr, lex->input, lex->at, "unterminated quoted string");
         char c = rest.ptr[i++];
@@ -289,7 +291,8 @@ int weir_promql_lex_next(struct weir_promql_lex *lex, struct weir_promql_token *
     char c = peek(lex, 0);
     if (is_digit(c) || (c == '.' && is_digit(peek(lex, 1)))) return lex_number(lex, ret, reterr);
     if (c == '"' || c == '\'' || c == '`') return lex_string(lex, ret, reterr);
-    /* A colon starts a word (a recording rule's name) only where a letter follows: [5m:1m] has none. */
+    /* A colon starts a word (a recording rule's name) only where a letter follows: [5m:1m] has
+     * none. */
     if (!is_alpha(c) && !(c == ':' && is_alpha(peek(lex, 1)))) return lex_symbol(lex, ret, reterr);
     size_t len = 1;
     while (is_alpha(peek(lex, len)) || is_digit(peek(lex, len)) || peek(lex, len) == ':') len++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PromQL text to tokens. Keywords are plain words here: whether `by` is a keyword or a metric's name
- * only the parser knows.
+/* PromQL text to tokens. Keywords are plain words here: whether `by` is a keyword or a metric's
+ * name only the parser knows.
  *
  * Threads: owner only. Memory: tokens are views into the text; decoded strings go to the arena.
  * Source: Prometheus 3, "Querying basics".

@@ -15,7 +15,8 @@ static bool is_literal(struct weir_view pattern) {
 static int add_matcher(const struct weir_promql_matcher *m, struct weir_promql_matchers *ret,
                        struct weir_error *reterr) {
     bool negate = m->match == WEIR_PROMQL_MATCH_NOT_RE || m->match == WEIR_PROMQL_MATCH_NE;
-    struct weir_matcher out = {.name = m->name, .value = m->value, .op = negate ? WEIR_OP_NE : WEIR_OP_EQ};
+    struct weir_matcher out = {
+        .name = m->name, .value = m->value, .op = negate ? WEIR_OP_NE : WEIR_OP_EQ};
     bool regex = m->match >= WEIR_PROMQL_MATCH_RE;
     if (regex && !negate && weir_view_is(m->value, ".*")) return 0;
     if (regex && weir_view_is(m->value, ".+")) {
@@ -25,8 +26,11 @@ static int add_matcher(const struct weir_promql_matcher *m, struct weir_promql_m
         struct weir_regex *compiled;
         int code = weir_regex_new(m->value, WEIR_REGEX_ANCHORED, &compiled, reterr);
         if (code) return code;
-        out = (struct weir_matcher){.name = m->name, .op = WEIR_OP_MATCH, .negate = negate,
-                                    .match = weir_regex_is_match, .match_ctx = compiled};
+        out = (struct weir_matcher){.name = m->name,
+                                    .op = WEIR_OP_MATCH,
+                                    .negate = negate,
+                                    .match = weir_regex_is_match,
+                                    .match_ctx = compiled};
     }
     ret->items[ret->count++] = out;
     return 0;
@@ -58,7 +62,8 @@ void weir_promql_matchers_free(struct weir_promql_matchers *matchers) {
     *matchers = (struct weir_promql_matchers){0};
 }
 
-int weir_promql_matchers_check(const struct weir_promql_matchers *matchers, struct weir_error *reterr) {
+int weir_promql_matchers_check(const struct weir_promql_matchers *matchers,
+                               struct weir_error *reterr) {
     for (uint32_t i = 0; i < matchers->count; i++) {
         if (!matchers->items[i].match_ctx) continue;
         int code = weir_regex_check(matchers->items[i].match_ctx, reterr);

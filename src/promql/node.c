@@ -18,7 +18,8 @@ bool weir_promql_values_any(const double *values, uint32_t count) {
 int weir_promql_no_memory(struct weir_promql_run *run) {
     return weir_error_set(run->reterr, WEIR_ENOMEMORY,
                           "query needs more memory than one query may use (%zu MiB); ask for fewer "
-                          "series or a larger step", run->arena->size_bytes_max >> 20);
+                          "series or a larger step",
+                          run->arena->size_bytes_max >> 20);
 }
 
 void *weir_promql_node_new(struct weir_promql_run *run, size_t size, const char *name,
@@ -30,8 +31,12 @@ void *weir_promql_node_new(struct weir_promql_run *run, size_t size, const char 
         weir_promql_no_memory(run);
         return NULL;
     }
-    *node = (struct weir_promql_node){
-        .name = name, .run = run, .grid = grid, .values = values, .next = next, .older = run->nodes};
+    *node = (struct weir_promql_node){.name = name,
+                                      .run = run,
+                                      .grid = grid,
+                                      .values = values,
+                                      .next = next,
+                                      .older = run->nodes};
     run->nodes = node;
     return node;
 }
@@ -40,21 +45,25 @@ void weir_promql_note_add(struct weir_promql_run *run, bool info, struct weir_vi
     for (uint32_t i = 0; i < run->notes_count; i++)
         if (weir_view_eq(run->notes[i].text, text)) return;
     if (run->notes_count >= NOTES_MAX || !text.ptr) return;
-    struct weir_promql_note *note = WEIR_PUSH(run->arena, run->notes, run->notes_count, run->notes_room);
+    struct weir_promql_note *note =
+        WEIR_PUSH(run->arena, run->notes, run->notes_count, run->notes_room);
     if (note) *note = (struct weir_promql_note){info, text};
 }
 
 int weir_promql_scalar_read(struct weir_promql_node *scalar, double *values) {
     struct weir_promql_row row;
     int code = scalar->next(scalar, &row);
-    if (code) return code == WEIR_END ? weir_error_set(scalar->run->reterr, WEIR_EBUG, "no scalar") : code;
+    if (code)
+        return code == WEIR_END ? weir_error_set(scalar->run->reterr, WEIR_EBUG, "no scalar")
+                                : code;
     memcpy(values, row.values, scalar->grid.count * sizeof *values);
     return 0;
 }
 
 int weir_promql_scalars_read(struct weir_promql_node *node, uint32_t first, double **ret) {
     for (uint32_t i = first; i < node->inputs_count; i++) {
-        double *values = weir_arena_alloc(node->run->arena, (node->grid.count + 1U) * sizeof *values);
+        double *values =
+            weir_arena_alloc(node->run->arena, (node->grid.count + 1U) * sizeof *values);
         if (!values) return weir_promql_no_memory(node->run);
         int code = weir_promql_scalar_read(node->inputs[i], values);
         if (code) return code;
@@ -105,9 +114,10 @@ int weir_promql_kept_add(struct weir_promql_kept *kept, struct weir_promql_node 
         if (weir_promql_is_absent(row->values[i])) continue;
         if (!weir_promql_is_absent(into->values[i])) {
             char text[200];
-            return weir_error_set(node->run->reterr, WEIR_ELIMIT,
-                                  "vector cannot contain metrics with the same labelset: %s",
-                                  weir_promql_labels_text(row->labels, row->labels_count, text, sizeof text));
+            return weir_error_set(
+                node->run->reterr, WEIR_ELIMIT,
+                "vector cannot contain metrics with the same labelset: %s",
+                weir_promql_labels_text(row->labels, row->labels_count, text, sizeof text));
         }
         into->values[i] = row->values[i];
     }

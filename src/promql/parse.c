@@ -25,19 +25,21 @@ static const struct {
     enum weir_promql_op op;
     int precedence;
 } operators[] = {
-    {"or", WEIR_PROMQL_OP_OR, 1},   {"and", WEIR_PROMQL_OP_AND, 2}, {"unless", WEIR_PROMQL_OP_UNLESS, 2},
-    {"==", WEIR_PROMQL_OP_EQ, 3},   {"!=", WEIR_PROMQL_OP_NE, 3},   {"<=", WEIR_PROMQL_OP_LE, 3},
-    {"<", WEIR_PROMQL_OP_LT, 3},    {">=", WEIR_PROMQL_OP_GE, 3},   {">", WEIR_PROMQL_OP_GT, 3},
-    {"+", WEIR_PROMQL_OP_ADD, 4},   {"-", WEIR_PROMQL_OP_SUB, 4},   {"*", WEIR_PROMQL_OP_MUL, 5},
-    {"/", WEIR_PROMQL_OP_DIV, 5},   {"%", WEIR_PROMQL_OP_MOD, 5},   {"atan2", WEIR_PROMQL_OP_ATAN2, 5},
-    {"^", WEIR_PROMQL_OP_POW, 6},
+    {"or", WEIR_PROMQL_OP_OR, 1},         {"and", WEIR_PROMQL_OP_AND, 2},
+    {"unless", WEIR_PROMQL_OP_UNLESS, 2}, {"==", WEIR_PROMQL_OP_EQ, 3},
+    {"!=", WEIR_PROMQL_OP_NE, 3},         {"<=", WEIR_PROMQL_OP_LE, 3},
+    {"<", WEIR_PROMQL_OP_LT, 3},          {">=", WEIR_PROMQL_OP_GE, 3},
+    {">", WEIR_PROMQL_OP_GT, 3},          {"+", WEIR_PROMQL_OP_ADD, 4},
+    {"-", WEIR_PROMQL_OP_SUB, 4},         {"*", WEIR_PROMQL_OP_MUL, 5},
+    {"/", WEIR_PROMQL_OP_DIV, 5},         {"%", WEIR_PROMQL_OP_MOD, 5},
+    {"atan2", WEIR_PROMQL_OP_ATAN2, 5},   {"^", WEIR_PROMQL_OP_POW, 6},
 };
 enum { OPERATORS_COUNT = sizeof operators / sizeof *operators, UNARY_PRECEDENCE = 6 };
 
 static struct weir_promql_expr *parse_expr(struct parser *p, int precedence);
 
-__attribute__((format(printf, 3, 4)))
-static void *fail_at(struct parser *p, size_t at, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void *fail_at(struct parser *p, size_t at,
+                                                           const char *format, ...) {
     char words[400];
     va_list args;
     if (p->code) return NULL;
@@ -49,7 +51,8 @@ static void *fail_at(struct parser *p, size_t at, const char *format, ...) {
 }
 
 static void *fail_memory(struct parser *p) {
-    if (!p->code) p->code = weir_error_set(p->reterr, WEIR_ENOMEMORY, "query is too large to parse");
+    if (!p->code)
+        p->code = weir_error_set(p->reterr, WEIR_ENOMEMORY, "query is too large to parse");
     return NULL;
 }
 
@@ -126,7 +129,8 @@ static void parse_names(struct parser *p, struct weir_promql_names *names, const
     if (!expect(p, "(", where)) return;
     while (!p->code && !is_symbol(p, ")")) {
         struct weir_view name = p->token.text;
-        if (p->token.kind == WEIR_PROMQL_TOKEN_STRING) name = p->token.str;
+        if (p->token.kind == WEIR_PROMQL_TOKEN_STRING)
+            name = p->token.str;
         else if (p->token.kind != WEIR_PROMQL_TOKEN_WORD || !weir_promql_is_label_name(name)) {
             fail_unexpected(p, where, "label");
             return;
@@ -169,9 +173,11 @@ static void parse_matching(struct parser *p, struct weir_promql_expr *expr) {
     if (is_symbol(p, "(")) parse_names(p, &expr->include, "grouping opts");
 }
 
-static struct weir_promql_expr *parse_binary(struct parser *p, struct weir_promql_expr *left, int at) {
+static struct weir_promql_expr *parse_binary(struct parser *p, struct weir_promql_expr *left,
+                                             int at) {
     if (p->binaries_count++ >= WEIR_PROMQL_BINARIES_MAX)
-        return fail_at(p, p->token.at, "query has more than %d binary operators", WEIR_PROMQL_BINARIES_MAX);
+        return fail_at(p, p->token.at, "query has more than %d binary operators",
+                       WEIR_PROMQL_BINARIES_MAX);
     struct weir_promql_expr *expr = new_expr(p, WEIR_PROMQL_BINARY, WEIR_PROMQL_VECTOR, left->from);
     if (!expr) return NULL;
     expr->op = operators[at].op;
@@ -209,7 +215,8 @@ static bool parse_args(struct parser *p, struct weir_promql_expr *call) {
         if (!place) return fail_memory(p);
         *place = arg;
         if (!accept(p, ",")) break;
-        if (is_symbol(p, ")")) return fail_at(p, p->token.at, "trailing commas not allowed in function call args");
+        if (is_symbol(p, ")"))
+            return fail_at(p, p->token.at, "trailing commas not allowed in function call args");
     }
     return expect(p, ")", "function call");
 }
@@ -223,7 +230,8 @@ static bool parse_grouping(struct parser *p, struct weir_promql_expr *expr) {
 }
 
 static struct weir_promql_expr *parse_aggregate(struct parser *p,
-                                                enum weir_promql_aggregation aggregation, size_t from) {
+                                                enum weir_promql_aggregation aggregation,
+                                                size_t from) {
     struct weir_promql_expr *expr = new_expr(p, WEIR_PROMQL_AGGREGATE, WEIR_PROMQL_VECTOR, from);
     if (!expr) return NULL;
     expr->aggregation = aggregation;
@@ -233,8 +241,10 @@ static struct weir_promql_expr *parse_aggregate(struct parser *p,
     if (!grouped) parse_grouping(p, expr);
     bool has_param = weir_promql_aggregation_has_param(aggregation);
     if (expr->args_count != 1U + has_param)
-        return fail_at(p, from, "wrong number of arguments for aggregate expression %s provided, "
-                       "expected %d, got %u", name, 1 + has_param, expr->args_count);
+        return fail_at(p, from,
+                       "wrong number of arguments for aggregate expression %s provided, "
+                       "expected %d, got %u",
+                       name, 1 + has_param, expr->args_count);
     if (has_param) expr->param = expr->args[0];
     expr->left = expr->args[has_param];
     expr->args_count = 0;
@@ -264,15 +274,18 @@ static struct weir_promql_matcher *push_matcher(struct parser *p, struct weir_pr
     return matcher ? matcher : fail_memory(p);
 }
 
-static void set_name(struct parser *p, struct weir_promql_expr *expr, struct weir_view name, size_t at) {
+static void set_name(struct parser *p, struct weir_promql_expr *expr, struct weir_view name,
+                     size_t at) {
     if (expr->name.len) {
         fail_at(p, at, "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
-                WEIR_VIEW_ARG(weir_view_upto(expr->name, 100)), WEIR_VIEW_ARG(weir_view_upto(name, 100)));
+                WEIR_VIEW_ARG(weir_view_upto(expr->name, 100)),
+                WEIR_VIEW_ARG(weir_view_upto(name, 100)));
         return;
     }
     expr->name = name;
     struct weir_promql_matcher *matcher = push_matcher(p, expr);
-    if (matcher) *matcher = (struct weir_promql_matcher){.name = WEIR_VIEW("__name__"), .value = name};
+    if (matcher)
+        *matcher = (struct weir_promql_matcher){.name = WEIR_VIEW("__name__"), .value = name};
 }
 
 static bool matcher_op(const struct parser *p, enum weir_promql_match *ret) {
@@ -295,8 +308,10 @@ static void parse_matcher(struct parser *p, struct weir_promql_expr *expr) {
     enum weir_promql_match match;
     if (p->code) return;
     if (!matcher_op(p, &match)) {
-        if (quoted && name.len && (is_symbol(p, ",") || is_symbol(p, "}"))) set_name(p, expr, name, at);
-        else fail_unexpected(p, "label matching", "label matching operator");
+        if (quoted && name.len && (is_symbol(p, ",") || is_symbol(p, "}")))
+            set_name(p, expr, name, at);
+        else
+            fail_unexpected(p, "label matching", "label matching operator");
         return;
     }
     next(p);
@@ -316,7 +331,8 @@ static void parse_matcher(struct parser *p, struct weir_promql_expr *expr) {
     next(p);
 }
 
-static struct weir_promql_expr *parse_selector(struct parser *p, struct weir_view name, size_t from) {
+static struct weir_promql_expr *parse_selector(struct parser *p, struct weir_view name,
+                                               size_t from) {
     struct weir_promql_expr *expr = new_expr(p, WEIR_PROMQL_SELECTOR, WEIR_PROMQL_VECTOR, from);
     if (!expr) return NULL;
     if (name.len) set_name(p, expr, name, from);
@@ -368,7 +384,8 @@ static struct weir_promql_expr *parse_primary(struct parser *p) {
         if (expr) expr->text = token.str;
         return expr;
     }
-    if (!accept(p, "(")) return fail_unexpected(p, "query", "an expression: a metric, a number or a function");
+    if (!accept(p, "("))
+        return fail_unexpected(p, "query", "an expression: a metric, a number or a function");
     struct weir_promql_expr *inner = parse_expr(p, 0);
     if (!inner || !expect(p, ")", "paren expression")) return NULL;
     expr = new_expr(p, WEIR_PROMQL_PAREN, inner->type, from);
@@ -401,7 +418,8 @@ static bool parse_ms(struct parser *p, bool may_be_negative, const char *where, 
 static struct weir_promql_expr *parse_brackets(struct parser *p, struct weir_promql_expr *operand) {
     size_t at = p->token.at;
     next(p);
-    struct weir_promql_expr *expr = new_expr(p, WEIR_PROMQL_RANGE, WEIR_PROMQL_MATRIX, operand->from);
+    struct weir_promql_expr *expr =
+        new_expr(p, WEIR_PROMQL_RANGE, WEIR_PROMQL_MATRIX, operand->from);
     if (!expr) return NULL;
     expr->left = operand;
     size_t range_at = p->token.at;
@@ -410,7 +428,8 @@ static struct weir_promql_expr *parse_brackets(struct parser *p, struct weir_pro
     if (accept(p, ":")) {
         expr->kind = WEIR_PROMQL_SUBQUERY;
         if (operand->type != WEIR_PROMQL_VECTOR)
-            return fail_at(p, operand->from, "subquery is only allowed on instant vector, got %s instead",
+            return fail_at(p, operand->from,
+                           "subquery is only allowed on instant vector, got %s instead",
                            weir_promql_type_name(operand->type));
         size_t step_at = p->token.at;
         if (!is_symbol(p, "]")) {
@@ -418,7 +437,8 @@ static struct weir_promql_expr *parse_brackets(struct parser *p, struct weir_pro
             if (expr->step_ms <= 0) return fail_at(p, step_at, "duration must be greater than 0");
         }
     } else if (operand->kind != WEIR_PROMQL_SELECTOR) {
-        return fail_at(p, at, "ranges only allowed for vector selectors; write [5m:] for a subquery");
+        return fail_at(p, at,
+                       "ranges only allowed for vector selectors; write [5m:] for a subquery");
     } else if (operand->offset_set || operand->at) {
         return fail_at(p, at, "no %s modifiers allowed before range; write it behind the brackets",
                        operand->offset_set ? "offset" : "@");
@@ -437,10 +457,10 @@ static struct weir_promql_expr *modified(struct weir_promql_expr *expr) {
 static bool parse_offset(struct parser *p, struct weir_promql_expr *expr) {
     struct weir_promql_expr *target = modified(expr);
     if (!target)
-        return fail_at(p, p->token.at, "offset modifier must be preceded by an instant vector selector "
+        return fail_at(p, p->token.at,
+                       "offset modifier must be preceded by an instant vector selector "
                        "or range vector selector or a subquery");
-    if (target->offset_set)
-        return fail_at(p, p->token.at, "offset may not be set multiple times");
+    if (target->offset_set) return fail_at(p, p->token.at, "offset may not be set multiple times");
     next(p);
     target->offset_set = true;
     return parse_ms(p, true, "offset", &target->offset_ms);
@@ -456,7 +476,8 @@ static bool parse_at_value(struct parser *p, struct weir_promql_expr *target) {
         return expect(p, "(", "@ modifier") && expect(p, ")", "@ modifier");
     }
     bool special = is_word(p, "inf") || is_word(p, "nan");
-    if (p->token.kind != WEIR_PROMQL_TOKEN_NUMBER && p->token.kind != WEIR_PROMQL_TOKEN_DURATION && !special)
+    if (p->token.kind != WEIR_PROMQL_TOKEN_NUMBER && p->token.kind != WEIR_PROMQL_TOKEN_DURATION &&
+        !special)
         return fail_unexpected(p, "@ modifier", "timestamp, start() or end()");
     double ms = round(p->token.number * 1000);
     if (special || !(fabs(ms) < 9e15))
@@ -470,7 +491,8 @@ static bool parse_at_value(struct parser *p, struct weir_promql_expr *target) {
 static bool parse_at(struct parser *p, struct weir_promql_expr *expr) {
     struct weir_promql_expr *target = modified(expr);
     if (!target)
-        return fail_at(p, p->token.at, "@ modifier must be preceded by an instant vector selector or "
+        return fail_at(p, p->token.at,
+                       "@ modifier must be preceded by an instant vector selector or "
                        "range vector selector or a subquery");
     if (target->at) return fail_at(p, p->token.at, "@ <timestamp> may not be set multiple times");
     next(p);
@@ -481,10 +503,14 @@ static struct weir_promql_expr *parse_postfix(struct parser *p) {
     struct weir_promql_expr *expr = parse_primary(p);
     while (expr && !p->code) {
         bool done = false;
-        if (is_symbol(p, "[")) expr = parse_brackets(p, expr);
-        else if (is_word(p, "offset")) done = !parse_offset(p, expr);
-        else if (is_symbol(p, "@")) done = !parse_at(p, expr);
-        else break;
+        if (is_symbol(p, "["))
+            expr = parse_brackets(p, expr);
+        else if (is_word(p, "offset"))
+            done = !parse_offset(p, expr);
+        else if (is_symbol(p, "@"))
+            done = !parse_at(p, expr);
+        else
+            break;
         if (done || !expr) return NULL;
         expr->until = (uint32_t)p->end;
     }
@@ -498,7 +524,8 @@ static struct weir_promql_expr *parse_unary(struct parser *p) {
     next(p);
     struct weir_promql_expr *inner = parse_expr(p, UNARY_PRECEDENCE);
     if (!inner) return NULL;
-    if (weir_promql_unwrap(inner)->kind == WEIR_PROMQL_NUMBER && inner->kind == WEIR_PROMQL_NUMBER) {
+    if (weir_promql_unwrap(inner)->kind == WEIR_PROMQL_NUMBER &&
+        inner->kind == WEIR_PROMQL_NUMBER) {
         if (minus) inner->number = -inner->number;
         inner->from = (uint32_t)from;
         return inner;
@@ -531,7 +558,8 @@ int weir_promql_parse(struct weir_arena *arena, struct weir_view text,
         return weir_error_set(reterr, WEIR_EINVALID, "query is longer than %d bytes",
                               WEIR_PROMQL_TEXT_LEN_MAX);
     next(&p);
-    if (!p.code && p.token.kind == WEIR_PROMQL_TOKEN_END) fail_at(&p, 0, "no expression found in input");
+    if (!p.code && p.token.kind == WEIR_PROMQL_TOKEN_END)
+        fail_at(&p, 0, "no expression found in input");
     struct weir_promql_expr *expr = p.code ? NULL : parse_expr(&p, 0);
     if (!p.code && p.token.kind != WEIR_PROMQL_TOKEN_END) {
         char words[100];

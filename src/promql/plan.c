@@ -8,7 +8,8 @@
 /* Steps of a subquery: its operand's values are held for one series at a time. */
 enum { SUBQUERY_STEPS_MAX = 1000000 };
 
-static struct weir_promql_node *plan_subquery(struct weir_promql_run *run, struct weir_promql_grid grid,
+static struct weir_promql_node *plan_subquery(struct weir_promql_run *run,
+                                              struct weir_promql_grid grid,
                                               const struct weir_promql_expr *subquery) {
     struct weir_promql_grid inner = weir_promql_subquery_grid(run, subquery, grid);
     if (inner.count > SUBQUERY_STEPS_MAX) {
@@ -21,7 +22,8 @@ static struct weir_promql_node *plan_subquery(struct weir_promql_run *run, struc
 }
 
 /* The argument of type range vector, and whether it is a subquery's. */
-static struct weir_promql_node *plan_window(struct weir_promql_run *run, struct weir_promql_grid grid,
+static struct weir_promql_node *plan_window(struct weir_promql_run *run,
+                                            struct weir_promql_grid grid,
                                             const struct weir_promql_function *function,
                                             const struct weir_promql_expr *arg) {
     const struct weir_promql_expr *range = weir_promql_unwrap(arg);
@@ -51,7 +53,8 @@ static const struct weir_promql_expr *arg_of_type(const struct weir_promql_expr 
     return NULL;
 }
 
-static struct weir_promql_node *plan_timestamp(struct weir_promql_run *run, struct weir_promql_grid grid,
+static struct weir_promql_node *plan_timestamp(struct weir_promql_run *run,
+                                               struct weir_promql_grid grid,
                                                const struct weir_promql_expr *call) {
     const struct weir_promql_expr *arg = weir_promql_unwrap(call->args[0]);
     if (arg->kind == WEIR_PROMQL_SELECTOR) return weir_promql_select_new(run, grid, arg, true);
@@ -60,7 +63,8 @@ static struct weir_promql_node *plan_timestamp(struct weir_promql_run *run, stru
 }
 
 /* Before the name is dropped. */
-static struct weir_promql_node *plan_function(struct weir_promql_run *run, struct weir_promql_grid grid,
+static struct weir_promql_node *plan_function(struct weir_promql_run *run,
+                                              struct weir_promql_grid grid,
                                               const struct weir_promql_expr *call) {
     const struct weir_promql_function *f = call->function;
     const struct weir_promql_expr *range = arg_of_type(call, WEIR_PROMQL_MATRIX);
@@ -78,7 +82,8 @@ static struct weir_promql_node *plan_function(struct weir_promql_run *run, struc
     }
     if (arg && !(vector = weir_promql_plan(run, grid, arg))) return NULL;
     if (f->special == WEIR_PROMQL_SPECIAL_ABSENT) return weir_promql_absent_new(vector, arg);
-    if (f->special >= WEIR_PROMQL_SPECIAL_SORT && f->special <= WEIR_PROMQL_SPECIAL_SORT_BY_LABEL_DESC)
+    if (f->special >= WEIR_PROMQL_SPECIAL_SORT &&
+        f->special <= WEIR_PROMQL_SPECIAL_SORT_BY_LABEL_DESC)
         return weir_promql_sort_new(vector, call);
     if (f->special == WEIR_PROMQL_SPECIAL_VECTOR) {
         vector = weir_promql_plan(run, grid, call->args[0]);
@@ -86,14 +91,16 @@ static struct weir_promql_node *plan_function(struct weir_promql_run *run, struc
     }
     if (f->special == WEIR_PROMQL_SPECIAL_HISTOGRAM_QUANTILE ||
         f->special == WEIR_PROMQL_SPECIAL_HISTOGRAM_FRACTION) {
-        node = weir_promql_histograms_new(vector, f->special == WEIR_PROMQL_SPECIAL_HISTOGRAM_FRACTION);
+        node = weir_promql_histograms_new(vector,
+                                          f->special == WEIR_PROMQL_SPECIAL_HISTOGRAM_FRACTION);
     } else {
         bool date = f->instant && f->optional && f->args[1] == 0;
         if (date && !vector) { /* hour() is hour(vector(time())) */
             static const struct weir_view time = WEIR_VIEW_INIT("time");
             struct weir_promql_expr *now = WEIR_NEW(run->arena, struct weir_promql_expr);
             if (!now) return weir_promql_no_memory(run), NULL;
-            *now = (struct weir_promql_expr){.kind = WEIR_PROMQL_CALL, .type = WEIR_PROMQL_SCALAR,
+            *now = (struct weir_promql_expr){.kind = WEIR_PROMQL_CALL,
+                                             .type = WEIR_PROMQL_SCALAR,
                                              .function = weir_promql_function_get(time)};
             vector = weir_promql_call_new(run, grid, now, NULL);
             if (!vector) return NULL;
@@ -107,14 +114,17 @@ static struct weir_promql_node *plan_call(struct weir_promql_run *run, struct we
                                           const struct weir_promql_expr *call) {
     const struct weir_promql_function *f = call->function;
     if (!weir_promql_function_is_implemented(f)) {
-        weir_error_set(run->reterr, WEIR_EUNSUPPORTED,
-                       "function \"%s\" is not computed yet: it needs native histograms or joins with "
-                       "target_info", f->name);
+        weir_error_set(
+            run->reterr, WEIR_EUNSUPPORTED,
+            "function \"%s\" is not computed yet: it needs native histograms or joins with "
+            "target_info",
+            f->name);
         return NULL;
     }
     struct weir_promql_node *node = plan_function(run, grid, call);
     if (!node || f->returns == WEIR_PROMQL_SCALAR) return node;
-    bool relabels = f->special == WEIR_PROMQL_SPECIAL_LABEL_REPLACE || f->special == WEIR_PROMQL_SPECIAL_LABEL_JOIN;
+    bool relabels = f->special == WEIR_PROMQL_SPECIAL_LABEL_REPLACE ||
+                    f->special == WEIR_PROMQL_SPECIAL_LABEL_JOIN;
     if (relabels) {
         node = weir_promql_merge_new(node);
         if (node) node->one_name = false;
@@ -123,7 +133,8 @@ static struct weir_promql_node *plan_call(struct weir_promql_run *run, struct we
     return f->keeps_name ? node : weir_promql_nameless_new(node);
 }
 
-static struct weir_promql_node *plan_aggregate(struct weir_promql_run *run, struct weir_promql_grid grid,
+static struct weir_promql_node *plan_aggregate(struct weir_promql_run *run,
+                                               struct weir_promql_grid grid,
                                                const struct weir_promql_expr *expr) {
     struct weir_promql_node *param = NULL, *vector = weir_promql_plan(run, grid, expr->left);
     if (!vector) return NULL;
@@ -133,25 +144,32 @@ static struct weir_promql_node *plan_aggregate(struct weir_promql_run *run, stru
     return weir_promql_aggregate_new(run, grid, expr, vector, param);
 }
 
-static struct weir_promql_node *plan_binary(struct weir_promql_run *run, struct weir_promql_grid grid,
+static struct weir_promql_node *plan_binary(struct weir_promql_run *run,
+                                            struct weir_promql_grid grid,
                                             const struct weir_promql_expr *expr,
                                             struct weir_promql_node *left) {
     struct weir_promql_node *right = left ? weir_promql_plan(run, grid, expr->right) : NULL;
-    struct weir_promql_node *node = right ? weir_promql_binary_new(run, grid, expr, left, right) : NULL;
+    struct weir_promql_node *node =
+        right ? weir_promql_binary_new(run, grid, expr, left, right) : NULL;
     bool mixed = expr->left->type != expr->right->type;
     bool filters = weir_promql_op_is_comparison(expr->op) && !expr->is_bool;
     return node && mixed && !filters ? weir_promql_nameless_new(node) : node;
 }
 
 /* -x is -1 * x. */
-static struct weir_promql_node *plan_unary(struct weir_promql_run *run, struct weir_promql_grid grid,
+static struct weir_promql_node *plan_unary(struct weir_promql_run *run,
+                                           struct weir_promql_grid grid,
                                            const struct weir_promql_expr *expr) {
     if (expr->op == WEIR_PROMQL_OP_ADD) return weir_promql_plan(run, grid, expr->left);
     struct weir_promql_expr *pair = WEIR_NEW_ARRAY(run->arena, struct weir_promql_expr, 2);
     if (!pair) return weir_promql_no_memory(run), NULL;
-    pair[0] = (struct weir_promql_expr){.kind = WEIR_PROMQL_NUMBER, .type = WEIR_PROMQL_SCALAR, .number = -1};
-    pair[1] = (struct weir_promql_expr){.kind = WEIR_PROMQL_BINARY, .type = expr->type,
-                                        .op = WEIR_PROMQL_OP_MUL, .left = &pair[0], .right = expr->left};
+    pair[0] = (struct weir_promql_expr){
+        .kind = WEIR_PROMQL_NUMBER, .type = WEIR_PROMQL_SCALAR, .number = -1};
+    pair[1] = (struct weir_promql_expr){.kind = WEIR_PROMQL_BINARY,
+                                        .type = expr->type,
+                                        .op = WEIR_PROMQL_OP_MUL,
+                                        .left = &pair[0],
+                                        .right = expr->left};
     return plan_binary(run, grid, &pair[1], weir_promql_number_new(run, grid, -1));
 }
 

@@ -26,10 +26,14 @@ static void add_quoted(struct weir_buf *buf, struct weir_view str) {
     weir_buf_add_char(buf, '"');
     for (size_t i = 0; i < str.len; i++) {
         char c = str.ptr[i];
-        if (c == '"' || c == '\\') weir_buf_printf(buf, "\\%c", c);
-        else if (c == '\n') weir_buf_add_str(buf, "\\n");
-        else if ((unsigned char)c < 32 || c == 127) weir_buf_printf(buf, "\\x%02x", (unsigned)c);
-        else weir_buf_add_char(buf, c);
+        if (c == '"' || c == '\\')
+            weir_buf_printf(buf, "\\%c", c);
+        else if (c == '\n')
+            weir_buf_add_str(buf, "\\n");
+        else if ((unsigned char)c < 32 || c == 127)
+            weir_buf_printf(buf, "\\x%02x", (unsigned)c);
+        else
+            weir_buf_add_char(buf, c);
     }
     weir_buf_add_char(buf, '"');
 }
@@ -40,7 +44,8 @@ static void add_duration(struct weir_buf *buf, int64_t ms) {
         int64_t ms;
         bool exact; /* only where nothing is left over */
     } units[] = {{"y", 31536000000, true}, {"w", 604800000, true}, {"d", 86400000, false},
-                 {"h", 3600000, false},    {"m", 60000, false},    {"s", 1000, false}, {"ms", 1, false}};
+                 {"h", 3600000, false},    {"m", 60000, false},    {"s", 1000, false},
+                 {"ms", 1, false}};
     if (ms < 0) weir_buf_add_char(buf, '-'), ms = -ms;
     if (ms == 0) weir_buf_add_str(buf, "0s");
     for (size_t i = 0; i < sizeof units / sizeof *units && ms; i++) {
@@ -55,8 +60,10 @@ static void add_names(struct printer *p, const struct weir_promql_names *names) 
     weir_buf_add_char(&p->buf, '(');
     for (uint32_t i = 0; i < names->count; i++) {
         if (i) add(p, ", ");
-        if (weir_promql_is_label_name(names->items[i])) weir_buf_add_view(&p->buf, names->items[i]);
-        else add_quoted(&p->buf, names->items[i]);
+        if (weir_promql_is_label_name(names->items[i]))
+            weir_buf_add_view(&p->buf, names->items[i]);
+        else
+            add_quoted(&p->buf, names->items[i]);
     }
     weir_buf_add_char(&p->buf, ')');
 }
@@ -92,8 +99,10 @@ static void print_matchers(struct printer *p, const struct weir_promql_expr *exp
         if (i == own) continue;
         if (comma) weir_buf_add_char(&p->buf, ',');
         comma = true;
-        if (weir_promql_is_label_name(m->name)) weir_buf_add_view(&p->buf, m->name);
-        else add_quoted(&p->buf, m->name);
+        if (weir_promql_is_label_name(m->name))
+            weir_buf_add_view(&p->buf, m->name);
+        else
+            add_quoted(&p->buf, m->name);
         add(p, symbols[m->match]);
         add_quoted(&p->buf, m->value);
     }
@@ -106,7 +115,8 @@ static void new_line(struct printer *p) {
 }
 
 /* `inner` between brackets, on lines of its own when it is long. */
-static void print_block(struct printer *p, const struct weir_promql_expr *const *inner, uint32_t count) {
+static void print_block(struct printer *p, const struct weir_promql_expr *const *inner,
+                        uint32_t count) {
     size_t from = p->buf.len;
     bool pretty = p->pretty;
     p->pretty = false;
@@ -134,8 +144,10 @@ static void print_block(struct printer *p, const struct weir_promql_expr *const 
 static void print_binary(struct printer *p, const struct weir_promql_expr *expr) {
     size_t from = p->buf.len;
     print(p, expr->left);
-    if (p->pretty && p->buf.len - from > LINE_LEN_MAX / 2) new_line(p);
-    else weir_buf_add_char(&p->buf, ' ');
+    if (p->pretty && p->buf.len - from > LINE_LEN_MAX / 2)
+        new_line(p);
+    else
+        weir_buf_add_char(&p->buf, ' ');
     add(p, weir_promql_op_name(expr->op));
     if (expr->is_bool) add(p, " bool");
     if (expr->matching) {
@@ -163,10 +175,14 @@ static void print_aggregate(struct printer *p, const struct weir_promql_expr *ex
 
 static void print_number(struct printer *p, double number) {
     /* PromQL spells infinity without the sign that sample values carry. */
-    if (number != number) add(p, "NaN");
-    else if (number > 1.7976931348623157e308) add(p, "Inf");
-    else if (number < -1.7976931348623157e308) add(p, "-Inf");
-    else weir_json_format_f64(&p->buf, number);
+    if (number != number)
+        add(p, "NaN");
+    else if (number > 1.7976931348623157e308)
+        add(p, "Inf");
+    else if (number < -1.7976931348623157e308)
+        add(p, "-Inf");
+    else
+        weir_json_format_f64(&p->buf, number);
 }
 
 static void print_call(struct printer *p, const struct weir_promql_expr *expr) {

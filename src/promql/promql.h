@@ -3,9 +3,9 @@
  *
  *     parse ─▶ expr ─▶ plan (operators) ─▶ rows pulled series by series ─▶ result
  *
- * An operator gives one series at a time with its values at every step, so that sum(rate(x[5m])) over
- * a million series holds one of them. Semantics are Prometheus 3's: left-open ranges, 5 minutes of
- * look-back, stale markers, extrapolating rates.
+ * An operator gives one series at a time with its values at every step, so that sum(rate(x[5m]))
+ * over a million series holds one of them. Semantics are Prometheus 3's: left-open ranges, 5
+ * minutes of look-back, stale markers, extrapolating rates.
  *
  * Threads: one owner per query. Memory: trees and results lie in the arena that was given.
  * Source: Prometheus 3, "Querying".
@@ -62,7 +62,7 @@ struct weir_promql_note {
 };
 
 struct weir_promql_result {
-    enum weir_promql_type type; /* of the answer; a range query gives MATRIX */
+    enum weir_promql_type type;        /* of the answer; a range query gives MATRIX */
     struct weir_promql_series *series; /* SCALAR: one without labels; VECTOR: one sample each */
     uint32_t series_count;
     struct weir_view text; /* STRING */

@@ -30,7 +30,8 @@ uint64_t weir_series_next_id(struct weir_series_table *table) {
     return id;
 }
 
-static bool is_one_of(struct weir_series_part **parts, uint32_t count, const struct weir_series_part *part) {
+static bool is_one_of(struct weir_series_part **parts, uint32_t count,
+                      const struct weir_series_part *part) {
     for (uint32_t i = 0; i < count; i++)
         if (parts[i] == part) return true;
     return false;
@@ -43,8 +44,8 @@ static int by_rank(const void *a, const void *b) {
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static void swap_parts(struct weir_series_table *table, struct weir_series_part **parts, uint32_t count,
-                       struct weir_series_mem *mem) {
+static void swap_parts(struct weir_series_table *table, struct weir_series_part **parts,
+                       uint32_t count, struct weir_series_mem *mem) {
     pthread_mutex_lock(&table->lock);
     struct weir_series_part **before = table->parts;
     table->parts = parts;
@@ -63,16 +64,22 @@ static void swap_parts(struct weir_series_table *table, struct weir_series_part 
 static int commit_locked(struct weir_series_table *table, struct weir_series_part **old_parts,
                          uint32_t old_count, struct weir_series_part *fresh, uint64_t flushed_seq,
                          struct weir_series_mem *mem, struct weir_error *reterr) {
-    struct weir_series_part **parts = malloc((table->parts_count + 2) * sizeof(struct weir_series_part *));
+    struct weir_series_part **parts =
+        malloc((table->parts_count + 2) * sizeof(struct weir_series_part *));
     struct weir_manifest next = table->manifest;
     next.part_ids = malloc((table->parts_count + 2) * sizeof *next.part_ids);
     next.parts_count = 0;
     if (flushed_seq > next.flushed_seq) next.flushed_seq = flushed_seq;
-    int code = parts && next.part_ids ? 0 : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the manifest of %s", table->path);
+    int code = parts && next.part_ids
+                   ? 0
+                   : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the manifest of %s",
+                                    table->path);
     for (uint32_t i = 0; code == 0 && i < table->parts_count; i++)
-        if (!is_one_of(old_parts, old_count, table->parts[i])) parts[next.parts_count++] = table->parts[i];
+        if (!is_one_of(old_parts, old_count, table->parts[i]))
+            parts[next.parts_count++] = table->parts[i];
     if (code == 0 && fresh) parts[next.parts_count++] = fresh;
-    if (code == 0 && next.parts_count) qsort(parts, next.parts_count, sizeof(struct weir_series_part *), by_rank);
+    if (code == 0 && next.parts_count)
+        qsort(parts, next.parts_count, sizeof(struct weir_series_part *), by_rank);
     for (uint32_t i = 0; code == 0 && i < next.parts_count; i++) next.part_ids[i] = parts[i]->id;
     if (code == 0) code = weir_manifest_write(table->disk, table->path, &next, reterr);
     if (code) {
@@ -105,7 +112,9 @@ int weir_series_commit(struct weir_series_table *table, struct weir_series_part 
 /* ---- retention ---- */
 
 static int64_t ns_of(int64_t ms) {
-    return ms > INT64_MAX / 1000000 ? INT64_MAX : ms < INT64_MIN / 1000000 ? INT64_MIN : ms * 1000000;
+    return ms > INT64_MAX / 1000000   ? INT64_MAX
+           : ms < INT64_MIN / 1000000 ? INT64_MIN
+                                      : ms * 1000000;
 }
 
 /* The part whose newest sample is oldest, or NULL. Only the merge thread takes parts away. */
@@ -123,7 +132,8 @@ static int64_t oldest_part_ns(struct weir_store_table *base) {
     return part ? ns_of(part->max_ms) : INT64_MAX;
 }
 
-static int drop_oldest(struct weir_store_table *base, uint64_t *ret_bytes, struct weir_error *reterr) {
+static int drop_oldest(struct weir_store_table *base, uint64_t *ret_bytes,
+                       struct weir_error *reterr) {
     struct weir_series_table *table = weir_series_table_of(base);
     struct weir_series_part *part = oldest_part(table);
     *ret_bytes = part ? part->size_bytes : 0;
@@ -134,7 +144,8 @@ static int drop_before(struct weir_store_table *base, int64_t before_ns, uint64_
                        struct weir_error *reterr) {
     struct weir_series_table *table = weir_series_table_of(base);
     *ret_parts_count = 0;
-    for (struct weir_series_part *part; (part = oldest_part(table)) && ns_of(part->max_ms) < before_ns;) {
+    for (struct weir_series_part *part;
+         (part = oldest_part(table)) && ns_of(part->max_ms) < before_ns;) {
         int code = weir_series_commit(table, &part, 1, NULL, 0, NULL, reterr);
         if (code) return code;
         (*ret_parts_count)++;
@@ -152,9 +163,11 @@ static void load(struct weir_store_table *base, struct weir_store_table_load *re
         bool is_active = i == table->frozen_count;
         struct weir_series_mem *mem = is_active ? table->active : table->frozen[i];
         pthread_rwlock_rdlock(&mem->lock);
-        size_t map_bytes = mem->map.room * sizeof *mem->map.entries + mem->map.slots_count * sizeof *mem->map.slots;
+        size_t map_bytes = mem->map.room * sizeof *mem->map.entries +
+                           mem->map.slots_count * sizeof *mem->map.slots;
         if (is_active) {
-            ret->active_bytes = mem->first_seq == UINT64_MAX ? 0 : mem->arena.size_bytes + map_bytes;
+            ret->active_bytes =
+                mem->first_seq == UINT64_MAX ? 0 : mem->arena.size_bytes + map_bytes;
             ret->active_since_ns = mem->since_ns;
         } else {
             ret->frozen_bytes += mem->arena.size_bytes + map_bytes;
@@ -201,14 +214,17 @@ int weir_series_snapshot_init(struct weir_series_table *table, int64_t from_ms, 
     ret->parts = malloc((table->parts_count + 1) * sizeof(struct weir_series_part *));
     for (uint32_t i = 0; ret->parts && i < table->parts_count; i++) {
         struct weir_series_part *part = table->parts[i];
-        if (part->max_ms < from_ms || part->min_ms > until_ms) ret->parts_skipped++;
-        else ret->parts[ret->parts_count++] = weir_series_part_ref(part);
+        if (part->max_ms < from_ms || part->min_ms > until_ms)
+            ret->parts_skipped++;
+        else
+            ret->parts[ret->parts_count++] = weir_series_part_ref(part);
     }
     for (uint32_t i = 0; ret->parts && i <= table->frozen_count; i++)
         ret->mems[ret->mems_count++] =
             weir_series_mem_ref(i < table->frozen_count ? table->frozen[i] : table->active);
     pthread_mutex_unlock(&table->lock);
-    return ret->parts ? 0 : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read %s", table->path);
+    return ret->parts ? 0
+                      : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read %s", table->path);
 }
 
 void weir_series_snapshot_done(struct weir_series_snapshot *snapshot) {
@@ -231,7 +247,8 @@ bool weir_series_meta_put(struct weir_series_table *table, const struct weir_met
                 weir_arena_copy(arena, meta->name), weir_arena_copy(arena, meta->otlp_name),
                 weir_arena_copy(arena, meta->type), weir_arena_copy(arena, meta->unit),
                 weir_arena_copy(arena, meta->help)};
-        ok = copy && !arena->failed && weir_map_put(&table->metas, copy->name, (uint64_t)(uintptr_t)copy, NULL);
+        ok = copy && !arena->failed &&
+             weir_map_put(&table->metas, copy->name, (uint64_t)(uintptr_t)copy, NULL);
     }
     pthread_mutex_unlock(&table->metas_lock);
     return ok;
@@ -315,28 +332,39 @@ static int load_parts(struct weir_series_table *table, struct weir_error *reterr
     code = weir_manifest_sweep(table->disk, table->path, manifest, reterr);
     if (code) return code;
     table->parts = malloc((manifest->parts_count + 1) * sizeof(struct weir_series_part *));
-    if (!table->parts) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", table->path);
+    if (!table->parts)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", table->path);
     for (uint32_t i = 0; i < manifest->parts_count && code == 0; i++)
         code = load_part(table, manifest->part_ids[i], reterr);
     if (code || table->parts_count == manifest->parts_count) {
-        if (table->parts_count) qsort(table->parts, table->parts_count, sizeof(struct weir_series_part *), by_rank);
+        if (table->parts_count)
+            qsort(table->parts, table->parts_count, sizeof(struct weir_series_part *), by_rank);
         return code;
     }
     manifest->parts_count = table->parts_count; /* some were set aside */
     for (uint32_t i = 0; i < table->parts_count; i++) manifest->part_ids[i] = table->parts[i]->id;
-    if (table->parts_count) qsort(table->parts, table->parts_count, sizeof(struct weir_series_part *), by_rank);
+    if (table->parts_count)
+        qsort(table->parts, table->parts_count, sizeof(struct weir_series_part *), by_rank);
     return weir_manifest_write(table->disk, table->path, manifest, reterr);
 }
 
-int weir_store_series_open(const struct weir_store_table_options *options, struct weir_store_table **ret,
-                           struct weir_error *reterr) {
+int weir_store_series_open(const struct weir_store_table_options *options,
+                           struct weir_store_table **ret, struct weir_error *reterr) {
     struct weir_series_table *table = calloc(1, sizeof *table);
-    if (!table) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", options->path);
-    table->base = (struct weir_store_table){
-        .name = "metrics", .signal = WEIR_SIGNAL_METRIC,
-        .append = weir_series_append, .freeze = freeze, .flush = weir_series_flush,
-        .merge = weir_series_merge, .drop_before = drop_before, .oldest_part_ns = oldest_part_ns,
-        .drop_oldest = drop_oldest, .load = load, .stats = stats, .close = close_table};
+    if (!table)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", options->path);
+    table->base = (struct weir_store_table){.name = "metrics",
+                                            .signal = WEIR_SIGNAL_METRIC,
+                                            .append = weir_series_append,
+                                            .freeze = freeze,
+                                            .flush = weir_series_flush,
+                                            .merge = weir_series_merge,
+                                            .drop_before = drop_before,
+                                            .oldest_part_ns = oldest_part_ns,
+                                            .drop_oldest = drop_oldest,
+                                            .load = load,
+                                            .stats = stats,
+                                            .close = close_table};
     table->disk = options->disk;
     table->active_series_max = WEIR_SERIES_ACTIVE_MAX;
     pthread_mutex_init(&table->lock, NULL);
@@ -353,7 +381,9 @@ int weir_store_series_open(const struct weir_store_table_options *options, struc
     int code = table->path && table->active
                    ? load_parts(table, reterr)
                    : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", options->path);
-    if (code) close_table(&table->base);
-    else *ret = &table->base;
+    if (code)
+        close_table(&table->base);
+    else
+        *ret = &table->base;
     return code;
 }

@@ -19,7 +19,8 @@
 
 enum {
     WEIR_SERIES_FROZEN_MAX = 16,
-    WEIR_SERIES_ACTIVE_MAX = 1000000, /* series in one memtable; points of further ones are refused */
+    WEIR_SERIES_ACTIVE_MAX =
+        1000000, /* series in one memtable; points of further ones are refused */
     WEIR_SERIES_DELTAS_MAX = 1000000, /* series with delta temporality whose sums are remembered */
     WEIR_SERIES_METAS_MAX = 20000,    /* metric families whose metadata is remembered */
 };
@@ -46,7 +47,7 @@ struct weir_series_table {
     struct weir_arena metas_arena;
 
     /* The apply thread's. */
-    struct weir_map deltas;    /* key → bits of the running sum (a double) */
+    struct weir_map deltas; /* key → bits of the running sum (a double) */
     struct weir_arena deltas_arena, scratch;
     struct weir_buf key;
 };
@@ -66,8 +67,8 @@ int weir_series_snapshot_init(struct weir_series_table *table, int64_t from_ms, 
                               struct weir_series_snapshot *ret, struct weir_error *reterr);
 void weir_series_snapshot_done(struct weir_series_snapshot *snapshot);
 
-/* Replaces parts in manifest and table in one step, raises flushed_seq (0 = as it is), takes `mem` (or
- * NULL) off the frozen list. `fresh` (or NULL) becomes the table's. */
+/* Replaces parts in manifest and table in one step, raises flushed_seq (0 = as it is), takes `mem`
+ * (or NULL) off the frozen list. `fresh` (or NULL) becomes the table's. */
 int weir_series_commit(struct weir_series_table *table, struct weir_series_part **old_parts,
                        uint32_t old_count, struct weir_series_part *fresh, uint64_t flushed_seq,
                        struct weir_series_mem *mem, struct weir_error *reterr);
@@ -76,8 +77,8 @@ uint64_t weir_series_next_id(struct weir_series_table *table);
 bool weir_series_meta_put(struct weir_series_table *table, const struct weir_metric_meta *meta);
 
 /* struct weir_store_table's append (series_append.c), flush and merge (series_flush.c). */
-int weir_series_append(struct weir_store_table *table, const struct weir_otlp_batch *batch, uint64_t seq,
-                       struct weir_error *reterr);
+int weir_series_append(struct weir_store_table *table, const struct weir_otlp_batch *batch,
+                       uint64_t seq, struct weir_error *reterr);
 int weir_series_flush(struct weir_store_table *table, struct weir_error *reterr);
 int weir_series_merge(struct weir_store_table *table, const atomic_bool *stop, bool *ret_did,
                       struct weir_error *reterr);

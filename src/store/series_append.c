@@ -6,8 +6,8 @@
 #include "store/series.h"
 #include "store/series_translate.h"
 
-WEIR_COUNTER(refused_series, "weir_store_points_refused_total", "Metric points that were not stored.",
-             "reason=\"too many series\"");
+WEIR_COUNTER(refused_series, "weir_store_points_refused_total",
+             "Metric points that were not stored.", "reason=\"too many series\"");
 WEIR_COUNTER(refused_key, "weir_store_points_refused_total", "Metric points that were not stored.",
              "reason=\"labels too long\"");
 WEIR_COUNTER(samples_total, "weir_store_samples_total", "Samples that metric points became.", "");
@@ -19,9 +19,13 @@ static void refuse_series(struct weir_view name) {
     static _Atomic int64_t told_ns;
     int64_t now = weir_clock_mono_ns(), before = atomic_load(&told_ns);
     weir_metric_add(&refused_series, 1);
-    if ((before && now - before < tell_every_ns) || !atomic_compare_exchange_strong(&told_ns, &before, now)) return;
-    weir_log_warn("store", "too many series: points of %.*s (and perhaps others) are refused; remove the "
-                  "label that has a value for each request or message", WEIR_VIEW_ARG(name));
+    if ((before && now - before < tell_every_ns) ||
+        !atomic_compare_exchange_strong(&told_ns, &before, now))
+        return;
+    weir_log_warn("store",
+                  "too many series: points of %.*s (and perhaps others) are refused; remove the "
+                  "label that has a value for each request or message",
+                  WEIR_VIEW_ARG(name));
 }
 
 /* The running sum of a delta series with `value` added; false when memory is out. */
@@ -73,8 +77,8 @@ static bool meta(void *arg, const struct weir_metric_meta *m) {
     return weir_series_meta_put(arg, m);
 }
 
-int weir_series_append(struct weir_store_table *base, const struct weir_otlp_batch *batch, uint64_t seq,
-                       struct weir_error *reterr) {
+int weir_series_append(struct weir_store_table *base, const struct weir_otlp_batch *batch,
+                       uint64_t seq, struct weir_error *reterr) {
     struct weir_series_table *table = weir_series_table_of(base);
     struct weir_series_mem *mem = table->active; /* only this thread replaces it */
     struct weir_series_sink sink = {table, emit, meta};

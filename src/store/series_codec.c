@@ -88,7 +88,8 @@ static bool to_scaled(double value, unsigned exponent, int64_t *ret) {
     return bits_of((double)*ret / powers[exponent]) == bits_of(value);
 }
 
-/* The smallest exponent that makes all values whole, stale markers left out; -1 if there is none. */
+/* The smallest exponent that makes all values whole, stale markers left out; -1 if there is none.
+ */
 static int find_exponent(const double *values, uint32_t count) {
     unsigned exponent = 0;
     int64_t scaled;
@@ -98,7 +99,9 @@ static int find_exponent(const double *values, uint32_t count) {
         if (exponent > EXPONENT_MAX) return -1;
     }
     for (uint32_t i = 0; i < count; i++) /* a larger exponent may not fit what came before */
-        if (bits_of(values[i]) != WEIR_SERIES_STALE_BITS && !to_scaled(values[i], exponent, &scaled)) return -1;
+        if (bits_of(values[i]) != WEIR_SERIES_STALE_BITS &&
+            !to_scaled(values[i], exponent, &scaled))
+            return -1;
     return (int)exponent;
 }
 
@@ -112,7 +115,8 @@ static void put_integers(struct weir_buf *out, const double *values, uint32_t co
             if (bits_of(values[i]) == WEIR_SERIES_STALE_BITS) weir_series_put_varint(out, i);
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (bits_of(values[i]) != WEIR_SERIES_STALE_BITS) to_scaled(values[i], (unsigned)exponent, &scaled);
+        if (bits_of(values[i]) != WEIR_SERIES_STALE_BITS)
+            to_scaled(values[i], (unsigned)exponent, &scaled);
         weir_series_put_zigzag(out, scaled - before);
         before = scaled;
     }
@@ -150,8 +154,10 @@ void weir_series_chunk_encode(struct weir_buf *out, const int64_t *times_ms, con
         weir_series_put_zigzag(out, delta - step);
         step = delta;
     }
-    if (exponent >= 0) put_integers(out, values, count, exponent, stales);
-    else put_planes(out, values, count);
+    if (exponent >= 0)
+        put_integers(out, values, count, exponent, stales);
+    else
+        put_planes(out, values, count);
 }
 
 static bool get_times(struct weir_view *in, int64_t *times_ms, uint32_t count, bool regular) {
@@ -200,12 +206,14 @@ static bool get_planes(struct weir_view *in, double *values, uint32_t count) {
     return true;
 }
 
-int weir_series_chunk_decode(struct weir_view in, int64_t *times_ms, double *values, uint32_t count) {
+int weir_series_chunk_decode(struct weir_view in, int64_t *times_ms, double *values,
+                             uint32_t count) {
     if (in.len == 0 || count == 0 || count > WEIR_SERIES_CHUNK_SAMPLES_MAX) return WEIR_ECORRUPT;
     unsigned head = (uint8_t)in.ptr[0];
     in = weir_view_from(in, 1);
     if (head > 7 || !get_times(&in, times_ms, count, head & REGULAR)) return WEIR_ECORRUPT;
-    bool ok = head & INTEGERS ? get_integers(&in, values, count, head & STALES) : get_planes(&in, values, count);
+    bool ok = head & INTEGERS ? get_integers(&in, values, count, head & STALES)
+                              : get_planes(&in, values, count);
     return ok ? 0 : WEIR_ECORRUPT;
 }
 
@@ -219,7 +227,8 @@ void weir_series_put_page(struct weir_buf *out, const struct weir_series_page *p
 }
 
 bool weir_series_get_page(struct weir_view *rest, struct weir_series_page *ret) {
-    return weir_series_get_varint(rest, &ret->offset) && weir_series_get_u32(rest, &ret->stored_len) &&
+    return weir_series_get_varint(rest, &ret->offset) &&
+           weir_series_get_u32(rest, &ret->stored_len) &&
            weir_series_get_u32(rest, &ret->raw_len) && weir_series_get_u32(rest, &ret->crc) &&
            ret->raw_len <= WEIR_SERIES_PAGE_RAW_MAX && ret->stored_len <= ret->raw_len;
 }
@@ -253,7 +262,8 @@ int weir_series_page_read(struct weir_disk *disk, int fd, const struct weir_seri
     }
     int code = weir_disk_read(disk, fd, stored, page->stored_len, page->offset);
     if (code == 0 && weir_crc32c(0, stored, page->stored_len) != page->crc) code = WEIR_ECORRUPT;
-    if (code == 0 && !plain && ZSTD_decompress(out, page->raw_len, stored, page->stored_len) != page->raw_len)
+    if (code == 0 && !plain &&
+        ZSTD_decompress(out, page->raw_len, stored, page->stored_len) != page->raw_len)
         code = WEIR_ECORRUPT;
     if (!plain) free(stored);
     if (code) return code;

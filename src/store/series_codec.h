@@ -36,11 +36,12 @@ bool weir_series_get_view(struct weir_view *rest, struct weir_view *ret);
 void weir_series_chunk_encode(struct weir_buf *out, const int64_t *times_ms, const double *values,
                               uint32_t count);
 /* Exactly `count` samples out of `in`; WEIR_ECORRUPT when they are not there. */
-int weir_series_chunk_decode(struct weir_view in, int64_t *times_ms, double *values, uint32_t count);
+int weir_series_chunk_decode(struct weir_view in, int64_t *times_ms, double *values,
+                             uint32_t count);
 
 struct weir_series_page {
-    uint64_t offset;     /* in the file */
-    uint32_t stored_len; /* == raw_len: not compressed */
+    uint64_t offset;       /* in the file */
+    uint32_t stored_len;   /* == raw_len: not compressed */
     uint32_t raw_len, crc; /* crc: of the stored bytes */
 };
 void weir_series_put_page(struct weir_buf *out, const struct weir_series_page *page);

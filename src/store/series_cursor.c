@@ -53,7 +53,8 @@ static bool smallest(const struct cursor *c, struct weir_view *ret) {
     }
     for (uint32_t i = 0; i < c->snapshot.mems_count; i++) {
         const struct mem_source *m = &c->mems[i];
-        if (m->at == m->count || (found && weir_view_cmp(m->entries[m->at]->key, *ret) >= 0)) continue;
+        if (m->at == m->count || (found && weir_view_cmp(m->entries[m->at]->key, *ret) >= 0))
+            continue;
         *ret = m->entries[m->at]->key;
         found = true;
     }
@@ -81,7 +82,9 @@ static int collect(struct cursor *c, struct weir_error *reterr) {
     c->samples.count = 0;
     for (uint32_t i = 0; i < c->readers_count; i++) {
         if (c->ended[i] || !weir_view_eq(weir_buf_view(&c->readers[i].key), key)) continue;
-        int code = c->labels_only ? 0 : weir_series_part_reader_samples(&c->readers[i], &c->samples, reterr);
+        int code = c->labels_only
+                       ? 0
+                       : weir_series_part_reader_samples(&c->readers[i], &c->samples, reterr);
         if (code == 0) code = advance(c, i, reterr);
         if (code) return code;
     }
@@ -89,7 +92,8 @@ static int collect(struct cursor *c, struct weir_error *reterr) {
         struct mem_source *m = &c->mems[i];
         if (m->at == m->count || !weir_view_eq(m->entries[m->at]->key, key)) continue;
         if (!c->labels_only && !copy_samples(c, m))
-            return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the samples of one series");
+            return weir_error_set(reterr, WEIR_ENOMEMORY,
+                                  "no memory for the samples of one series");
         m->at++;
     }
     if (!weir_series_samples_sort(&c->samples))
@@ -97,7 +101,8 @@ static int collect(struct cursor *c, struct weir_error *reterr) {
     return 0;
 }
 
-static int next(struct weir_series_cursor *base, const struct weir_series **ret, struct weir_error *reterr) {
+static int next(struct weir_series_cursor *base, const struct weir_series **ret,
+                struct weir_error *reterr) {
     struct cursor *c = (struct cursor *)base;
     struct weir_view key;
     for (;;) {
@@ -114,22 +119,28 @@ static int next(struct weir_series_cursor *base, const struct weir_series **ret,
     if (n < 0) return weir_error_set(reterr, WEIR_ECORRUPT, "a series key is damaged");
     c->query->series_read++;
     c->query->rows_read += c->samples.count;
-    c->series = (struct weir_series){.id = weir_view_hash(weir_buf_view(&c->key)), .labels = c->labels,
-                                     .labels_count = (uint32_t)n, .times_ms = c->samples.times_ms,
-                                     .values = c->samples.values, .samples_count = c->samples.count};
+    c->series = (struct weir_series){.id = weir_view_hash(weir_buf_view(&c->key)),
+                                     .labels = c->labels,
+                                     .labels_count = (uint32_t)n,
+                                     .times_ms = c->samples.times_ms,
+                                     .values = c->samples.values,
+                                     .samples_count = c->samples.count};
     *ret = &c->series;
     return 0;
 }
 
-static int open_parts(struct cursor *c, const struct weir_series_select *select, struct weir_error *reterr) {
+static int open_parts(struct cursor *c, const struct weir_series_select *select,
+                      struct weir_error *reterr) {
     uint32_t count = c->snapshot.parts_count;
     c->readers = calloc(count + 1, sizeof *c->readers);
     c->ended = calloc(count + 1, sizeof *c->ended);
-    if (!c->readers || !c->ended) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read series");
+    if (!c->readers || !c->ended)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read series");
     for (uint32_t i = 0; i < count; i++) {
         c->readers_count++;
-        int code = weir_series_part_reader_init(&c->readers[i], c->snapshot.parts[i], c->query, select->matchers,
-                                                select->matchers_count, select->from_ms, select->until_ms, reterr);
+        int code = weir_series_part_reader_init(&c->readers[i], c->snapshot.parts[i], c->query,
+                                                select->matchers, select->matchers_count,
+                                                select->from_ms, select->until_ms, reterr);
         if (code == 0) code = advance(c, i, reterr);
         if (code) return code;
     }
@@ -139,8 +150,8 @@ static int open_parts(struct cursor *c, const struct weir_series_select *select,
 }
 
 int weir_store_series_select(struct weir_store_table *table, struct weir_query *query,
-                             const struct weir_series_select *select, struct weir_series_cursor **ret,
-                             struct weir_error *reterr) {
+                             const struct weir_series_select *select,
+                             struct weir_series_cursor **ret, struct weir_error *reterr) {
     struct cursor *c = calloc(1, sizeof *c);
     if (!c) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read series");
     c->base = (struct weir_series_cursor){next, close_cursor};
@@ -149,16 +160,20 @@ int weir_store_series_select(struct weir_store_table *table, struct weir_query *
     c->until_ms = select->until_ms;
     c->labels_only = select->labels_only;
     weir_buf_init(&c->key, WEIR_SERIES_KEY_LEN_MAX);
-    int code = weir_series_snapshot_init(weir_series_table_of(table), select->from_ms, select->until_ms,
-                                         &c->snapshot, reterr);
+    int code = weir_series_snapshot_init(weir_series_table_of(table), select->from_ms,
+                                         select->until_ms, &c->snapshot, reterr);
     for (uint32_t i = 0; i < c->snapshot.mems_count && code == 0; i++) {
         c->mems[i].mem = c->snapshot.mems[i];
-        if (!weir_series_mem_find(c->mems[i].mem, select->matchers, select->matchers_count, select->from_ms,
-                                  select->until_ms, &query->arena, &c->mems[i].entries, &c->mems[i].count))
-            code = weir_error_set(reterr, WEIR_ENOMEMORY, "query needs more memory than one query may use");
+        if (!weir_series_mem_find(c->mems[i].mem, select->matchers, select->matchers_count,
+                                  select->from_ms, select->until_ms, &query->arena,
+                                  &c->mems[i].entries, &c->mems[i].count))
+            code = weir_error_set(reterr, WEIR_ENOMEMORY,
+                                  "query needs more memory than one query may use");
     }
     if (code == 0) code = open_parts(c, select, reterr);
-    if (code) close_cursor(&c->base);
-    else *ret = &c->base;
+    if (code)
+        close_cursor(&c->base);
+    else
+        *ret = &c->base;
     return code;
 }

@@ -13,7 +13,8 @@ enum {
 };
 static const uint64_t part_bytes_max = UINT64_C(1) << 30; /* larger ones stay as they are */
 
-static int copy_samples(const struct weir_series_mem_entry *entry, struct weir_series_samples *into) {
+static int copy_samples(const struct weir_series_mem_entry *entry,
+                        struct weir_series_samples *into) {
     into->count = 0;
     if (!weir_series_samples_room(into, entry->samples_count)) return WEIR_ENOMEMORY;
     for (const struct weir_series_block *b = entry->first; b; b = b->next)
@@ -32,12 +33,15 @@ static int write_series(struct weir_series_part_writer *writer, struct weir_seri
     uint32_t count;
     weir_arena_init(&arena, 0);
     int code = weir_series_mem_find(mem, NULL, 0, INT64_MIN, INT64_MAX, &arena, &entries, &count)
-                   ? 0 : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to flush series");
+                   ? 0
+                   : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to flush series");
     for (uint32_t i = 0; i < count && code == 0; i++) {
         code = copy_samples(entries[i], &samples);
-        if (code) weir_error_set(reterr, code, "no memory to flush series");
-        else code = weir_series_part_writer_add(writer, entries[i]->key, samples.times_ms, samples.values,
-                                                samples.count, reterr);
+        if (code)
+            weir_error_set(reterr, code, "no memory to flush series");
+        else
+            code = weir_series_part_writer_add(writer, entries[i]->key, samples.times_ms,
+                                               samples.values, samples.count, reterr);
     }
     weir_series_samples_done(&samples);
     weir_arena_done(&arena);
@@ -57,7 +61,8 @@ static int write_metas(struct weir_series_table *table, struct weir_series_part_
 
 /* A part made by `fill`, open and durable; on failure its file is gone (unless the disk lies). */
 static int make_part(struct weir_series_table *table, uint64_t rank,
-                     int (*fill)(void *arg, struct weir_series_part_writer *writer, struct weir_error *reterr),
+                     int (*fill)(void *arg, struct weir_series_part_writer *writer,
+                                 struct weir_error *reterr),
                      void *arg, struct weir_series_part **ret, struct weir_error *reterr) {
     char path[PATH_MAX];
     uint64_t id = weir_series_next_id(table);
@@ -76,15 +81,16 @@ static int make_part(struct weir_series_table *table, uint64_t rank,
     return code;
 }
 
-static int fill_from_mem(void *arg, struct weir_series_part_writer *writer, struct weir_error *reterr) {
+static int fill_from_mem(void *arg, struct weir_series_part_writer *writer,
+                         struct weir_error *reterr) {
     return write_series(writer, arg, reterr);
 }
 
-/* Makes `part` the table's instead of the old ones; on failure it goes, unless nobody knows whether the
- * manifest that names it is on disk. */
-static int commit(struct weir_series_table *table, struct weir_series_part **old_parts, uint32_t old_count,
-                  struct weir_series_part *part, uint64_t flushed_seq, struct weir_series_mem *mem,
-                  struct weir_error *reterr) {
+/* Makes `part` the table's instead of the old ones; on failure it goes, unless nobody knows whether
+ * the manifest that names it is on disk. */
+static int commit(struct weir_series_table *table, struct weir_series_part **old_parts,
+                  uint32_t old_count, struct weir_series_part *part, uint64_t flushed_seq,
+                  struct weir_series_mem *mem, struct weir_error *reterr) {
     int code = weir_series_commit(table, old_parts, old_count, part, flushed_seq, mem, reterr);
     if (code == 0) return 0;
     if (code != WEIR_EIO && part) atomic_store(&part->doomed, true);
@@ -100,7 +106,9 @@ int weir_series_flush(struct weir_store_table *base, struct weir_error *reterr) 
         pthread_mutex_unlock(&table->lock);
         if (!mem) return 0; /* only this thread takes one away */
         struct weir_series_part *part = NULL;
-        int code = mem->samples_count ? make_part(table, mem->last_seq, fill_from_mem, mem, &part, reterr) : 0;
+        int code = mem->samples_count
+                       ? make_part(table, mem->last_seq, fill_from_mem, mem, &part, reterr)
+                       : 0;
         if (code == 0) code = commit(table, NULL, 0, part, mem->last_seq, mem, reterr);
         if (code) return code;
     }
@@ -127,8 +135,11 @@ static uint32_t choose(const struct weir_series_snapshot *s, uint32_t *ret_from)
     for (uint32_t from = 0, until; from < s->parts_count; from = until) {
         unsigned tier = tier_of(s->parts[from]);
         for (until = from + 1; until < s->parts_count && until - from < MERGE_PARTS_MAX; until++)
-            if (tier_of(s->parts[until]) != tier || day_of(s->parts[until]) != day_of(s->parts[from])) break;
-        if (until - from < MERGE_PARTS_MIN || tier >= best_tier || s->parts[from]->size_bytes > part_bytes_max)
+            if (tier_of(s->parts[until]) != tier ||
+                day_of(s->parts[until]) != day_of(s->parts[from]))
+                break;
+        if (until - from < MERGE_PARTS_MIN || tier >= best_tier ||
+            s->parts[from]->size_bytes > part_bytes_max)
             continue;
         best_tier = tier;
         best = until - from;
@@ -163,21 +174,24 @@ static bool smallest(const struct merge *m, struct weir_view *ret) {
     return found;
 }
 
-static int merge_series(struct merge *m, struct weir_series_part_writer *writer, struct weir_buf *key,
-                        struct weir_error *reterr) {
+static int merge_series(struct merge *m, struct weir_series_part_writer *writer,
+                        struct weir_buf *key, struct weir_error *reterr) {
     m->samples.count = 0;
     for (uint32_t i = 0; i < m->count; i++) {
-        if (m->ended[i] || !weir_view_eq(weir_buf_view(&m->readers[i].key), weir_buf_view(key))) continue;
+        if (m->ended[i] || !weir_view_eq(weir_buf_view(&m->readers[i].key), weir_buf_view(key)))
+            continue;
         int code = weir_series_part_reader_samples(&m->readers[i], &m->samples, reterr);
         if (code == 0) code = advance(m, i, reterr);
         if (code) return code;
     }
-    if (!weir_series_samples_sort(&m->samples)) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to merge");
-    return weir_series_part_writer_add(writer, weir_buf_view(key), m->samples.times_ms, m->samples.values,
-                                       m->samples.count, reterr);
+    if (!weir_series_samples_sort(&m->samples))
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to merge");
+    return weir_series_part_writer_add(writer, weir_buf_view(key), m->samples.times_ms,
+                                       m->samples.values, m->samples.count, reterr);
 }
 
-static int fill_from_parts(void *arg, struct weir_series_part_writer *writer, struct weir_error *reterr) {
+static int fill_from_parts(void *arg, struct weir_series_part_writer *writer,
+                           struct weir_error *reterr) {
     struct merge *m = arg;
     struct weir_view next;
     struct weir_buf key;
@@ -195,18 +209,20 @@ static int fill_from_parts(void *arg, struct weir_series_part_writer *writer, st
     return code;
 }
 
-static int merge_parts(struct weir_series_table *table, struct weir_series_part **parts, uint32_t count,
-                       const atomic_bool *stop, struct weir_error *reterr) {
+static int merge_parts(struct weir_series_table *table, struct weir_series_part **parts,
+                       uint32_t count, const atomic_bool *stop, struct weir_error *reterr) {
     struct merge *m = calloc(1, sizeof *m);
     struct weir_series_part *merged = NULL;
     if (!m) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to merge %s", table->path);
     m->stop = stop;
     int code = 0;
     for (uint32_t i = 0; i < count && code == 0; i++) {
-        code = weir_series_part_reader_init(&m->readers[i], parts[i], NULL, NULL, 0, INT64_MIN, INT64_MAX, reterr);
+        code = weir_series_part_reader_init(&m->readers[i], parts[i], NULL, NULL, 0, INT64_MIN,
+                                            INT64_MAX, reterr);
         m->count++;
     }
-    if (code == 0) code = make_part(table, parts[count - 1]->rank, fill_from_parts, m, &merged, reterr);
+    if (code == 0)
+        code = make_part(table, parts[count - 1]->rank, fill_from_parts, m, &merged, reterr);
     for (uint32_t i = 0; i < m->count; i++) weir_series_part_reader_done(&m->readers[i]);
     weir_series_samples_done(&m->samples);
     free(m);

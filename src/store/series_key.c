@@ -22,7 +22,8 @@ int weir_series_key_labels(struct weir_view key, struct weir_label *labels, uint
 }
 
 bool weir_series_matcher_takes(const struct weir_matcher *matcher, struct weir_view value) {
-    if (matcher->op == WEIR_OP_MATCH) return matcher->match(matcher->match_ctx, value) != matcher->negate;
+    if (matcher->op == WEIR_OP_MATCH)
+        return matcher->match(matcher->match_ctx, value) != matcher->negate;
     return weir_view_eq(value, matcher->value) == (matcher->op == WEIR_OP_EQ);
 }
 

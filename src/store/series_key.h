@@ -3,8 +3,8 @@
  *
  *     key: (name length, name, value length, value) for each label, sorted by name
  *
- * Series stand everywhere in the order of their keys' bytes (not of their labels); equal keys are the
- * same series, in every memtable and part.
+ * Series stand everywhere in the order of their keys' bytes (not of their labels); equal keys are
+ * the same series, in every memtable and part.
  *
  * Threads: pure functions.
  */
@@ -15,7 +15,7 @@
 #include "query/source.h"
 
 enum {
-    WEIR_SERIES_LABELS_MAX = 256,   /* of one series; points with more are refused */
+    WEIR_SERIES_LABELS_MAX = 256,    /* of one series; points with more are refused */
     WEIR_SERIES_KEY_LEN_MAX = 65536, /* bytes of one key */
 };
 

@@ -63,7 +63,8 @@ static struct weir_series_mem_entry *entry_new(struct weir_series_mem *mem, stru
     return entry;
 }
 
-static struct weir_series_block *block_new(struct weir_series_mem *mem, struct weir_series_mem_entry *entry) {
+static struct weir_series_block *block_new(struct weir_series_mem *mem,
+                                           struct weir_series_mem_entry *entry) {
     uint32_t room = entry->last ? entry->last->room * 2 : BLOCK_SAMPLES_MIN;
     if (room > BLOCK_SAMPLES_MAX) room = BLOCK_SAMPLES_MAX;
     struct weir_series_block *block =
@@ -72,8 +73,10 @@ static struct weir_series_block *block_new(struct weir_series_mem *mem, struct w
     block->next = NULL;
     block->count = 0;
     block->room = room;
-    if (entry->last) entry->last->next = block;
-    else entry->first = block;
+    if (entry->last)
+        entry->last->next = block;
+    else
+        entry->first = block;
     entry->last = block;
     return block;
 }
@@ -105,7 +108,8 @@ static int by_key(const void *a, const void *b) {
 /* The value that an equality on __name__ asks for, or NULL. */
 static const struct weir_view *wanted_name(const struct weir_matcher *matchers, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
-        if (matchers[i].op == WEIR_OP_EQ && matchers[i].value.len && weir_view_is(matchers[i].name, "__name__"))
+        if (matchers[i].op == WEIR_OP_EQ && matchers[i].value.len &&
+            weir_view_is(matchers[i].name, "__name__"))
             return &matchers[i].value;
     return NULL;
 }
@@ -124,23 +128,31 @@ static void consider(struct finder *f, struct weir_series_mem_entry *entry) {
     struct weir_label labels[WEIR_SERIES_LABELS_MAX];
     if (entry->max_ms < f->from_ms || entry->min_ms > f->until_ms) return;
     int n = weir_series_key_labels(entry->key, labels, WEIR_SERIES_LABELS_MAX);
-    if (n < 0 || !weir_series_labels_match(labels, (uint32_t)n, f->matchers, f->matchers_count)) return;
+    if (n < 0 || !weir_series_labels_match(labels, (uint32_t)n, f->matchers, f->matchers_count))
+        return;
     struct weir_series_mem_entry **place = WEIR_PUSH(f->arena, f->items, f->count, f->room);
-    if (place) *place = entry;
-    else f->failed = true;
+    if (place)
+        *place = entry;
+    else
+        f->failed = true;
 }
 
 bool weir_series_mem_find(struct weir_series_mem *mem, const struct weir_matcher *matchers,
                           uint32_t matchers_count, int64_t from_ms, int64_t until_ms,
                           struct weir_arena *arena, struct weir_series_mem_entry ***ret,
                           uint32_t *ret_count) {
-    struct finder f = {.matchers = matchers, .matchers_count = matchers_count, .from_ms = from_ms,
-                       .until_ms = until_ms, .arena = arena};
+    struct finder f = {.matchers = matchers,
+                       .matchers_count = matchers_count,
+                       .from_ms = from_ms,
+                       .until_ms = until_ms,
+                       .arena = arena};
     const struct weir_view *name = wanted_name(matchers, matchers_count);
     pthread_rwlock_rdlock(&mem->lock);
     uint64_t *first = name ? weir_map_get(&mem->names, *name) : NULL;
-    for (struct weir_series_mem_entry *e = first ? entry_of(*first) : NULL; e; e = e->next_of_name) consider(&f, e);
-    for (uint32_t i = 0; i < mem->map.count && !name; i++) consider(&f, entry_of(mem->map.entries[i].value));
+    for (struct weir_series_mem_entry *e = first ? entry_of(*first) : NULL; e; e = e->next_of_name)
+        consider(&f, e);
+    for (uint32_t i = 0; i < mem->map.count && !name; i++)
+        consider(&f, entry_of(mem->map.entries[i].value));
     pthread_rwlock_unlock(&mem->lock);
     if (f.count) qsort(f.items, f.count, sizeof(struct weir_series_mem_entry *), by_key);
     *ret = f.items;

@@ -52,8 +52,8 @@ void weir_series_mem_unref(struct weir_series_mem *mem);
  * the key. False: out of memory. */
 bool weir_series_mem_add(struct weir_series_mem *mem, struct weir_view key, struct weir_view name,
                          int64_t time_ms, double value);
-/* Entries that match, sorted by key, into the arena; NULL with *ret_count 0 when there is none, false
- * when out of memory. Takes the lock for reading. */
+/* Entries that match, sorted by key, into the arena; NULL with *ret_count 0 when there is none,
+ * false when out of memory. Takes the lock for reading. */
 bool weir_series_mem_find(struct weir_series_mem *mem, const struct weir_matcher *matchers,
                           uint32_t matchers_count, int64_t from_ms, int64_t until_ms,
                           struct weir_arena *arena, struct weir_series_mem_entry ***ret,

@@ -7,17 +7,19 @@
 #include "base/crc.h"
 #include "store/part_format.h"
 
-static int corrupt(const struct weir_series_part *part, const char *what, struct weir_error *reterr) {
+static int corrupt(const struct weir_series_part *part, const char *what,
+                   struct weir_error *reterr) {
     return weir_error_set(reterr, WEIR_ECORRUPT, "%s is damaged: %s", part->path, what);
 }
 
 /* `count` of items that take at least one byte each; NULL when they cannot be there. */
-static void *array_of(struct weir_series_part *part, struct weir_view rest, uint32_t count, size_t size) {
+static void *array_of(struct weir_series_part *part, struct weir_view rest, uint32_t count,
+                      size_t size) {
     return count > rest.len ? NULL : weir_arena_calloc(&part->arena, count + 1U, size);
 }
 
-static bool get_pages(struct weir_series_part *part, struct weir_view *rest, struct weir_series_page **ret,
-                      uint32_t *ret_count) {
+static bool get_pages(struct weir_series_part *part, struct weir_view *rest,
+                      struct weir_series_page **ret, uint32_t *ret_count) {
     if (!weir_series_get_u32(rest, ret_count)) return false;
     *ret = array_of(part, *rest, *ret_count, sizeof **ret);
     for (uint32_t i = 0; *ret && i < *ret_count; i++)
@@ -27,7 +29,8 @@ static bool get_pages(struct weir_series_part *part, struct weir_view *rest, str
 
 static bool get_postings(struct weir_series_part *part, struct weir_view *rest) {
     if (!weir_series_get_u32(rest, &part->posting_pages_count)) return false;
-    part->posting_pages = array_of(part, *rest, part->posting_pages_count, sizeof *part->posting_pages);
+    part->posting_pages =
+        array_of(part, *rest, part->posting_pages_count, sizeof *part->posting_pages);
     for (uint32_t i = 0; part->posting_pages && i < part->posting_pages_count; i++) {
         struct weir_series_posting_page *page = &part->posting_pages[i];
         if (!weir_series_get_page(rest, &page->page) || !weir_series_get_view(rest, &page->name) ||
@@ -42,7 +45,8 @@ static bool get_metas(struct weir_series_part *part, struct weir_view *rest) {
     part->metas = array_of(part, *rest, part->metas_count, sizeof *part->metas);
     for (uint32_t i = 0; part->metas && i < part->metas_count; i++) {
         struct weir_metric_meta *meta = &part->metas[i];
-        if (!weir_series_get_view(rest, &meta->name) || !weir_series_get_view(rest, &meta->otlp_name) ||
+        if (!weir_series_get_view(rest, &meta->name) ||
+            !weir_series_get_view(rest, &meta->otlp_name) ||
             !weir_series_get_view(rest, &meta->type) || !weir_series_get_view(rest, &meta->unit) ||
             !weir_series_get_view(rest, &meta->help))
             return false;
@@ -54,26 +58,33 @@ static bool get_meta(struct weir_series_part *part, struct weir_view rest) {
     bool ok = weir_series_get_varint(&rest, &part->rank) &&
               weir_series_get_varint(&rest, &part->samples_count) &&
               weir_series_get_u32(&rest, &part->series_count) &&
-              weir_series_get_zigzag(&rest, &part->min_ms) && weir_series_get_zigzag(&rest, &part->max_ms) &&
+              weir_series_get_zigzag(&rest, &part->min_ms) &&
+              weir_series_get_zigzag(&rest, &part->max_ms) &&
               get_pages(part, &rest, &part->data_pages, &part->data_pages_count) &&
               get_pages(part, &rest, &part->series_pages, &part->series_pages_count) &&
               get_postings(part, &rest) && get_metas(part, &rest);
-    uint64_t pages = ((uint64_t)part->series_count + WEIR_SERIES_PAGE_SERIES - 1) / WEIR_SERIES_PAGE_SERIES;
+    uint64_t pages =
+        ((uint64_t)part->series_count + WEIR_SERIES_PAGE_SERIES - 1) / WEIR_SERIES_PAGE_SERIES;
     return ok && rest.len == 0 && pages == part->series_pages_count;
 }
 
-static int read_trailer(struct weir_series_part *part, struct weir_series_page *ret, struct weir_error *reterr) {
+static int read_trailer(struct weir_series_part *part, struct weir_series_page *ret,
+                        struct weir_error *reterr) {
     char bytes[WEIR_SERIES_TRAILER_SIZE];
     if (part->size_bytes < WEIR_SERIES_HEADER_SIZE + WEIR_SERIES_TRAILER_SIZE)
         return corrupt(part, "too short", reterr);
-    int code = weir_disk_read(part->disk, part->fd, bytes, sizeof bytes, part->size_bytes - sizeof bytes);
-    if (code) return weir_error_set(reterr, code, "cannot read %s: %s", part->path, weir_error_text(code));
+    int code =
+        weir_disk_read(part->disk, part->fd, bytes, sizeof bytes, part->size_bytes - sizeof bytes);
+    if (code)
+        return weir_error_set(reterr, code, "cannot read %s: %s", part->path,
+                              weir_error_text(code));
     if (memcmp(bytes + 32, WEIR_SERIES_PART_MAGIC, 8) != 0 ||
         weir_part_get_u32(bytes + 24) != weir_crc32c(0, bytes, 24))
         return corrupt(part, "no valid trailer", reterr);
     if (weir_part_get_u32(bytes + 20) > WEIR_SERIES_PART_VERSION)
-        return weir_error_set(reterr, WEIR_EVERSION, "%s was written by a newer version (format %u)",
-                              part->path, weir_part_get_u32(bytes + 20));
+        return weir_error_set(reterr, WEIR_EVERSION,
+                              "%s was written by a newer version (format %u)", part->path,
+                              weir_part_get_u32(bytes + 20));
     *ret = (struct weir_series_page){weir_part_get_u64(bytes), weir_part_get_u32(bytes + 8),
                                      weir_part_get_u32(bytes + 12), weir_part_get_u32(bytes + 16)};
     bool sane = ret->raw_len <= WEIR_SERIES_PAGE_RAW_MAX && ret->stored_len <= ret->raw_len;
@@ -91,9 +102,12 @@ static int load(struct weir_series_part *part, struct weir_error *reterr) {
     struct weir_buf raw;
     weir_buf_init(&raw, WEIR_SERIES_PAGE_RAW_MAX + 1);
     code = weir_series_page_read(part->disk, part->fd, &page, &raw, NULL);
-    struct weir_view meta = code ? weir_view(NULL, 0) : weir_arena_copy(&part->arena, weir_buf_view(&raw));
+    struct weir_view meta =
+        code ? weir_view(NULL, 0) : weir_arena_copy(&part->arena, weir_buf_view(&raw));
     weir_buf_done(&raw);
-    if (code) return weir_error_set(reterr, code, "%s: its meta page cannot be read: %s", part->path, weir_error_text(code));
+    if (code)
+        return weir_error_set(reterr, code, "%s: its meta page cannot be read: %s", part->path,
+                              weir_error_text(code));
     return meta.ptr && get_meta(part, meta) ? 0 : corrupt(part, "bad meta page", reterr);
 }
 
@@ -113,8 +127,10 @@ int weir_series_part_open(struct weir_disk *disk, const char *path, uint64_t id,
     part->fd = -1;
     weir_arena_init(&part->arena, 0);
     int code = load(part, reterr);
-    if (code) weir_series_part_unref(part);
-    else *ret = part;
+    if (code)
+        weir_series_part_unref(part);
+    else
+        *ret = part;
     return code;
 }
 
@@ -138,39 +154,49 @@ static int read_page(struct weir_series_part_reader *r, const struct weir_series
                      struct weir_buf *raw, struct weir_error *reterr) {
     int code = weir_series_page_read(r->part->disk, r->part->fd, page, raw, r->query);
     if (code == WEIR_ECORRUPT) return corrupt(r->part, "a page's checksum is wrong", reterr);
-    return code ? weir_error_set(reterr, code, "cannot read %s: %s", r->part->path, weir_error_text(code)) : 0;
+    return code ? weir_error_set(reterr, code, "cannot read %s: %s", r->part->path,
+                                 weir_error_text(code))
+                : 0;
 }
 
 /* First posting page that may hold (name, value): the last one that does not start behind it. */
-static uint32_t first_page(const struct weir_series_part *part, struct weir_view name, struct weir_view value) {
+static uint32_t first_page(const struct weir_series_part *part, struct weir_view name,
+                           struct weir_view value) {
     uint32_t from = 0, until = part->posting_pages_count;
     while (from < until) {
         uint32_t middle = (from + until) / 2;
         int order = weir_view_cmp(part->posting_pages[middle].name, name);
         if (order == 0) order = weir_view_cmp(part->posting_pages[middle].value, value);
-        if (order <= 0) from = middle + 1;
-        else until = middle;
+        if (order <= 0)
+            from = middle + 1;
+        else
+            until = middle;
     }
     return from ? from - 1 : 0;
 }
 
-static bool take_ordinals(struct weir_view *rest, uint32_t count, uint32_t limit, uint64_t *bits, bool set) {
+static bool take_ordinals(struct weir_view *rest, uint32_t count, uint32_t limit, uint64_t *bits,
+                          bool set) {
     uint64_t ordinal = 0, delta;
     for (uint32_t i = 0; i < count; i++) {
         if (!weir_series_get_varint(rest, &delta)) return false;
         ordinal += delta;
         if (ordinal >= limit) return false;
         if (!bits) continue;
-        if (set) bits[ordinal / 64] |= UINT64_C(1) << (ordinal % 64);
-        else bits[ordinal / 64] &= ~(UINT64_C(1) << (ordinal % 64));
+        if (set)
+            bits[ordinal / 64] |= UINT64_C(1) << (ordinal % 64);
+        else
+            bits[ordinal / 64] &= ~(UINT64_C(1) << (ordinal % 64));
     }
     return true;
 }
 
-/* One page's entries of the matcher's name. Sets the bits of values that the matcher takes or, when a
- * missing label satisfies it, clears the bits of those that it does not. *ret_done: past the name. */
-static int match_page(struct weir_series_part_reader *r, const struct weir_matcher *m, bool takes_missing,
-                      uint64_t *bits, bool *ret_done, struct weir_error *reterr) {
+/* One page's entries of the matcher's name. Sets the bits of values that the matcher takes or, when
+ * a missing label satisfies it, clears the bits of those that it does not. *ret_done: past the
+ * name. */
+static int match_page(struct weir_series_part_reader *r, const struct weir_matcher *m,
+                      bool takes_missing, uint64_t *bits, bool *ret_done,
+                      struct weir_error *reterr) {
     struct weir_view rest = weir_buf_view(&r->postings), name, value;
     uint32_t count;
     bool exact = m->op == WEIR_OP_EQ && !takes_missing;
@@ -184,18 +210,20 @@ static int match_page(struct weir_series_part_reader *r, const struct weir_match
             return 0;
         }
         bool changes = order == 0 && weir_series_matcher_takes(m, value) != takes_missing;
-        if (!take_ordinals(&rest, count, r->part->series_count, changes ? bits : NULL, !takes_missing))
+        if (!take_ordinals(&rest, count, r->part->series_count, changes ? bits : NULL,
+                           !takes_missing))
             return corrupt(r->part, "bad postings", reterr);
     }
     return 0;
 }
 
-static int match(struct weir_series_part_reader *r, const struct weir_matcher *m, uint64_t *bits, size_t words,
-                 struct weir_error *reterr) {
+static int match(struct weir_series_part_reader *r, const struct weir_matcher *m, uint64_t *bits,
+                 size_t words, struct weir_error *reterr) {
     bool takes_missing = weir_series_matcher_takes(m, WEIR_VIEW("")), done = false;
     memset(bits, takes_missing ? 0xFF : 0, words * sizeof *bits);
     struct weir_view from = m->op == WEIR_OP_EQ && !takes_missing ? m->value : WEIR_VIEW("");
-    for (uint32_t i = first_page(r->part, m->name, from); i < r->part->posting_pages_count && !done; i++) {
+    for (uint32_t i = first_page(r->part, m->name, from); i < r->part->posting_pages_count && !done;
+         i++) {
         if (weir_view_cmp(r->part->posting_pages[i].name, m->name) > 0) break;
         int code = read_page(r, &r->part->posting_pages[i].page, &r->postings, reterr);
         if (code == 0) code = match_page(r, m, takes_missing, bits, &done, reterr);
@@ -204,12 +232,14 @@ static int match(struct weir_series_part_reader *r, const struct weir_matcher *m
     return 0;
 }
 
-static int find(struct weir_series_part_reader *r, const struct weir_matcher *matchers, uint32_t count,
-                struct weir_error *reterr) {
+static int find(struct weir_series_part_reader *r, const struct weir_matcher *matchers,
+                uint32_t count, struct weir_error *reterr) {
     size_t words = r->part->series_count / 64 + 1;
     uint64_t *bits = malloc(words * sizeof *bits);
     r->wanted = malloc(words * sizeof *r->wanted);
-    int code = bits && r->wanted ? 0 : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read %s", r->part->path);
+    int code = bits && r->wanted
+                   ? 0
+                   : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read %s", r->part->path);
     if (code == 0) memset(r->wanted, 0xFF, words * sizeof *r->wanted);
     for (uint32_t i = 0; i < count && code == 0; i++) {
         code = match(r, &matchers[i], bits, words, reterr);
@@ -223,9 +253,12 @@ int weir_series_part_reader_init(struct weir_series_part_reader *r, struct weir_
                                  struct weir_query *query, const struct weir_matcher *matchers,
                                  uint32_t matchers_count, int64_t from_ms, int64_t until_ms,
                                  struct weir_error *reterr) {
-    *r = (struct weir_series_part_reader){.part = weir_series_part_ref(part), .query = query,
-                                          .from_ms = from_ms, .until_ms = until_ms,
-                                          .series_page = UINT32_MAX, .data_page = UINT32_MAX};
+    *r = (struct weir_series_part_reader){.part = weir_series_part_ref(part),
+                                          .query = query,
+                                          .from_ms = from_ms,
+                                          .until_ms = until_ms,
+                                          .series_page = UINT32_MAX,
+                                          .data_page = UINT32_MAX};
     weir_buf_init(&r->postings, WEIR_SERIES_PAGE_RAW_MAX + 1);
     weir_buf_init(&r->series, WEIR_SERIES_PAGE_RAW_MAX + 1);
     weir_buf_init(&r->data, WEIR_SERIES_PAGE_RAW_MAX + 1);
@@ -270,13 +303,16 @@ static int read_entry(struct weir_series_part_reader *r, struct weir_error *rete
     r->key.len = shared;
     weir_buf_add_view(&r->key, own);
     if (r->chunks_count > r->chunks_room) {
-        struct weir_series_chunk_ref *chunks = realloc(r->chunks, r->chunks_count * 2U * sizeof *chunks);
-        if (!chunks) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read %s", r->part->path);
+        struct weir_series_chunk_ref *chunks =
+            realloc(r->chunks, r->chunks_count * 2U * sizeof *chunks);
+        if (!chunks)
+            return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read %s", r->part->path);
         r->chunks = chunks;
         r->chunks_room = r->chunks_count * 2;
     }
     for (uint32_t i = 0; i < r->chunks_count; i++)
-        if (!get_chunk(&r->rest, &r->chunks[i])) return corrupt(r->part, "bad series entry", reterr);
+        if (!get_chunk(&r->rest, &r->chunks[i]))
+            return corrupt(r->part, "bad series entry", reterr);
     r->ordinal++;
     return r->key.failed ? corrupt(r->part, "series key too long", reterr) : 0;
 }
@@ -353,7 +389,8 @@ static int by_time(const void *left, const void *right) {
 static bool sort_all(struct weir_series_samples *s) {
     struct sortable *order = malloc(s->count * sizeof *order);
     double *values = malloc(s->count * sizeof *values);
-    for (uint32_t i = 0; order && values && i < s->count; i++) order[i] = (struct sortable){s->times_ms[i], i};
+    for (uint32_t i = 0; order && values && i < s->count; i++)
+        order[i] = (struct sortable){s->times_ms[i], i};
     if (order && values) {
         qsort(order, s->count, sizeof *order, by_time);
         memcpy(values, s->values, s->count * sizeof *values);
@@ -399,19 +436,22 @@ static int read_chunk(struct weir_series_part_reader *r, const struct weir_serie
     }
     if (chunk->offset > r->data.len || chunk->len > r->data.len - chunk->offset)
         return corrupt(r->part, "bad chunk", reterr);
-    if (chunk->count > WEIR_SERIES_CHUNK_SAMPLES_MAX || !weir_series_samples_room(into, chunk->count))
+    if (chunk->count > WEIR_SERIES_CHUNK_SAMPLES_MAX ||
+        !weir_series_samples_room(into, chunk->count))
         return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the samples of one series");
-    if (weir_series_chunk_decode(weir_view(r->data.ptr + chunk->offset, chunk->len), into->times_ms + into->count,
-                                 into->values + into->count, chunk->count))
+    if (weir_series_chunk_decode(weir_view(r->data.ptr + chunk->offset, chunk->len),
+                                 into->times_ms + into->count, into->values + into->count,
+                                 chunk->count))
         return corrupt(r->part, "bad chunk", reterr);
     uint32_t from = into->count;
     into->count += chunk->count;
-    if (chunk->min_ms < r->from_ms || chunk->max_ms > r->until_ms) trim(into, from, r->from_ms, r->until_ms);
+    if (chunk->min_ms < r->from_ms || chunk->max_ms > r->until_ms)
+        trim(into, from, r->from_ms, r->until_ms);
     return 0;
 }
 
-int weir_series_part_reader_samples(struct weir_series_part_reader *r, struct weir_series_samples *into,
-                                    struct weir_error *reterr) {
+int weir_series_part_reader_samples(struct weir_series_part_reader *r,
+                                    struct weir_series_samples *into, struct weir_error *reterr) {
     for (uint32_t i = 0; i < r->chunks_count; i++) {
         if (r->chunks[i].max_ms < r->from_ms || r->chunks[i].min_ms > r->until_ms) continue;
         int code = read_chunk(r, &r->chunks[i], into, reterr);

@@ -31,7 +31,7 @@ struct weir_series_part {
     int fd;
     char *path;
     uint64_t id, size_bytes;
-    uint64_t rank;          /* of two parts, the samples of the larger rank win */
+    uint64_t rank; /* of two parts, the samples of the larger rank win */
     uint64_t samples_count;
     uint32_t series_count;
     int64_t min_ms, max_ms;
@@ -60,12 +60,12 @@ struct weir_series_part_reader {
     struct weir_series_part *part; /* a reference */
     struct weir_query *query;      /* costs; NULL while merging */
     int64_t from_ms, until_ms;
-    uint64_t *wanted;              /* bit per ordinal */
+    uint64_t *wanted;                       /* bit per ordinal */
     struct weir_buf postings, series, data; /* a page each */
-    uint32_t series_page, data_page; /* which; UINT32_MAX = none */
-    struct weir_view rest;           /* of the series page */
-    uint32_t ordinal;                /* of the entry that `rest` starts with */
-    uint32_t next;                   /* first ordinal not looked at */
+    uint32_t series_page, data_page;        /* which; UINT32_MAX = none */
+    struct weir_view rest;                  /* of the series page */
+    uint32_t ordinal;                       /* of the entry that `rest` starts with */
+    uint32_t next;                          /* first ordinal not looked at */
     /* The present series. */
     struct weir_buf key;
     struct weir_series_chunk_ref *chunks;
@@ -73,10 +73,10 @@ struct weir_series_part_reader {
 };
 
 /* Finds the matching ordinals. Takes a reference of the part. `query` may be NULL. */
-int weir_series_part_reader_init(struct weir_series_part_reader *reader, struct weir_series_part *part,
-                                 struct weir_query *query, const struct weir_matcher *matchers,
-                                 uint32_t matchers_count, int64_t from_ms, int64_t until_ms,
-                                 struct weir_error *reterr);
+int weir_series_part_reader_init(struct weir_series_part_reader *reader,
+                                 struct weir_series_part *part, struct weir_query *query,
+                                 const struct weir_matcher *matchers, uint32_t matchers_count,
+                                 int64_t from_ms, int64_t until_ms, struct weir_error *reterr);
 void weir_series_part_reader_done(struct weir_series_part_reader *reader);
 /* The next matching series that may have samples in the range: key and chunks are set. WEIR_END. */
 int weir_series_part_reader_next(struct weir_series_part_reader *reader, struct weir_error *reterr);
@@ -110,7 +110,8 @@ int weir_series_part_writer_add(struct weir_series_part_writer *writer, struct w
 bool weir_series_part_writer_add_meta(struct weir_series_part_writer *writer,
                                       const struct weir_metric_meta *meta);
 /* Everything to disk, fsynced (the folder is the caller's). */
-int weir_series_part_writer_finish(struct weir_series_part_writer *writer, struct weir_error *reterr);
+int weir_series_part_writer_finish(struct weir_series_part_writer *writer,
+                                   struct weir_error *reterr);
 /* Takes NULL. Leaves the file as it is. */
 void weir_series_part_writer_close(struct weir_series_part_writer *writer);
 

@@ -25,7 +25,7 @@ struct weir_series_part_writer {
     struct weir_map pairs;   /* (name, value) → index into postings */
     struct posting *postings;
     uint32_t postings_count, postings_room;
-    struct weir_map metas; /* name → struct weir_metric_meta * */
+    struct weir_map metas;                   /* name → struct weir_metric_meta * */
     struct weir_buf data, series, key, pair; /* page under way, page under way, last key, scratch */
     uint32_t series_in_page;
     struct weir_series_page *data_pages, *series_pages;
@@ -79,17 +79,20 @@ void weir_series_part_writer_close(struct weir_series_part_writer *w) {
     free(w);
 }
 
-static int write_page(struct weir_series_part_writer *w, struct weir_buf *raw, struct weir_series_page *ret,
-                      struct weir_error *reterr) {
+static int write_page(struct weir_series_part_writer *w, struct weir_buf *raw,
+                      struct weir_series_page *ret, struct weir_error *reterr) {
     if (raw->failed) return no_memory(w, reterr);
     int code = weir_series_page_write(w->disk, w->fd, weir_buf_view(raw), &w->offset, ret);
     weir_buf_clear(raw);
-    return code ? weir_error_set(reterr, code, "cannot write %s: %s", w->path, weir_error_text(code)) : 0;
+    return code
+               ? weir_error_set(reterr, code, "cannot write %s: %s", w->path, weir_error_text(code))
+               : 0;
 }
 
 static int flush_data(struct weir_series_part_writer *w, struct weir_error *reterr) {
     if (w->data.len == 0) return 0;
-    struct weir_series_page *page = WEIR_PUSH(&w->arena, w->data_pages, w->data_pages_count, w->data_pages_room);
+    struct weir_series_page *page =
+        WEIR_PUSH(&w->arena, w->data_pages, w->data_pages_count, w->data_pages_room);
     return page ? write_page(w, &w->data, page, reterr) : no_memory(w, reterr);
 }
 
@@ -109,7 +112,8 @@ static bool add_posting(struct weir_series_part_writer *w, const struct weir_lab
     struct posting *posting = found ? &w->postings[*found] : NULL;
     if (!found) {
         struct weir_view pair = weir_arena_copy(&w->arena, weir_buf_view(&w->pair)), rest = pair;
-        if (w->pair.failed || !pair.ptr || !weir_map_put(&w->pairs, pair, w->postings_count, NULL)) return false;
+        if (w->pair.failed || !pair.ptr || !weir_map_put(&w->pairs, pair, w->postings_count, NULL))
+            return false;
         posting = WEIR_PUSH(&w->arena, w->postings, w->postings_count, w->postings_room);
         if (!posting) return false;
         weir_series_get_view(&rest, &posting->label.name);
@@ -123,7 +127,8 @@ static bool add_posting(struct weir_series_part_writer *w, const struct weir_lab
 /* The key without what it shares with the one before on the same page. */
 static void put_key(struct weir_series_part_writer *w, struct weir_view key) {
     size_t shared = 0;
-    while (w->series_in_page && shared < key.len && shared < w->key.len && key.ptr[shared] == w->key.ptr[shared])
+    while (w->series_in_page && shared < key.len && shared < w->key.len &&
+           key.ptr[shared] == w->key.ptr[shared])
         shared++;
     weir_series_put_varint(&w->series, shared);
     weir_series_put_view(&w->series, weir_view_from(key, shared));
@@ -131,8 +136,8 @@ static void put_key(struct weir_series_part_writer *w, struct weir_view key) {
     weir_buf_add_view(&w->key, key);
 }
 
-static int put_chunk(struct weir_series_part_writer *w, const int64_t *times_ms, const double *values,
-                     uint32_t count, struct weir_error *reterr) {
+static int put_chunk(struct weir_series_part_writer *w, const int64_t *times_ms,
+                     const double *values, uint32_t count, struct weir_error *reterr) {
     size_t offset = w->data.len;
     weir_series_chunk_encode(&w->data, times_ms, values, count);
     weir_series_put_varint(&w->series, w->data_pages_count);
@@ -149,14 +154,16 @@ int weir_series_part_writer_add(struct weir_series_part_writer *w, struct weir_v
                                 struct weir_error *reterr) {
     struct weir_label labels[WEIR_SERIES_LABELS_MAX];
     int labels_count = weir_series_key_labels(key, labels, WEIR_SERIES_LABELS_MAX);
-    if (labels_count < 0) return weir_error_set(reterr, WEIR_EBUG, "bad series key for %s", w->path);
+    if (labels_count < 0)
+        return weir_error_set(reterr, WEIR_EBUG, "bad series key for %s", w->path);
     for (int i = 0; i < labels_count; i++)
         if (!add_posting(w, &labels[i])) return no_memory(w, reterr);
     put_key(w, key);
     uint32_t chunks = (count + WEIR_SERIES_CHUNK_SAMPLES_MAX - 1) / WEIR_SERIES_CHUNK_SAMPLES_MAX;
     weir_series_put_varint(&w->series, chunks);
     for (uint32_t at = 0; at < count; at += WEIR_SERIES_CHUNK_SAMPLES_MAX) {
-        uint32_t n = count - at < WEIR_SERIES_CHUNK_SAMPLES_MAX ? count - at : WEIR_SERIES_CHUNK_SAMPLES_MAX;
+        uint32_t n =
+            count - at < WEIR_SERIES_CHUNK_SAMPLES_MAX ? count - at : WEIR_SERIES_CHUNK_SAMPLES_MAX;
         int code = put_chunk(w, times_ms + at, values + at, n, reterr);
         if (code) return code;
     }
@@ -167,7 +174,8 @@ int weir_series_part_writer_add(struct weir_series_part_writer *w, struct weir_v
     return ++w->series_in_page == WEIR_SERIES_PAGE_SERIES ? flush_series(w, reterr) : 0;
 }
 
-bool weir_series_part_writer_add_meta(struct weir_series_part_writer *w, const struct weir_metric_meta *meta) {
+bool weir_series_part_writer_add_meta(struct weir_series_part_writer *w,
+                                      const struct weir_metric_meta *meta) {
     if (weir_map_get(&w->metas, meta->name)) return true;
     struct weir_metric_meta *copy = WEIR_NEW(&w->arena, struct weir_metric_meta);
     if (!copy) return false;
@@ -192,12 +200,13 @@ static int flush_postings(struct weir_series_part_writer *w, struct weir_error *
 
 /* Posting pages share the data page's buffer, which is empty by now. */
 static int write_postings(struct weir_series_part_writer *w, struct weir_error *reterr) {
-    if (w->postings_count) qsort(w->postings, w->postings_count, sizeof *w->postings, compare_postings);
+    if (w->postings_count)
+        qsort(w->postings, w->postings_count, sizeof *w->postings, compare_postings);
     for (uint32_t i = 0; i < w->postings_count; i++) {
         const struct posting *posting = &w->postings[i];
         if (w->data.len == 0) {
-            struct weir_series_posting_page *page =
-                WEIR_PUSH(&w->arena, w->posting_pages, w->posting_pages_count, w->posting_pages_room);
+            struct weir_series_posting_page *page = WEIR_PUSH(
+                &w->arena, w->posting_pages, w->posting_pages_count, w->posting_pages_room);
             if (!page) return no_memory(w, reterr);
             page->name = posting->label.name;
             page->value = posting->label.value;
@@ -206,7 +215,8 @@ static int write_postings(struct weir_series_part_writer *w, struct weir_error *
         weir_series_put_view(&w->data, posting->label.value);
         weir_series_put_varint(&w->data, posting->count);
         for (uint32_t j = 0; j < posting->count; j++)
-            weir_series_put_varint(&w->data, posting->ordinals[j] - (j ? posting->ordinals[j - 1] : 0));
+            weir_series_put_varint(&w->data,
+                                   posting->ordinals[j] - (j ? posting->ordinals[j - 1] : 0));
         int code = w->data.len >= WEIR_SERIES_PAGE_RAW ? flush_postings(w, reterr) : 0;
         if (code) return code;
     }
@@ -222,7 +232,8 @@ static void put_meta(struct weir_series_part_writer *w, struct weir_buf *out) {
     weir_series_put_varint(out, w->data_pages_count);
     for (uint32_t i = 0; i < w->data_pages_count; i++) weir_series_put_page(out, &w->data_pages[i]);
     weir_series_put_varint(out, w->series_pages_count);
-    for (uint32_t i = 0; i < w->series_pages_count; i++) weir_series_put_page(out, &w->series_pages[i]);
+    for (uint32_t i = 0; i < w->series_pages_count; i++)
+        weir_series_put_page(out, &w->series_pages[i]);
     weir_series_put_varint(out, w->posting_pages_count);
     for (uint32_t i = 0; i < w->posting_pages_count; i++) {
         weir_series_put_page(out, &w->posting_pages[i].page);
@@ -231,7 +242,8 @@ static void put_meta(struct weir_series_part_writer *w, struct weir_buf *out) {
     }
     weir_series_put_varint(out, w->metas.count);
     for (uint32_t i = 0; i < w->metas.count; i++) {
-        const struct weir_metric_meta *meta = (const struct weir_metric_meta *)(uintptr_t)w->metas.entries[i].value;
+        const struct weir_metric_meta *meta =
+            (const struct weir_metric_meta *)(uintptr_t)w->metas.entries[i].value;
         weir_series_put_view(out, meta->name);
         weir_series_put_view(out, meta->otlp_name);
         weir_series_put_view(out, meta->type);
@@ -252,15 +264,20 @@ static int write_ends(struct weir_series_part_writer *w, const struct weir_serie
     weir_part_put_u32(&bytes, weir_crc32c(0, bytes.ptr, bytes.len));
     weir_part_put_u32(&bytes, 0);
     weir_buf_add(&bytes, WEIR_SERIES_PART_MAGIC, 8);
-    int code = bytes.failed ? WEIR_ENOMEMORY : weir_disk_write(w->disk, w->fd, bytes.ptr, bytes.len, w->offset);
+    int code = bytes.failed ? WEIR_ENOMEMORY
+                            : weir_disk_write(w->disk, w->fd, bytes.ptr, bytes.len, w->offset);
     weir_buf_clear(&bytes);
     weir_buf_add(&bytes, WEIR_SERIES_PART_MAGIC, 8);
     weir_part_put_u32(&bytes, WEIR_SERIES_PART_VERSION);
     weir_part_put_u32(&bytes, 0);
-    if (code == 0) code = bytes.failed ? WEIR_ENOMEMORY : weir_disk_write(w->disk, w->fd, bytes.ptr, bytes.len, 0);
+    if (code == 0)
+        code = bytes.failed ? WEIR_ENOMEMORY
+                            : weir_disk_write(w->disk, w->fd, bytes.ptr, bytes.len, 0);
     weir_buf_done(&bytes);
     if (code == 0) code = weir_disk_sync(w->disk, w->fd);
-    return code ? weir_error_set(reterr, code, "cannot write %s: %s", w->path, weir_error_text(code)) : 0;
+    return code
+               ? weir_error_set(reterr, code, "cannot write %s: %s", w->path, weir_error_text(code))
+               : 0;
 }
 
 int weir_series_part_writer_finish(struct weir_series_part_writer *w, struct weir_error *reterr) {

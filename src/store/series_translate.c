@@ -11,12 +11,13 @@
 
 WEIR_COUNTER(refused_time, "weir_store_points_refused_total", "Metric points that were not stored.",
              "reason=\"no time\"");
-WEIR_COUNTER(refused_labels, "weir_store_points_refused_total", "Metric points that were not stored.",
-             "reason=\"too many labels\"");
-WEIR_COUNTER(refused_exponential, "weir_store_points_refused_total", "Metric points that were not stored.",
+WEIR_COUNTER(refused_labels, "weir_store_points_refused_total",
+             "Metric points that were not stored.", "reason=\"too many labels\"");
+WEIR_COUNTER(refused_exponential, "weir_store_points_refused_total",
+             "Metric points that were not stored.",
              "reason=\"exponential histogram with delta temporality\"");
-WEIR_COUNTER(refused_value, "weir_store_points_refused_total", "Metric points that were not stored.",
-             "reason=\"malformed point\"");
+WEIR_COUNTER(refused_value, "weir_store_points_refused_total",
+             "Metric points that were not stored.", "reason=\"malformed point\"");
 
 /* The finest bounds that exponential histograms are stored with: four to an octave. */
 enum { SCALE_MAX = 2, SCALE_MIN = -10, BUCKETS_MAX = 4096 };
@@ -25,8 +26,8 @@ struct translator {
     const struct weir_otlp_batch *batch;
     struct weir_arena *arena;
     const struct weir_series_sink *sink;
-    uint32_t metric; /* what the fields below belong to */
-    struct weir_view name;  /* family */
+    uint32_t metric;       /* what the fields below belong to */
+    struct weir_view name; /* family */
     struct weir_prometheus_labels target;
     struct weir_arena kept; /* name, target: they outlive the scratch arena's resets */
     struct weir_label labels[WEIR_SERIES_LABELS_MAX + 2];
@@ -44,7 +45,8 @@ static double stale_marker(void) {
 
 static uint32_t insert(struct weir_label *labels, uint32_t count, struct weir_label label) {
     uint32_t at = count;
-    for (; at > 0 && weir_view_cmp(labels[at - 1].name, label.name) > 0; at--) labels[at] = labels[at - 1];
+    for (; at > 0 && weir_view_cmp(labels[at - 1].name, label.name) > 0; at--)
+        labels[at] = labels[at - 1];
     labels[at] = label;
     return count + 1;
 }
@@ -59,8 +61,8 @@ static int emit(struct translator *t, const char *suffix, struct weir_label extr
     memcpy(labels, t->labels, n * sizeof *labels);
     n = insert(labels, n, (struct weir_label){WEIR_VIEW("__name__"), name});
     if (extra.name.len) n = insert(labels, n, extra);
-    struct weir_series_point point = {labels, n, name, t->time_ms, t->stale ? stale_marker() : value,
-                                      t->delta && !t->stale};
+    struct weir_series_point point = {
+        labels, n, name, t->time_ms, t->stale ? stale_marker() : value, t->delta && !t->stale};
     return t->sink->emit(t->sink->arg, &point);
 }
 
@@ -68,7 +70,8 @@ static int emit_plain(struct translator *t, const char *suffix, double value) {
     return emit(t, suffix, (struct weir_label){{NULL, 0}, {NULL, 0}}, value);
 }
 
-static int emit_bound(struct translator *t, const char *suffix, const char *label, double bound, double value) {
+static int emit_bound(struct translator *t, const char *suffix, const char *label, double bound,
+                      double value) {
     struct weir_buf text;
     weir_buf_init(&text, 400);
     weir_json_format_f64(&text, bound);
@@ -102,22 +105,24 @@ static int emit_histogram(struct translator *t, const struct weir_otlp_point *po
 static int emit_summary(struct translator *t, const struct weir_otlp_point *point) {
     t->delta = false;
     for (uint32_t i = 0; i < point->quantiles_count; i++) {
-        int code = emit_bound(t, "", "quantile", point->quantiles[i].quantile, point->quantiles[i].value);
+        int code =
+            emit_bound(t, "", "quantile", point->quantiles[i].quantile, point->quantiles[i].value);
         if (code) return code;
     }
     return emit_totals(t, point);
 }
 
-/* One side of an exponential histogram, its buckets folded to SCALE_MAX. The negative side is walked
- * from its far end, so that bounds ascend. */
-static int emit_side(struct translator *t, const struct weir_otlp_buckets *side, int scale, bool negative,
-                     uint64_t *sum) {
+/* One side of an exponential histogram, its buckets folded to SCALE_MAX. The negative side is
+ * walked from its far end, so that bounds ascend. */
+static int emit_side(struct translator *t, const struct weir_otlp_buckets *side, int scale,
+                     bool negative, uint64_t *sum) {
     int fold = scale > SCALE_MAX ? scale - SCALE_MAX : 0;
     for (uint32_t i = 0; i < side->counts_count; i++) {
         uint32_t at = negative ? side->counts_count - 1 - i : i;
         int64_t index = ((int64_t)side->offset + at) >> fold;
         bool last = i + 1 == side->counts_count;
-        int64_t next = ((int64_t)side->offset + (negative ? (int64_t)at - 1 : (int64_t)at + 1)) >> fold;
+        int64_t next =
+            ((int64_t)side->offset + (negative ? (int64_t)at - 1 : (int64_t)at + 1)) >> fold;
         *sum += side->counts[at];
         if (!last && next == index) continue;
         /* (base^index, base^(index+1)] or its mirror image, whose upper bound is the nearer one. */
@@ -134,8 +139,8 @@ static int emit_exponential(struct translator *t, const struct weir_otlp_point *
         weir_metric_add(&refused_exponential, 1);
         return 0;
     }
-    if (point->scale < SCALE_MIN || point->scale > 20 || point->positive.counts_count > BUCKETS_MAX ||
-        point->negative.counts_count > BUCKETS_MAX) {
+    if (point->scale < SCALE_MIN || point->scale > 20 ||
+        point->positive.counts_count > BUCKETS_MAX || point->negative.counts_count > BUCKETS_MAX) {
         weir_metric_add(&refused_value, 1);
         return 0;
     }
@@ -155,12 +160,14 @@ static int enter_metric(struct translator *t, uint32_t index) {
     t->metric = index;
     weir_arena_reset(&t->kept);
     t->name = weir_prometheus_metric_name(&t->kept, m->name, m->unit, m->type, m->monotonic);
-    if (!t->name.ptr ||
-        !weir_prometheus_target_labels(&t->kept, &t->batch->resources[scope->resource], scope, &t->target))
+    if (!t->name.ptr || !weir_prometheus_target_labels(
+                            &t->kept, &t->batch->resources[scope->resource], scope, &t->target))
         return WEIR_ENOMEMORY;
-    struct weir_metric_meta meta = {.name = t->name, .otlp_name = m->name,
+    struct weir_metric_meta meta = {.name = t->name,
+                                    .otlp_name = m->name,
                                     .type = weir_view_str(weir_prometheus_type(m)),
-                                    .unit = weir_prometheus_unit(&t->kept, m->unit), .help = m->description};
+                                    .unit = weir_prometheus_unit(&t->kept, m->unit),
+                                    .help = m->description};
     return t->sink->meta(t->sink->arg, &meta) ? 0 : WEIR_ENOMEMORY;
 }
 
@@ -171,7 +178,8 @@ static bool take_labels(struct translator *t, struct weir_prometheus_labels labe
         return false;
     }
     for (uint32_t i = 0; i < labels.count; i++)
-        t->labels[t->labels_count++] = (struct weir_label){labels.items[i].name, labels.items[i].value};
+        t->labels[t->labels_count++] =
+            (struct weir_label){labels.items[i].name, labels.items[i].value};
     return true;
 }
 
@@ -185,7 +193,8 @@ static int translate_point(struct translator *t, const struct weir_otlp_point *p
         return 0;
     }
     weir_arena_reset(t->arena);
-    if (!weir_prometheus_point_labels(t->arena, point->attrs, t->target, &labels)) return WEIR_ENOMEMORY;
+    if (!weir_prometheus_point_labels(t->arena, point->attrs, t->target, &labels))
+        return WEIR_ENOMEMORY;
     if (!take_labels(t, labels)) return 0;
     t->time_ms = point->time_ns / 1000000;
     t->stale = point->flags & 1;
@@ -203,11 +212,13 @@ static int translate_resources(struct translator *t) {
         struct weir_prometheus_labels labels;
         int64_t newest_ns = 0;
         for (uint32_t i = 0; i < b->points_count; i++)
-            if (b->scopes[b->metrics[b->points[i].metric].scope].resource == r && b->points[i].time_ns > newest_ns)
+            if (b->scopes[b->metrics[b->points[i].metric].scope].resource == r &&
+                b->points[i].time_ns > newest_ns)
                 newest_ns = b->points[i].time_ns;
         if (newest_ns == 0) continue;
         weir_arena_reset(t->arena);
-        if (!weir_prometheus_target_info(t->arena, &b->resources[r], &labels)) return WEIR_ENOMEMORY;
+        if (!weir_prometheus_target_info(t->arena, &b->resources[r], &labels))
+            return WEIR_ENOMEMORY;
         if (labels.count == 0 || !take_labels(t, labels)) continue;
         t->name = WEIR_VIEW("target_info");
         t->time_ms = newest_ns / 1000000;
@@ -223,7 +234,8 @@ int weir_series_translate(const struct weir_otlp_batch *batch, struct weir_arena
     struct translator t = {.batch = batch, .arena = arena, .sink = sink, .metric = UINT32_MAX};
     int code = 0;
     weir_arena_init(&t.kept, 0);
-    for (uint32_t i = 0; i < batch->points_count && code == 0; i++) code = translate_point(&t, &batch->points[i]);
+    for (uint32_t i = 0; i < batch->points_count && code == 0; i++)
+        code = translate_point(&t, &batch->points[i]);
     if (code == 0) code = translate_resources(&t);
     weir_arena_done(&t.kept);
     return code;

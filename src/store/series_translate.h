@@ -31,8 +31,9 @@ struct weir_series_sink {
     bool (*meta)(void *arg, const struct weir_metric_meta *meta);  /* false stops: out of memory */
 };
 
-/* Translates the whole batch; `arena` is scratch and is reset on the way. 0, WEIR_ENOMEMORY, or what
- * emit gave. Points that cannot be translated are counted in weir_store_points_refused_total. */
+/* Translates the whole batch; `arena` is scratch and is reset on the way. 0, WEIR_ENOMEMORY, or
+ * what emit gave. Points that cannot be translated are counted in weir_store_points_refused_total.
+ */
 int weir_series_translate(const struct weir_otlp_batch *batch, struct weir_arena *arena,
                           const struct weir_series_sink *sink);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The handlers on a source in memory. The HTTP server is a stand-in of this file: parameters in, one
- * answer out. */
+/* The handlers on a source in memory. The HTTP server is a stand-in of this file: parameters in,
+ * one answer out. */
 #include "api/prometheus.h"
 
 #include <stdio.h>
@@ -19,7 +19,8 @@ static struct {
     bool gone;
 } http;
 
-bool weir_http_param_at(const struct weir_http_request *req, const char *name, size_t index, struct weir_view *ret) {
+bool weir_http_param_at(const struct weir_http_request *req, const char *name, size_t index,
+                        struct weir_view *ret) {
     (void)req;
     struct weir_view rest = weir_view_str(http.params);
     while (rest.len) {
@@ -47,7 +48,8 @@ bool weir_http_is_canceled(void *req) {
     return http.gone;
 }
 
-void weir_http_reply_buf(struct weir_http_request *req, int status, const char *content_type, struct weir_buf *body) {
+void weir_http_reply_buf(struct weir_http_request *req, int status, const char *content_type,
+                         struct weir_buf *body) {
     (void)req;
     assert_true(weir_view_starts(weir_view_str(content_type), WEIR_VIEW("application/json")));
     http.status = status;
@@ -78,13 +80,15 @@ static struct memory_source source;
 static struct weir_api api;
 
 static bool metadata_visit(weir_visit_meta *visit, void *arg) {
-    struct weir_metric_meta a = {WEIR_VIEW("up"), WEIR_VIEW("up"), WEIR_VIEW("gauge"), WEIR_VIEW(""), WEIR_VIEW("Is it up?")};
-    struct weir_metric_meta b = {WEIR_VIEW("req_total"), WEIR_VIEW("req"), WEIR_VIEW("counter"), WEIR_VIEW("bytes"), WEIR_VIEW("")};
+    struct weir_metric_meta a = {WEIR_VIEW("up"), WEIR_VIEW("up"), WEIR_VIEW("gauge"),
+                                 WEIR_VIEW(""), WEIR_VIEW("Is it up?")};
+    struct weir_metric_meta b = {WEIR_VIEW("req_total"), WEIR_VIEW("req"), WEIR_VIEW("counter"),
+                                 WEIR_VIEW("bytes"), WEIR_VIEW("")};
     return visit(arg, &a) && visit(arg, &b);
 }
 
-static int metadata(struct weir_source *s, struct weir_query *query, weir_visit_meta *visit, void *arg,
-                    struct weir_error *reterr) {
+static int metadata(struct weir_source *s, struct weir_query *query, weir_visit_meta *visit,
+                    void *arg, struct weir_error *reterr) {
     (void)s, (void)query, (void)reterr;
     metadata_visit(visit, arg);
     return 0;
@@ -94,11 +98,13 @@ static int set_up(void **state) {
     (void)state;
     memory_init(&source);
     source.source.metadata = metadata;
-    static const char *const names[] = {"up{job=\"a\"}", "up{job=\"b\"}", "req_total{job=\"a\",code=\"200\"}",
+    static const char *const names[] = {"up{job=\"a\"}", "up{job=\"b\"}",
+                                        "req_total{job=\"a\",code=\"200\"}",
                                         "{\"my.metric\",\"my.label\"=\"\\\"q\\\"\"}"};
     for (int i = 0; i < 4; i++) {
         struct memory_series *s = memory_add(&source, weir_view_str(names[i]));
-        for (int t = 0; t <= 10; t++) memory_sample(&source, s, t * 60000, i == 2 ? t * 30.0 : i + 1);
+        for (int t = 0; t <= 10; t++)
+            memory_sample(&source, s, t * 60000, i == 2 ? t * 30.0 : i + 1);
     }
     memory_sort(&source);
     api = (struct weir_api){.source = &source.source};
@@ -162,11 +168,13 @@ static void instant_queries(void **state) {
           "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}}");
     check("/api/v1/query", "query=rate(up{job=\"a\"}[5m])\ntime=300", 200,
           "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
-          "{\"metric\":{\"job\":\"a\"},\"value\":[300,\"0\"]}]},\"infos\":[\"PromQL info: metric might not be a "
+          "{\"metric\":{\"job\":\"a\"},\"value\":[300,\"0\"]}]},\"infos\":[\"PromQL info: metric "
+          "might not be a "
           "counter, name does not end in _total/_sum/_count/_bucket: \\\"up\\\"\"]}");
     check("/api/v1/query", "query=quantile(7,up)\ntime=300", 200,
           "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
-          "{\"metric\":{},\"value\":[300,\"+Inf\"]}]},\"warnings\":[\"PromQL warning: quantile value should be "
+          "{\"metric\":{},\"value\":[300,\"+Inf\"]}]},\"warnings\":[\"PromQL warning: quantile "
+          "value should be "
           "between 0 and 1, got 7\"]}");
 }
 
@@ -174,7 +182,8 @@ static void range_queries(void **state) {
     (void)state;
     check("/api/v1/query_range", "query=rate(req_total[2m])\nstart=120\nend=180\nstep=30", 200,
           "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":["
-          "{\"metric\":{\"code\":\"200\",\"job\":\"a\"},\"values\":[[120,\"0.5\"],[150,\"0.5\"],[180,\"0.5\"]]}]}}");
+          "{\"metric\":{\"code\":\"200\",\"job\":\"a\"},\"values\":[[120,\"0.5\"],[150,\"0.5\"],["
+          "180,\"0.5\"]]}]}}");
     check("/api/v1/query_range", "query=time()\nstart=0\nend=1\nstep=500ms", 200,
           "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":["
           "{\"metric\":{},\"values\":[[0,\"0\"],[0.500,\"0.5\"],[1,\"1\"]]}]}}");
@@ -183,7 +192,8 @@ static void range_queries(void **state) {
 static void mistakes_are_told(void **state) {
     (void)state;
     check("/api/v1/query", "query=foo bar\ntime=1", 400,
-          "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"invalid parameter \\\"query\\\": 1:5: parse "
+          "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"invalid parameter "
+          "\\\"query\\\": 1:5: parse "
           "error: unexpected identifier \\\"bar\\\"\"}");
     static const struct {
         const char *pattern, *params;
@@ -199,10 +209,13 @@ static void mistakes_are_told(void **state) {
         {"/api/v1/query", "query=up + on() up\ntime=1", 422, "many-to-many matching not allowed"},
         {"/api/v1/query_range", "query=up\nend=1\nstep=1", 400, "invalid parameter \\\"start\\\""},
         {"/api/v1/query_range", "query=up\nstart=0\nend=1", 400, "invalid parameter \\\"step\\\""},
-        {"/api/v1/query_range", "query=up\nstart=0\nend=1\nstep=-1", 400, "invalid parameter \\\"step\\\""},
-        {"/api/v1/query_range", "query=up\nstart=2\nend=1\nstep=1", 400, "must not be before start"},
+        {"/api/v1/query_range", "query=up\nstart=0\nend=1\nstep=-1", 400,
+         "invalid parameter \\\"step\\\""},
+        {"/api/v1/query_range", "query=up\nstart=2\nend=1\nstep=1", 400,
+         "must not be before start"},
         {"/api/v1/query_range", "query=up\nstart=0\nend=11000\nstep=1", 400, "11000 points"},
-        {"/api/v1/query_range", "query=up[5m]\nstart=0\nend=1\nstep=1", 400, "must be Scalar or instant Vector"},
+        {"/api/v1/query_range", "query=up[5m]\nstart=0\nend=1\nstep=1", 400,
+         "must be Scalar or instant Vector"},
         {"/api/v1/series", "", 400, "no match[] parameter provided"},
         {"/api/v1/series", "match[]=up +", 400, "match[]"},
         {"/api/v1/series", "match[]=sum(up)", 400, "expected a series selector"},
@@ -214,20 +227,24 @@ static void mistakes_are_told(void **state) {
             fail_msg("%s: %d %s", cases[i].params, http.status, body);
     }
     http.gone = true;
-    assert_non_null(strstr(call("/api/v1/query", "query=up\ntime=1"), "\"errorType\":\"canceled\""));
+    assert_non_null(
+        strstr(call("/api/v1/query", "query=up\ntime=1"), "\"errorType\":\"canceled\""));
     assert_int_equal(http.status, 503);
     http.gone = false;
     source.fail = WEIR_EIO;
-    assert_non_null(strstr(call("/api/v1/query", "query=up\ntime=1"), "\"errorType\":\"internal\""));
+    assert_non_null(
+        strstr(call("/api/v1/query", "query=up\ntime=1"), "\"errorType\":\"internal\""));
     assert_int_equal(http.status, 500);
     source.fail = 0;
 }
 
 static void explain_tells_cost_and_plan(void **state) {
     (void)state;
-    const char *body = call("/api/v1/query", "query=sum by (job) (rate(req_total[5m]))\ntime=300\nexplain=1");
+    const char *body =
+        call("/api/v1/query", "query=sum by (job) (rate(req_total[5m]))\ntime=300\nexplain=1");
     assert_non_null(strstr(body, "\"explain\":{"));
-    assert_non_null(strstr(body, "\"plan\":\"sum by job  (1 step)\\n  without name\\n    rate req_total[5m]\\n\""));
+    assert_non_null(strstr(
+        body, "\"plan\":\"sum by job  (1 step)\\n  without name\\n    rate req_total[5m]\\n\""));
 }
 
 static void labels_and_series(void **state) {
@@ -235,34 +252,42 @@ static void labels_and_series(void **state) {
     check("/api/v1/labels", "", 200,
           "{\"status\":\"success\",\"data\":[\"__name__\",\"code\",\"job\",\"my.label\"]}");
     check("/api/v1/labels", "match[]=up\nmatch[]={code=\"200\"}\nlimit=2", 200,
-          "{\"status\":\"success\",\"data\":[\"__name__\",\"code\"],\"warnings\":[\"results truncated due to limit\"]}");
+          "{\"status\":\"success\",\"data\":[\"__name__\",\"code\"],\"warnings\":[\"results "
+          "truncated due to limit\"]}");
     check("/api/v1/labels", "start=99999", 200, "{\"status\":\"success\",\"data\":[]}");
     http.path_param = "job";
-    check("/api/v1/label/{name}/values", "", 200, "{\"status\":\"success\",\"data\":[\"a\",\"b\"]}");
+    check("/api/v1/label/{name}/values", "", 200,
+          "{\"status\":\"success\",\"data\":[\"a\",\"b\"]}");
     http.path_param = "__name__";
     check("/api/v1/label/{name}/values", "match[]={job=\"a\"}", 200,
           "{\"status\":\"success\",\"data\":[\"req_total\",\"up\"]}");
     http.path_param = "U__my_2e_label";
-    check("/api/v1/label/{name}/values", "", 200, "{\"status\":\"success\",\"data\":[\"\\\"q\\\"\"]}");
+    check("/api/v1/label/{name}/values", "", 200,
+          "{\"status\":\"success\",\"data\":[\"\\\"q\\\"\"]}");
     http.path_param = "U__bad_2e";
     call("/api/v1/label/{name}/values", "");
     assert_int_equal(http.status, 400);
     check("/api/v1/series", "match[]=up{job=\"a\"}\nmatch[]=up", 200,
-          "{\"status\":\"success\",\"data\":[{\"__name__\":\"up\",\"job\":\"a\"},{\"__name__\":\"up\",\"job\":\"b\"}]}");
+          "{\"status\":\"success\",\"data\":[{\"__name__\":\"up\",\"job\":\"a\"},{\"__name__\":"
+          "\"up\",\"job\":\"b\"}]}");
 }
 
 static void the_rest(void **state) {
     (void)state;
     check("/api/v1/metadata", "", 200,
-          "{\"status\":\"success\",\"data\":{\"up\":[{\"type\":\"gauge\",\"help\":\"Is it up?\",\"unit\":\"\"}],"
+          "{\"status\":\"success\",\"data\":{\"up\":[{\"type\":\"gauge\",\"help\":\"Is it "
+          "up?\",\"unit\":\"\"}],"
           "\"req_total\":[{\"type\":\"counter\",\"help\":\"\",\"unit\":\"bytes\"}]}}");
     check("/api/v1/metadata", "metric=up", 200,
-          "{\"status\":\"success\",\"data\":{\"up\":[{\"type\":\"gauge\",\"help\":\"Is it up?\",\"unit\":\"\"}]}}");
+          "{\"status\":\"success\",\"data\":{\"up\":[{\"type\":\"gauge\",\"help\":\"Is it "
+          "up?\",\"unit\":\"\"}]}}");
     check("/api/v1/query_exemplars", "query=up", 200, "{\"status\":\"success\",\"data\":[]}");
     check("/api/v1/rules", "", 200, "{\"status\":\"success\",\"data\":{\"groups\":[]}}");
     check("/api/v1/alerts", "", 200, "{\"status\":\"success\",\"data\":{\"alerts\":[]}}");
-    check("/api/v1/targets", "", 200, "{\"status\":\"success\",\"data\":{\"activeTargets\":[],\"droppedTargets\":[]}}");
-    check("/api/v1/format_query", "query=sum(up)by(job)", 200, "{\"status\":\"success\",\"data\":\"sum by (job) (up)\"}");
+    check("/api/v1/targets", "", 200,
+          "{\"status\":\"success\",\"data\":{\"activeTargets\":[],\"droppedTargets\":[]}}");
+    check("/api/v1/format_query", "query=sum(up)by(job)", 200,
+          "{\"status\":\"success\",\"data\":\"sum by (job) (up)\"}");
     const char *body = call("/api/v1/status/buildinfo", "");
     assert_non_null(strstr(body, "\"version\":\"3."));
     assert_null(strstr(body, "features")); /* Grafana would take us for Mimir */
@@ -280,7 +305,8 @@ static void large_answers_are_streamed(void **state) {
     size_t objects = 0;
     for (const char *at = body; (at = strstr(at, "\"metric\"")); at++) objects++;
     assert_int_equal(objects, 5000);
-    assert_non_null(strstr(body, "{\"__name__\":\"many\",\"i\":\"04999\"},\"value\":[1,\"4999\"]}]}}"));
+    assert_non_null(
+        strstr(body, "{\"__name__\":\"many\",\"i\":\"04999\"},\"value\":[1,\"4999\"]}]}}"));
 }
 
 int main(void) {

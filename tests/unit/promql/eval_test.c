@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the golden files cannot say: limits, failures, what is asked of the source, the plan's text. */
+/* What the golden files cannot say: limits, failures, what is asked of the source, the plan's text.
+ */
 #include <math.h>
 #include <stdio.h>
 
@@ -27,26 +28,30 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static int eval(struct weir_query *query, const char *text, const struct weir_promql_options *options,
-                struct weir_promql_result *ret, struct weir_error *err) {
+static int eval(struct weir_query *query, const char *text,
+                const struct weir_promql_options *options, struct weir_promql_result *ret,
+                struct weir_error *err) {
     struct weir_promql_expr *expr;
     int code = weir_promql_parse(&query->arena, weir_view_str(text), &expr, err);
     return code ? code : weir_promql_eval(query, &source.source, expr, options, ret, err);
 }
 
-static const struct weir_promql_options range = {.start_ms = 0, .end_ms = 1140000, .step_ms = 60000};
+static const struct weir_promql_options range = {
+    .start_ms = 0, .end_ms = 1140000, .step_ms = 60000};
 
 static void selectors_are_read_once(void **state) {
     (void)state;
     struct weir_query query;
     struct weir_promql_result result;
     weir_query_init(&query, 0, 0);
-    assert_int_equal(eval(&query, "sum by (g) (rate(m[5m])) / count by (g) (m)", &range, &result, NULL), 0);
+    assert_int_equal(
+        eval(&query, "sum by (g) (rate(m[5m])) / count by (g) (m)", &range, &result, NULL), 0);
     assert_int_equal(source.selects_count, 2); /* not once a step */
     assert_int_equal(result.series_count, 4);
     assert_int_equal(query.series_read, 80);
     for (uint32_t i = 1; i < result.series_count; i++) /* range answers come sorted by labels */
-        assert_true(weir_view_cmp(result.series[i - 1].labels[0].value, result.series[i].labels[0].value) < 0);
+        assert_true(weir_view_cmp(result.series[i - 1].labels[0].value,
+                                  result.series[i].labels[0].value) < 0);
     weir_query_done(&query);
 }
 
@@ -67,17 +72,24 @@ static void limits_hold(void **state) {
     assert_int_equal(eval(&query, "sum(m)", &few, &result, &err), WEIR_EINVALID);
     few.steps_max = 20;
     assert_int_equal(eval(&query, "sum(m)", &few, &result, &err), 0);
-    assert_int_equal(eval(&query, "sum_over_time(vector(1)[1y:1ms])", &range, &result, &err), WEIR_ELIMIT);
+    assert_int_equal(eval(&query, "sum_over_time(vector(1)[1y:1ms])", &range, &result, &err),
+                     WEIR_ELIMIT);
     weir_query_done(&query);
 }
 
 /* Memory runs out at any point: an error in words, no leak, no crash. */
 static void memory_may_run_out(void **state) {
     (void)state;
-    static const char *const texts[] = {"m * on (i) group_left () m", "topk(3, m)", "count_values(\"v\", m)",
-                                        "sum by (i) (rate(m[5m]))", "label_replace(m, \"x\", \"$1\", \"i\", \"(.*)\")",
-                                        "m or m_total", "histogram_quantile(0.5, label_replace(m, \"le\", \"$1\", \"i\", \"(.*)\"))",
-                                        "sum_over_time(m[5m:1m])", "{__name__=~\"m.*\"} + 1"};
+    static const char *const texts[] = {
+        "m * on (i) group_left () m",
+        "topk(3, m)",
+        "count_values(\"v\", m)",
+        "sum by (i) (rate(m[5m]))",
+        "label_replace(m, \"x\", \"$1\", \"i\", \"(.*)\")",
+        "m or m_total",
+        "histogram_quantile(0.5, label_replace(m, \"le\", \"$1\", \"i\", \"(.*)\"))",
+        "sum_over_time(m[5m:1m])",
+        "{__name__=~\"m.*\"} + 1"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         bool worked = false;
         for (size_t size = 4096; size <= 4096 << 9; size += size / 3) {
@@ -86,7 +98,8 @@ static void memory_may_run_out(void **state) {
             struct weir_error err = {0};
             weir_query_init(&query, size, 0);
             int code = eval(&query, texts[i], &range, &result, &err);
-            if (code && code != WEIR_ENOMEMORY && code != WEIR_ELIMIT) fail_msg("%s: %s", texts[i], err.message);
+            if (code && code != WEIR_ENOMEMORY && code != WEIR_ELIMIT)
+                fail_msg("%s: %s", texts[i], err.message);
             worked = code == 0;
             weir_query_done(&query);
         }
@@ -101,7 +114,8 @@ static void failures_pass_through(void **state) {
     struct weir_error err = {0};
     weir_query_init(&query, 0, 0);
     source.fail = WEIR_EIO;
-    assert_int_equal(eval(&query, "sum(m) + count(m) or topk(1, m)", &range, &result, &err), WEIR_EIO);
+    assert_int_equal(eval(&query, "sum(m) + count(m) or topk(1, m)", &range, &result, &err),
+                     WEIR_EIO);
     assert_string_equal(err.message, "the source failed");
     source.fail = 0;
     weir_query_cancel(&query);
@@ -131,7 +145,10 @@ static void plan_is_readable(void **state) {
     struct weir_promql_expr *expr;
     struct weir_view plan;
     weir_arena_init(&arena, 0);
-    assert_int_equal(weir_promql_parse(&arena, WEIR_VIEW("topk(2, sum without (i) (abs(m offset 5m))) > bool 3"), &expr, NULL), 0);
+    assert_int_equal(
+        weir_promql_parse(&arena, WEIR_VIEW("topk(2, sum without (i) (abs(m offset 5m))) > bool 3"),
+                          &expr, NULL),
+        0);
     assert_int_equal(weir_promql_explain(&arena, expr, &range, &plan, NULL), 0);
     assert_view_is(plan, "without name  (20 steps)\n"
                          "  >\n"
@@ -151,12 +168,16 @@ static void matchers_become_plain_where_they_can(void **state) {
     struct weir_promql_expr *expr;
     struct weir_promql_matchers m;
     weir_arena_init(&arena, 0);
-    assert_int_equal(weir_promql_parse(&arena, WEIR_VIEW("m{a=~\"x\",b=~\".*\",c=~\".+\",d!~\"y\",e=~\"x|y\",f!~\".+\"}"), &expr, NULL), 0);
+    assert_int_equal(weir_promql_parse(
+                         &arena,
+                         WEIR_VIEW("m{a=~\"x\",b=~\".*\",c=~\".+\",d!~\"y\",e=~\"x|y\",f!~\".+\"}"),
+                         &expr, NULL),
+                     0);
     assert_int_equal(weir_promql_matchers_new(expr, &m, NULL), 0);
     static const struct {
         const char *name, *value;
         enum weir_op op;
-    } expected[] = {{"__name__", "m", WEIR_OP_EQ}, {"a", "x", WEIR_OP_EQ}, {"c", "", WEIR_OP_NE},
+    } expected[] = {{"__name__", "m", WEIR_OP_EQ}, {"a", "x", WEIR_OP_EQ},   {"c", "", WEIR_OP_NE},
                     {"d", "y", WEIR_OP_NE},        {"e", "", WEIR_OP_MATCH}, {"f", "", WEIR_OP_EQ}};
     assert_int_equal(m.count, 6);
     for (uint32_t i = 0; i < m.count; i++) {

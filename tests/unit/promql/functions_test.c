@@ -15,7 +15,8 @@ static void table_is_sorted_and_found(void **state) {
     }
     assert_null(weir_promql_function_get(WEIR_VIEW("rat")));
     assert_string_equal(weir_promql_function_nearest(WEIR_VIEW("ratee")), "rate");
-    assert_string_equal(weir_promql_function_nearest(WEIR_VIEW("histogramquantile")), "histogram_quantile");
+    assert_string_equal(weir_promql_function_nearest(WEIR_VIEW("histogramquantile")),
+                        "histogram_quantile");
 }
 
 /* Dates against gmtime, over four centuries. */

@@ -41,8 +41,8 @@ static double stale(void) {
 
 static jmp_buf next_command; /* a failed case does not end the file */
 
-__attribute__((noreturn, format(printf, 2, 3)))
-static void fail_line(const struct runner *r, const char *format, ...) {
+__attribute__((noreturn, format(printf, 2, 3))) static void fail_line(const struct runner *r,
+                                                                      const char *format, ...) {
     char words[1000];
     va_list args;
     va_start(args, format);
@@ -89,8 +89,10 @@ static int64_t duration(struct runner *r, struct weir_view text) {
     double seconds;
     bool negative = weir_view_starts(text, WEIR_VIEW("-"));
     if (negative) text = weir_view_from(text, 1);
-    if (weir_view_to_f64(text, &seconds)) ms = (int64_t)(seconds * 1000);
-    else if (!weir_promql_to_duration_ms(text, &ms)) fail_line(r, "bad duration %.*s", WEIR_VIEW_ARG(text));
+    if (weir_view_to_f64(text, &seconds))
+        ms = (int64_t)(seconds * 1000);
+    else if (!weir_promql_to_duration_ms(text, &ms))
+        fail_line(r, "bad duration %.*s", WEIR_VIEW_ARG(text));
     return negative ? -ms : ms;
 }
 
@@ -101,12 +103,18 @@ static struct weir_view cut_labels(struct weir_view *rest) {
     for (int depth = 0; end < rest->len; end++) {
         char c = rest->ptr[end];
         if (quote) {
-            if (c == '\\') end++;
-            else if (c == quote) quote = 0;
-        } else if (c == '"' || c == '\'') quote = c;
-        else if (c == '{') depth++;
-        else if (c == '}') depth--;
-        else if ((c == ' ' || c == '\t') && depth == 0) break;
+            if (c == '\\')
+                end++;
+            else if (c == quote)
+                quote = 0;
+        } else if (c == '"' || c == '\'')
+            quote = c;
+        else if (c == '{')
+            depth++;
+        else if (c == '}')
+            depth--;
+        else if ((c == ' ' || c == '\t') && depth == 0)
+            break;
     }
     struct weir_view labels = weir_view_upto(*rest, end);
     *rest = weir_view_trim(weir_view_from(*rest, end));
@@ -132,9 +140,11 @@ static void each_value(struct runner *r, struct weir_view word, on_value *on, vo
     }
     double value, step = 0;
     size_t sign = 1;
-    while (sign < head.len && !((head.ptr[sign] == '+' || head.ptr[sign] == '-') && head.ptr[sign - 1] != 'e'))
+    while (sign < head.len &&
+           !((head.ptr[sign] == '+' || head.ptr[sign] == '-') && head.ptr[sign - 1] != 'e'))
         sign++;
-    if (!weir_view_to_f64(weir_view_upto(head, sign), &value)) fail_line(r, "bad value %.*s", WEIR_VIEW_ARG(word));
+    if (!weir_view_to_f64(weir_view_upto(head, sign), &value))
+        fail_line(r, "bad value %.*s", WEIR_VIEW_ARG(word));
     if (sign < head.len && !weir_view_to_f64(weir_view_from(head, sign + 1), &step))
         fail_line(r, "bad step %.*s", WEIR_VIEW_ARG(word));
     if (sign < head.len && head.ptr[sign] == '-') step = -step;
@@ -194,23 +204,26 @@ static void dump(const struct weir_promql_result *result) {
             print_error("%s%.*s=\"%.*s\"", j ? ", " : "", WEIR_VIEW_ARG(s->labels[j].name),
                         WEIR_VIEW_ARG(s->labels[j].value));
         print_error("}");
-        for (uint32_t j = 0; j < s->count; j++) print_error(" %.17g@%g", s->values[j], (double)s->times_ms[j] / 1000);
+        for (uint32_t j = 0; j < s->count; j++)
+            print_error(" %.17g@%g", s->values[j], (double)s->times_ms[j] / 1000);
         print_error("\n");
     }
 }
 
-static void check_series(struct runner *r, const struct memory_series *e, const struct weir_promql_result *got,
-                         const struct weir_promql_series *s, int64_t start_ms, int64_t step_ms) {
+static void check_series(struct runner *r, const struct memory_series *e,
+                         const struct weir_promql_result *got, const struct weir_promql_series *s,
+                         int64_t start_ms, int64_t step_ms) {
     bool ok = e->samples_count == s->count;
     for (uint32_t i = 0; ok && i < s->count; i++)
-        ok = s->times_ms[i] == start_ms + e->times_ms[i] * step_ms && same(e->values[i], s->values[i]);
+        ok = s->times_ms[i] == start_ms + e->times_ms[i] * step_ms &&
+             same(e->values[i], s->values[i]);
     if (ok) return;
     dump(got);
     fail_line(r, "other values");
 }
 
-static void check_result(struct runner *r, const struct expected *e, const struct weir_promql_result *got,
-                         int64_t start_ms, int64_t step_ms) {
+static void check_result(struct runner *r, const struct expected *e,
+                         const struct weir_promql_result *got, int64_t start_ms, int64_t step_ms) {
     if (got->series_count != e->lines.count) {
         dump(got);
         fail_line(r, "%u series, expected %u", got->series_count, e->lines.count);
@@ -239,10 +252,14 @@ static void read_expected(struct runner *r, struct expected *e) {
         struct weir_view rest = line;
         if (weir_view_is(cut_word(&rest), "expect")) {
             struct weir_view what = cut_word(&rest);
-            if (weir_view_is(what, "fail")) e->fail = true, e->fail_words = rest;
-            else if (weir_view_is(what, "ordered")) e->ordered = true;
-            else if (weir_view_is(what, "note")) e->note = rest;
-            else fail_line(r, "unknown expectation");
+            if (weir_view_is(what, "fail"))
+                e->fail = true, e->fail_words = rest;
+            else if (weir_view_is(what, "ordered"))
+                e->ordered = true;
+            else if (weir_view_is(what, "note"))
+                e->note = rest;
+            else
+                fail_line(r, "unknown expectation");
             continue;
         }
         struct loading l = {.source = &e->lines};
@@ -262,11 +279,13 @@ static int evaluate(struct runner *r, struct weir_query *query, struct weir_view
     if (code) return code;
     struct weir_promql_expr *again;
     struct weir_view printed = weir_promql_print(&query->arena, expr);
-    if (weir_promql_parse(&query->arena, printed, &again, reterr)) fail_line(r, "printed: %s", reterr->message);
+    if (weir_promql_parse(&query->arena, printed, &again, reterr))
+        fail_line(r, "printed: %s", reterr->message);
     return weir_promql_eval(query, &r->source.source, again, options, ret, reterr);
 }
 
-static void check_note(struct runner *r, const struct expected *e, const struct weir_promql_result *got) {
+static void check_note(struct runner *r, const struct expected *e,
+                       const struct weir_promql_result *got) {
     for (uint32_t i = 0; i < got->notes_count && e->note.len; i++)
         if (weir_view_find(got->notes[i].text, e->note) != SIZE_MAX) return;
     if (e->note.len) fail_line(r, "no note with %.*s", WEIR_VIEW_ARG(e->note));
@@ -282,7 +301,8 @@ static void check_as_range(struct runner *r, struct weir_view text, int64_t time
     struct weir_query query;
     struct weir_error err = {0};
     struct weir_promql_result got;
-    struct weir_promql_options options = {.start_ms = time_ms - 60000, .end_ms = time_ms + 60000, .step_ms = 60000};
+    struct weir_promql_options options = {
+        .start_ms = time_ms - 60000, .end_ms = time_ms + 60000, .step_ms = 60000};
     weir_query_init(&query, 0, 0);
     /* Another step may fail where this one did not. */
     if (evaluate(r, &query, text, &options, &got, &err) == 0) {
@@ -295,14 +315,18 @@ static void check_as_range(struct runner *r, struct weir_view text, int64_t time
                 bool seen = false;
                 for (uint32_t k = 0; k < one->series_count; k++) {
                     struct weir_promql_series label_only = one->series[k];
-                    like.labels = weir_arena_alloc(&query.arena, (like.labels_count + 1) * sizeof *like.labels);
-                    memcpy(like.labels, got.series[i].labels, like.labels_count * sizeof *like.labels);
-                    if (same_labels(&like, &label_only) && same(one->series[k].values[0], got.series[i].values[j]))
+                    like.labels = weir_arena_alloc(&query.arena,
+                                                   (like.labels_count + 1) * sizeof *like.labels);
+                    memcpy(like.labels, got.series[i].labels,
+                           like.labels_count * sizeof *like.labels);
+                    if (same_labels(&like, &label_only) &&
+                        same(one->series[k].values[0], got.series[i].values[j]))
                         seen = true;
                 }
                 if (!seen) dump(&got), fail_line(r, "as a range query it gives something else");
             }
-        if (found != one->series_count) dump(&got), fail_line(r, "as a range query it gives %u series there", found);
+        if (found != one->series_count)
+            dump(&got), fail_line(r, "as a range query it gives %u series there", found);
     }
     weir_query_done(&query);
 }
@@ -351,12 +375,18 @@ static bool run_command(struct runner *r) {
     line = weir_view_trim(line);
     if (line.len == 0) return true;
     struct weir_view command = cut_word(&line);
-    if (weir_view_is(command, "load")) run_load(r, line);
-    else if (weir_view_is(command, "eval")) run_eval(r, line, false, false);
-    else if (weir_view_is(command, "eval_ordered")) run_eval(r, line, true, false);
-    else if (weir_view_is(command, "eval_fail")) run_eval(r, line, false, true);
-    else if (weir_view_is(command, "clear")) memory_done(&r->source), memory_init(&r->source);
-    else fail_line(r, "unknown command %.*s", WEIR_VIEW_ARG(command));
+    if (weir_view_is(command, "load"))
+        run_load(r, line);
+    else if (weir_view_is(command, "eval"))
+        run_eval(r, line, false, false);
+    else if (weir_view_is(command, "eval_ordered"))
+        run_eval(r, line, true, false);
+    else if (weir_view_is(command, "eval_fail"))
+        run_eval(r, line, false, true);
+    else if (weir_view_is(command, "clear"))
+        memory_done(&r->source), memory_init(&r->source);
+    else
+        fail_line(r, "unknown command %.*s", WEIR_VIEW_ARG(command));
     return true;
 }
 

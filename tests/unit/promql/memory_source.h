@@ -38,7 +38,8 @@ static inline struct weir_view memory_label(const struct memory_series *s, struc
     return WEIR_VIEW("");
 }
 
-static inline bool memory_matches(const struct memory_series *s, const struct weir_series_select *select) {
+static inline bool memory_matches(const struct memory_series *s,
+                                  const struct weir_series_select *select) {
     for (uint32_t i = 0; i < select->matchers_count; i++) {
         const struct weir_matcher *m = &select->matchers[i];
         struct weir_view value = memory_label(s, m->name);
@@ -61,10 +62,12 @@ static inline int memory_next(struct weir_series_cursor *cursor, const struct we
         while (from < until && s->times_ms[from] < c->select.from_ms) from++;
         while (until > from && s->times_ms[until - 1] > c->select.until_ms) until--;
         if (from == until) continue;
-        c->series = (struct weir_series){
-            .id = c->at, .labels = s->labels, .labels_count = s->labels_count,
-            .times_ms = s->times_ms + from, .values = s->values + from,
-            .samples_count = c->select.labels_only ? 0 : until - from};
+        c->series = (struct weir_series){.id = c->at,
+                                         .labels = s->labels,
+                                         .labels_count = s->labels_count,
+                                         .times_ms = s->times_ms + from,
+                                         .values = s->values + from,
+                                         .samples_count = c->select.labels_only ? 0 : until - from};
         *ret = &c->series;
         c->given++;
         c->query->series_read++;
@@ -116,14 +119,17 @@ static inline int memory_compare_label(const void *left, const void *right) {
     return weir_view_cmp(a->name, b->name);
 }
 
-/* The labels of `metric{a="b"}`, sorted, into the arena; the count, or -1 when it does not parse. */
-static inline int memory_labels(struct weir_arena *arena, struct weir_view text, struct weir_label **ret) {
+/* The labels of `metric{a="b"}`, sorted, into the arena; the count, or -1 when it does not parse.
+ */
+static inline int memory_labels(struct weir_arena *arena, struct weir_view text,
+                                struct weir_label **ret) {
     struct weir_promql_expr *expr;
     uint32_t n = 0, room = 0;
     *ret = NULL;
     if (weir_view_is(text, "{}") || text.len == 0) return 0;
     text = weir_arena_copy(arena, text);
-    if (weir_promql_parse(arena, text, &expr, NULL) || expr->kind != WEIR_PROMQL_SELECTOR) return -1;
+    if (weir_promql_parse(arena, text, &expr, NULL) || expr->kind != WEIR_PROMQL_SELECTOR)
+        return -1;
     for (uint32_t i = 0; i < expr->matchers_count; i++) {
         struct weir_label *label = WEIR_PUSH(arena, *ret, n, room);
         *label = (struct weir_label){expr->matchers[i].name, expr->matchers[i].value};
@@ -143,7 +149,8 @@ static inline struct memory_series *memory_add(struct memory_source *m, struct w
     return s;
 }
 
-static inline void memory_sample(struct memory_source *m, struct memory_series *s, int64_t time_ms, double value) {
+static inline void memory_sample(struct memory_source *m, struct memory_series *s, int64_t time_ms,
+                                 double value) {
     uint32_t n = s->samples_count, room = s->room;
     (void)WEIR_PUSH(&m->arena, s->times_ms, n, room);
     (void)WEIR_PUSH(&m->arena, s->values, s->samples_count, s->room);

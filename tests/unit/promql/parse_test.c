@@ -123,7 +123,8 @@ static const struct {
     {"1[5m:]", 1, 1, "subquery is only allowed on instant vector"},
     {"ratee(foo[5m])", 1, 1, "did you mean \"rate\"?"},
     {"\n\n  summ(foo)", 3, 3, "did you mean \"sum\"?"},
-    {"rate(foo)", 1, 6, "expected type range vector in call to function \"rate\", got instant vector"},
+    {"rate(foo)", 1, 6,
+     "expected type range vector in call to function \"rate\", got instant vector"},
     {"abs(foo[5m])", 1, 5, "expected type instant vector"},
     {"rate()", 1, 1, "expected 1 argument in call to \"rate\", got 0"},
     {"clamp(foo, 1)", 1, 1, "expected 3 arguments"},
@@ -169,7 +170,8 @@ static void says_what_is_wrong_and_where(void **state) {
         weir_arena_init(&arena, 0);
         if (weir_promql_parse(&arena, weir_view_str(bad[i].text), &expr, &err) != WEIR_EINVALID)
             fail_msg("%s was taken", bad[i].text);
-        if (err.line != bad[i].line || err.column != bad[i].column || !strstr(err.message, bad[i].words))
+        if (err.line != bad[i].line || err.column != bad[i].column ||
+            !strstr(err.message, bad[i].words))
             fail_msg("%s: %u:%u: %s", bad[i].text, err.line, err.column, err.message);
         weir_arena_done(&arena);
     }
@@ -180,9 +182,11 @@ static void precedence_makes_the_tree(void **state) {
     struct weir_arena arena;
     struct weir_promql_expr *e;
     weir_arena_init(&arena, 0);
-    assert_int_equal(weir_promql_parse(&arena, WEIR_VIEW("a or b and c == d + e * -f ^ g ^ h"), &e, NULL), 0);
-    static const enum weir_promql_op ops[] = {WEIR_PROMQL_OP_OR, WEIR_PROMQL_OP_AND, WEIR_PROMQL_OP_EQ,
-                                              WEIR_PROMQL_OP_ADD, WEIR_PROMQL_OP_MUL};
+    assert_int_equal(
+        weir_promql_parse(&arena, WEIR_VIEW("a or b and c == d + e * -f ^ g ^ h"), &e, NULL), 0);
+    static const enum weir_promql_op ops[] = {WEIR_PROMQL_OP_OR, WEIR_PROMQL_OP_AND,
+                                              WEIR_PROMQL_OP_EQ, WEIR_PROMQL_OP_ADD,
+                                              WEIR_PROMQL_OP_MUL};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         assert_int_equal(e->kind, WEIR_PROMQL_BINARY);
         assert_int_equal(e->op, ops[i]);
@@ -235,7 +239,8 @@ static void survives_noise(void **state) {
         size_t len = strlen(good[at].text);
         memcpy(text, good[at].text, len);
         for (uint64_t n = weir_rand_below(&rand, 3) + 1; n; n--)
-            text[weir_rand_below(&rand, len)] = "(){}[]@,:=!~\"'+-5ma \n\\"[weir_rand_below(&rand, 22)];
+            text[weir_rand_below(&rand, len)] =
+                "(){}[]@,:=!~\"'+-5ma \n\\"[weir_rand_below(&rand, 22)];
         struct weir_arena arena;
         struct weir_promql_expr *expr;
         weir_arena_init(&arena, 0);
@@ -243,9 +248,11 @@ static void survives_noise(void **state) {
             struct weir_view one = weir_promql_print(&arena, expr);
             struct weir_error err = {0};
             if (weir_promql_parse(&arena, one, &expr, &err))
-                fail_msg("%.*s printed as %.*s: %s", (int)len, text, WEIR_VIEW_ARG(one), err.message);
+                fail_msg("%.*s printed as %.*s: %s", (int)len, text, WEIR_VIEW_ARG(one),
+                         err.message);
             struct weir_view two = weir_promql_print(&arena, expr);
-            if (!weir_view_eq(one, two)) fail_msg("%.*s then %.*s", WEIR_VIEW_ARG(one), WEIR_VIEW_ARG(two));
+            if (!weir_view_eq(one, two))
+                fail_msg("%.*s then %.*s", WEIR_VIEW_ARG(one), WEIR_VIEW_ARG(two));
         }
         weir_arena_done(&arena);
     }
@@ -253,8 +260,10 @@ static void survives_noise(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prints_and_reads_back), cmocka_unit_test(says_what_is_wrong_and_where),
-        cmocka_unit_test(precedence_makes_the_tree), cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(prints_and_reads_back),
+        cmocka_unit_test(says_what_is_wrong_and_where),
+        cmocka_unit_test(precedence_makes_the_tree),
+        cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(survives_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

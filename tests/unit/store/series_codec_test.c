@@ -21,9 +21,10 @@ static size_t round_trip(const int64_t *times, const double *values, uint32_t co
     assert_false(buf.failed);
     assert_int_equal(weir_series_chunk_decode(weir_buf_view(&buf), got_times, got, count), 0);
     assert_memory_equal(got_times, times, count * sizeof *times);
-    assert_memory_equal(got, values, count * sizeof *values); /* to the bit */
+    assert_memory_equal(got, values, count * sizeof *values);    /* to the bit */
     for (size_t len = 0; len < buf.len; len += 1 + buf.len / 50) /* cut anywhere: told, no crash */
-        assert_int_equal(weir_series_chunk_decode(weir_view(buf.ptr, len), got_times, got, count), WEIR_ECORRUPT);
+        assert_int_equal(weir_series_chunk_decode(weir_view(buf.ptr, len), got_times, got, count),
+                         WEIR_ECORRUPT);
     size_t len = buf.len;
     weir_buf_done(&buf);
     return len;
@@ -31,13 +32,26 @@ static size_t round_trip(const int64_t *times, const double *values, uint32_t co
 
 static void special_values(void **state) {
     (void)state;
-    int64_t times[8] = {-5, 0, 1, 2, 1000, INT64_C(1) << 40, (INT64_C(1) << 40) + 1, INT64_C(1) << 50};
-    double values[8] = {0, -0.0, (double)INFINITY, (double)-INFINITY, (double)NAN,
-                        of_bits(WEIR_SERIES_STALE_BITS), 5e-324, 1.7976931348623157e308};
+    int64_t times[8] = {
+        -5, 0, 1, 2, 1000, INT64_C(1) << 40, (INT64_C(1) << 40) + 1, INT64_C(1) << 50};
+    double values[8] = {0,
+                        -0.0,
+                        (double)INFINITY,
+                        (double)-INFINITY,
+                        (double)NAN,
+                        of_bits(WEIR_SERIES_STALE_BITS),
+                        5e-324,
+                        1.7976931348623157e308};
     round_trip(times, values, 8);
     for (uint32_t i = 0; i < 8; i++) round_trip(times + i, values + i, 1);
-    double integers[8] = {1, 2, of_bits(WEIR_SERIES_STALE_BITS), 3, 9007199254740992.0, -9007199254740992.0,
-                          of_bits(WEIR_SERIES_STALE_BITS), 0};
+    double integers[8] = {1,
+                          2,
+                          of_bits(WEIR_SERIES_STALE_BITS),
+                          3,
+                          9007199254740992.0,
+                          -9007199254740992.0,
+                          of_bits(WEIR_SERIES_STALE_BITS),
+                          0};
     round_trip(times, integers, 8);
     double cents[8] = {0.01, 0.1, 19.99, -3.5, 100, 1e-9, 0.3, of_bits(WEIR_SERIES_STALE_BITS)};
     round_trip(times, cents, 8);
@@ -59,7 +73,8 @@ static void random_chunks(void **state) {
     print_message("seed %llu\n", (unsigned long long)seed);
     weir_rand_init(&rand, seed);
     for (int round = 0; round < 300; round++) {
-        int64_t times[WEIR_SERIES_CHUNK_SAMPLES_MAX], t = (int64_t)weir_rand_below(&rand, UINT64_C(1) << 42);
+        int64_t times[WEIR_SERIES_CHUNK_SAMPLES_MAX],
+            t = (int64_t)weir_rand_below(&rand, UINT64_C(1) << 42);
         double values[WEIR_SERIES_CHUNK_SAMPLES_MAX];
         uint32_t count = 1 + (uint32_t)weir_rand_below(&rand, WEIR_SERIES_CHUNK_SAMPLES_MAX);
         uint64_t kind = weir_rand_below(&rand, 4);
@@ -78,7 +93,8 @@ static void random_chunks(void **state) {
         char noise[64];
         int64_t times[64];
         double values[64];
-        for (size_t i = 0; i < sizeof noise; i++) noise[i] = (char)weir_rand_below(&rand, i ? 256 : 8);
+        for (size_t i = 0; i < sizeof noise; i++)
+            noise[i] = (char)weir_rand_below(&rand, i ? 256 : 8);
         weir_series_chunk_decode(weir_view(noise, weir_rand_below(&rand, 65)), times, values,
                                  1 + (uint32_t)weir_rand_below(&rand, 64));
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The series table against a list: whatever is appended, frozen, flushed, merged and opened again, what
- * a query finds is what the list says. */
+/* The series table against a list: whatever is appended, frozen, flushed, merged and opened again,
+ * what a query finds is what the list says. */
 #include "store/series.h"
 
 #include <math.h>
@@ -15,7 +15,8 @@
 
 enum { METRICS = 4, VALUES = 4, TIMES = 60, POINTS_MAX = 64 };
 
-/* The model: value of metric m, a, b at time t (ms × 1000), NaN = none. b = VALUES-1: no label b. */
+/* The model: value of metric m, a, b at time t (ms × 1000), NaN = none. b = VALUES-1: no label b.
+ */
 struct model {
     double values[METRICS][VALUES][VALUES][TIMES];
 };
@@ -34,7 +35,8 @@ static const char *const letters[VALUES] = {"x", "y", "z", "w"};
 
 static void open_table(struct world *w) {
     struct weir_error err = {0};
-    struct weir_store_table_options options = {.disk = &w->disk, .path = w->path, .memory_bytes_max = 1 << 26};
+    struct weir_store_table_options options = {
+        .disk = &w->disk, .path = w->path, .memory_bytes_max = 1 << 26};
     if (weir_store_series_open(&options, &w->table, &err)) fail_msg("%s", err.message);
 }
 
@@ -43,7 +45,8 @@ static void world_init(struct world *w) {
     uint64_t seed = weir_rand_seed();
     print_message("seed %llu\n", (unsigned long long)seed);
     weir_rand_init(&w->rand, seed);
-    for (double *v = &w->model->values[0][0][0][0]; v < &w->model->values[METRICS][0][0][0]; v++) *v = (double)NAN;
+    for (double *v = &w->model->values[0][0][0][0]; v < &w->model->values[METRICS][0][0][0]; v++)
+        *v = (double)NAN;
     snprintf(w->path, sizeof w->path, "/tmp/weir-series-XXXXXX");
     assert_non_null(mkdtemp(w->path));
     weir_disk_init(&w->disk, false);
@@ -69,18 +72,26 @@ struct batch {
 static void batch_init(struct batch *b) {
     memset(b, 0, sizeof *b);
     for (uint32_t m = 0; m < METRICS; m++)
-        b->metrics[m] = (struct weir_otlp_metric){.name = weir_view_str(names[m]), .type = WEIR_METRIC_TYPE_GAUGE};
-    b->batch = (struct weir_otlp_batch){.signal = WEIR_SIGNAL_METRIC, .resources = &b->resource, .scopes = &b->scope,
-                                        .metrics = b->metrics, .points = b->points, .resources_count = 1,
-                                        .scopes_count = 1, .metrics_count = METRICS};
+        b->metrics[m] = (struct weir_otlp_metric){.name = weir_view_str(names[m]),
+                                                  .type = WEIR_METRIC_TYPE_GAUGE};
+    b->batch = (struct weir_otlp_batch){.signal = WEIR_SIGNAL_METRIC,
+                                        .resources = &b->resource,
+                                        .scopes = &b->scope,
+                                        .metrics = b->metrics,
+                                        .points = b->points,
+                                        .resources_count = 1,
+                                        .scopes_count = 1,
+                                        .metrics_count = METRICS};
 }
 
-static struct weir_otlp_point *batch_add(struct batch *b, uint32_t metric, uint64_t a, uint64_t bb, uint64_t time,
-                                         double value) {
+static struct weir_otlp_point *batch_add(struct batch *b, uint32_t metric, uint64_t a, uint64_t bb,
+                                         uint64_t time, double value) {
     uint32_t i = b->batch.points_count++;
     b->attrs[i][0] = (struct weir_attr){WEIR_VIEW("a"), weir_value_str(weir_view_str(letters[a]))};
     b->attrs[i][1] = (struct weir_attr){WEIR_VIEW("b"), weir_value_str(weir_view_str(letters[bb]))};
-    b->points[i] = (struct weir_otlp_point){.metric = metric, .value = value, .sum = (double)NAN,
+    b->points[i] = (struct weir_otlp_point){.metric = metric,
+                                            .value = value,
+                                            .sum = (double)NAN,
                                             .time_ns = (int64_t)(time + 1) * 1000000000,
                                             .attrs = {b->attrs[i], bb == VALUES - 1 ? 1 : 2}};
     return &b->points[i];
@@ -127,7 +138,8 @@ struct question {
 
 static bool takes(const struct question *q, const char *name, const char *value) {
     for (uint32_t i = 0; i < q->count; i++)
-        if (weir_view_is(q->matchers[i].name, name) && !weir_series_matcher_takes(&q->matchers[i], weir_view_str(value)))
+        if (weir_view_is(q->matchers[i].name, name) &&
+            !weir_series_matcher_takes(&q->matchers[i], weir_view_str(value)))
             return false;
     return true;
 }
@@ -139,15 +151,18 @@ static uint32_t expected_series(const struct world *w, const struct question *q)
             for (int b = 0; b < VALUES; b++) {
                 bool any = false;
                 for (int t = 0; t < TIMES; t++)
-                    any = any || (!isnan(w->model->values[m][a][b][t]) && t + 1 >= q->from && t + 1 <= q->until);
+                    any = any || (!isnan(w->model->values[m][a][b][t]) && t + 1 >= q->from &&
+                                  t + 1 <= q->until);
                 n += any && takes(q, "__name__", names[m]) && takes(q, "a", letters[a]) &&
                      takes(q, "b", b == VALUES - 1 ? "" : letters[b]);
             }
     return n;
 }
 
-static void check_one(const struct world *w, const struct question *q, const struct weir_series *s) {
-    int m = index_of(names, METRICS, label(s, "__name__")), a = index_of(letters, VALUES, label(s, "a"));
+static void check_one(const struct world *w, const struct question *q,
+                      const struct weir_series *s) {
+    int m = index_of(names, METRICS, label(s, "__name__")),
+        a = index_of(letters, VALUES, label(s, "a"));
     int b = label(s, "b").len ? index_of(letters, VALUES, label(s, "b")) : VALUES - 1;
     assert_true(m >= 0 && a >= 0 && b >= 0);
     for (uint32_t i = 1; i < s->labels_count; i++)
@@ -169,11 +184,14 @@ static void check(const struct world *w, const struct question *q) {
     struct weir_error err = {0};
     struct weir_series_cursor *cursor;
     const struct weir_series *s;
-    struct weir_series_select select = {.matchers = q->matchers, .matchers_count = q->count,
-                                        .from_ms = q->from * 1000, .until_ms = q->until * 1000};
+    struct weir_series_select select = {.matchers = q->matchers,
+                                        .matchers_count = q->count,
+                                        .from_ms = q->from * 1000,
+                                        .until_ms = q->until * 1000};
     uint32_t n = 0;
     weir_query_init(&query, 0, 0);
-    if (weir_store_series_select(w->table, &query, &select, &cursor, &err)) fail_msg("%s", err.message);
+    if (weir_store_series_select(w->table, &query, &select, &cursor, &err))
+        fail_msg("%s", err.message);
     int code;
     while ((code = cursor->next(cursor, &s, &err)) == 0) check_one(w, q, s), n++;
     if (code != WEIR_END) fail_msg("%s", err.message);
@@ -206,10 +224,14 @@ static void step(struct world *w) {
     atomic_bool stop = false;
     int code = 0;
     uint64_t kind = weir_rand_below(&w->rand, 20);
-    if (kind < 10) append_random(w);
-    else if (kind < 13) code = w->table->freeze(w->table, &err);
-    else if (kind < 16) code = w->table->freeze(w->table, &err) || w->table->flush(w->table, &err);
-    else if (kind < 19) code = w->table->merge(w->table, &stop, &did, &err);
+    if (kind < 10)
+        append_random(w);
+    else if (kind < 13)
+        code = w->table->freeze(w->table, &err);
+    else if (kind < 16)
+        code = w->table->freeze(w->table, &err) || w->table->flush(w->table, &err);
+    else if (kind < 19)
+        code = w->table->merge(w->table, &stop, &did, &err);
     else {
         code = w->table->freeze(w->table, &err) || w->table->flush(w->table, &err);
         w->table->close(w->table);
@@ -221,7 +243,8 @@ static void step(struct world *w) {
 static void agrees_with_the_model(void **state) {
     (void)state;
     struct weir_regex *regex;
-    assert_int_equal(weir_regex_new(WEIR_VIEW("(al|be).*|[xy]|"), WEIR_REGEX_ANCHORED, &regex, NULL), 0);
+    assert_int_equal(
+        weir_regex_new(WEIR_VIEW("(al|be).*|[xy]|"), WEIR_REGEX_ANCHORED, &regex, NULL), 0);
     for (int round = 0; round < 6; round++) {
         struct world w;
         world_init(&w);
@@ -236,16 +259,19 @@ static void agrees_with_the_model(void **state) {
     weir_regex_free(regex);
 }
 
-static double only_value(struct world *w, const char *name, const char *label_name, const char *label_value,
-                         int64_t time_s) {
+static double only_value(struct world *w, const char *name, const char *label_name,
+                         const char *label_value, int64_t time_s) {
     struct weir_query query;
     struct weir_error err = {0};
     struct weir_series_cursor *cursor;
     const struct weir_series *s;
-    struct weir_matcher matchers[2] = {{.name = WEIR_VIEW("__name__"), .value = weir_view_str(name)},
-                                       {.name = weir_view_str(label_name), .value = weir_view_str(label_value)}};
-    struct weir_series_select select = {.matchers = matchers, .matchers_count = *label_name ? 2 : 1,
-                                        .from_ms = time_s * 1000, .until_ms = time_s * 1000};
+    struct weir_matcher matchers[2] = {
+        {.name = WEIR_VIEW("__name__"), .value = weir_view_str(name)},
+        {.name = weir_view_str(label_name), .value = weir_view_str(label_value)}};
+    struct weir_series_select select = {.matchers = matchers,
+                                        .matchers_count = *label_name ? 2 : 1,
+                                        .from_ms = time_s * 1000,
+                                        .until_ms = time_s * 1000};
     weir_query_init(&query, 0, 0);
     assert_int_equal(weir_store_series_select(w->table, &query, &select, &cursor, &err), 0);
     if (cursor->next(cursor, &s, &err)) fail_msg("no %s{%s=%s}", name, label_name, label_value);
@@ -265,11 +291,14 @@ static void histograms_and_sums_unfold(void **state) {
     struct batch b;
     world_init(&w);
     batch_init(&b);
-    b.metrics[0] = (struct weir_otlp_metric){.name = WEIR_VIEW("lat"), .unit = WEIR_VIEW("s"),
+    b.metrics[0] = (struct weir_otlp_metric){.name = WEIR_VIEW("lat"),
+                                             .unit = WEIR_VIEW("s"),
                                              .type = WEIR_METRIC_TYPE_HISTOGRAM,
                                              .temporality = WEIR_TEMPORALITY_CUMULATIVE};
-    b.metrics[1] = (struct weir_otlp_metric){.name = WEIR_VIEW("jobs"), .type = WEIR_METRIC_TYPE_SUM,
-                                             .temporality = WEIR_TEMPORALITY_DELTA, .monotonic = true};
+    b.metrics[1] = (struct weir_otlp_metric){.name = WEIR_VIEW("jobs"),
+                                             .type = WEIR_METRIC_TYPE_SUM,
+                                             .temporality = WEIR_TEMPORALITY_DELTA,
+                                             .monotonic = true};
     struct weir_otlp_point *h = batch_add(&b, 0, 0, 0, 0, 0);
     h->bounds = bounds, h->bounds_count = 2, h->counts = counts, h->counts_count = 3;
     h->count = 8, h->sum = 21.5;
@@ -300,12 +329,14 @@ static void histograms_and_sums_unfold(void **state) {
 
 static void exponential_histograms_get_classic_bounds(void **state) {
     (void)state;
-    static const uint64_t counts[] = {1, 2, 4, 8}; /* scale 0, offset -1: (0.5,1] (1,2] (2,4] (4,8] */
+    static const uint64_t counts[] = {1, 2, 4,
+                                      8}; /* scale 0, offset -1: (0.5,1] (1,2] (2,4] (4,8] */
     struct world w;
     struct batch b;
     world_init(&w);
     batch_init(&b);
-    b.metrics[0] = (struct weir_otlp_metric){.name = WEIR_VIEW("e"), .type = WEIR_METRIC_TYPE_EXPONENTIAL_HISTOGRAM,
+    b.metrics[0] = (struct weir_otlp_metric){.name = WEIR_VIEW("e"),
+                                             .type = WEIR_METRIC_TYPE_EXPONENTIAL_HISTOGRAM,
                                              .temporality = WEIR_TEMPORALITY_CUMULATIVE};
     struct weir_otlp_point *p = batch_add(&b, 0, 0, 0, 0, 0);
     p->zero_count = 5;
@@ -391,10 +422,13 @@ static void damage_is_noticed(void **state) {
         if (code == 0) {
             struct weir_series_part_reader reader;
             struct weir_series_samples samples = {0};
-            struct weir_matcher any = {.name = WEIR_VIEW("a"), .op = WEIR_OP_NE, .value = WEIR_VIEW("x")};
-            struct weir_matcher name = {.name = WEIR_VIEW("zz"), .op = WEIR_OP_EQ, .value = WEIR_VIEW("")};
+            struct weir_matcher any = {
+                .name = WEIR_VIEW("a"), .op = WEIR_OP_NE, .value = WEIR_VIEW("x")};
+            struct weir_matcher name = {
+                .name = WEIR_VIEW("zz"), .op = WEIR_OP_EQ, .value = WEIR_VIEW("")};
             struct weir_matcher both[] = {any, name};
-            code = weir_series_part_reader_init(&reader, part, NULL, both, 2, INT64_MIN, INT64_MAX, &err);
+            code = weir_series_part_reader_init(&reader, part, NULL, both, 2, INT64_MIN, INT64_MAX,
+                                                &err);
             while (code == 0 && (code = weir_series_part_reader_next(&reader, &err)) == 0)
                 code = weir_series_part_reader_samples(&reader, &samples, &err);
             weir_series_part_reader_done(&reader);
@@ -403,7 +437,8 @@ static void damage_is_noticed(void **state) {
         }
         /* The trailer's last but one word is spare: nothing reads it. */
         bool spare = at >= bytes.len - 12 && at < bytes.len - 8;
-        if (code != WEIR_ECORRUPT && code != WEIR_EVERSION && !spare) fail_msg("byte %zu of %zu: %d", at, bytes.len, code);
+        if (code != WEIR_ECORRUPT && code != WEIR_EVERSION && !spare)
+            fail_msg("byte %zu of %zu: %d", at, bytes.len, code);
         bytes.ptr[at] = 0;
         weir_buf_clear(&bytes);
         assert_int_equal(weir_fs_read_file(path, &bytes, NULL), 0);
@@ -426,7 +461,9 @@ static void metadata_survives_a_restart(void **state) {
     struct batch b;
     world_init(&w);
     batch_init(&b);
-    b.metrics[0] = (struct weir_otlp_metric){.name = WEIR_VIEW("jobs"), .type = WEIR_METRIC_TYPE_SUM, .monotonic = true,
+    b.metrics[0] = (struct weir_otlp_metric){.name = WEIR_VIEW("jobs"),
+                                             .type = WEIR_METRIC_TYPE_SUM,
+                                             .monotonic = true,
                                              .temporality = WEIR_TEMPORALITY_CUMULATIVE,
                                              .description = WEIR_VIEW("Jobs done.")};
     batch_add(&b, 0, 0, 0, 0, 5);
