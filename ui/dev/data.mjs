@@ -57,7 +57,9 @@ export function allSeries() {
     }
     if (p.fail) counter('messaging_process_duration_seconds_count', label(p, { error_type: 'bad_record' }), p.rate * p.fail, i);
     counter('messaging_process_duration_seconds_sum', label(p), p.rate * p.p95 * 0.4, i);
-    out.push({ name: 'messaging_process_duration_seconds_bucket', labels: label(p, { le: '+Inf' }), quantile: (t) => p.p95 * wave(t, i + 5), rate: (t) => p.rate * wave(t, i), value: () => 1 });
+    const bucket = (labels, perSecond) => out.push({ name: 'messaging_process_duration_seconds_bucket', labels: label(p, { le: '+Inf', ...labels }), quantile: (t) => p.p95 * wave(t, i + 5), rate: (t) => perSecond * wave(t, i), value: () => 1 });
+    bucket({}, p.rate * (1 - p.fail));
+    if (p.fail) bucket({ error_type: 'bad_record' }, p.rate * p.fail);
     for (let part = 0; part < p.partitions; part++) {
       const on = label(p, { messaging_destination_partition_id: String(part) });
       const lag = (t) => Math.max(0, Math.round((p.lag / p.partitions) * (wave(t, i + part) + (part === 2 && i === 1 ? 2.5 * (1 + Math.sin(t / 60)) : 0))));

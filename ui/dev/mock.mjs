@@ -95,7 +95,7 @@ function logFilter(query) {
   if (bad) throw new Refused(`parse error at line 1, col ${selector[0].length + bad.index + 3}: unknown stage "${bad[1]}", did you mean "json"?`);
   return (l) => {
     const labels = { service_name: l.service, service_version: '0.1.0' };
-    const all = { ...labels, level: l.level, trace_id: l.trace, span_id: l.span };
+    const all = { ...labels, level: l.level.toLowerCase(), trace_id: l.trace, span_id: l.span };
     if (!matches(labels, '', selector[1])) return false;
     for (const m of rest.matchAll(/(\|=|!=|\|~)\s*"((?:[^"\\]|\\.)*)"/g)) {
       const before = rest.slice(0, m.index);
@@ -114,7 +114,7 @@ const linesIn = (startMs, endMs) => (EMPTY ? [] : slotsIn(startMs - 500, endMs).
 function streamsOf(lines) {
   const streams = new Map();
   for (const l of lines) {
-    const stream = { service_name: l.service, service_version: '0.1.0', level: l.level, ...(l.trace ? { trace_id: l.trace, span_id: l.span } : {}) };
+    const stream = { service_name: l.service, service_version: '0.1.0', level: l.level.toLowerCase(), ...(l.trace ? { trace_id: l.trace, span_id: l.span } : {}) };
     const key = JSON.stringify(stream);
     const s = streams.get(key) ?? { stream, values: [] };
     streams.set(key, s);
@@ -143,7 +143,7 @@ function loki(p, get, send) {
   const groups = new Map();
   for (const l of linesIn(start - step * 1000, end)) {
     if (!keep(l)) continue;
-    const name = by === 'level' ? l.level : l.service;
+    const name = by === 'level' ? l.level.toLowerCase() : l.service;
     const t = Math.ceil(Number(l.ns / 1000000n) / 1000 / step) * step;
     const bins = groups.get(name) ?? new Map();
     groups.set(name, bins);

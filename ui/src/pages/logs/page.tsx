@@ -26,7 +26,7 @@ export const ALL = '{service_name=~".+"}';
 const LIMIT = 500;
 const EXAMPLES: readonly [string, string][] = [
   ['Every line', ALL],
-  ['Errors', `${ALL} | level = "ERROR"`],
+  ['Errors', `${ALL} | level = "error"`],
   ['A text', `${ALL} |= "processing"`],
   ['Fields of JSON lines', `${ALL} | json`],
   ['Lines per second by service', `sum by (service_name) (rate(${ALL} [1m]))`],

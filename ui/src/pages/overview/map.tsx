@@ -42,8 +42,8 @@ export function FlowMapView({ map }: { map: FlowMap }) {
             if (!edge) return null;
             return (
               <g class={`edge ${healthOf(edge)}${near(from, to) ? '' : ' dim'}`}>
-                <path d={path} style={{ strokeWidth: `${widthOf(edge.rate)}px` }} marker-end="url(#arrow)" />
-                {edge.rate ? <path d={path} class="stream" /> : null}
+                <path d={path} style={{ strokeWidth: `${widthOf(edge.rate)}px` }} />
+                <path d={path} class={edge.rate ? 'stream' : 'still'} marker-end="url(#arrow)" />
                 <text x={labelX} y={labelY - 6}>{rate(edge.rate)}</text>
                 {edge.p95 !== null && <text x={labelX} y={labelY + 13} class="soft">p95 {seconds(edge.p95)}</text>}
               </g>
