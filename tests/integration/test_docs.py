@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every metric and variable that exists is documented, and nothing is documented that does not exist."""
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCES = [*ROOT.glob("src/kafka/**/*.c"), *ROOT.glob("src/sdk/*.c"), *ROOT.glob("src/rd/*.c")]
+
+
+def in_table(page, pattern):
+    return set(re.findall(rf"^\| `({pattern})` \|", (ROOT / "docs" / page).read_text(), re.M))
+
+
+def test_client_metrics():
+    made = set()
+    for path in SOURCES:
+        made |= set(re.findall(r'"((?:messaging|weir|otel|process)\.[a-z_.]+)",\s*"(?:\{[a-z_]+\}|s|By|1)"', path.read_text()))
+    assert len(made) > 30
+    assert made == in_table("telemetry.md", r"[a-z_.]+")
+
+
+def test_server_metrics(weir_module):
+    served = set(re.findall(r"^# TYPE (\S+)", weir_module.get("/metrics"), re.M))
+    assert len(served) > 30
+    assert served == in_table("server-metrics.md", r"[a-z_]+")
+
+
+def test_environment():
+    page = (ROOT / "docs" / "telemetry.md").read_text()
+    read = set()
+    for path in SOURCES:
+        read |= set(re.findall(r'"((?:OTEL|WEIR|KAFKA)_[A-Z_]+)"', path.read_text()))
+    missing = {name for name in read if name not in page}
+    assert len(read) > 25 and not missing
