@@ -78,6 +78,13 @@ export function allSeries() {
     gauge('weir_runner_lost', { ...run, bound: 'max' }, (t) => (i === 0 ? Math.round(p.rate * p.fail * ((t - START) % 86400)) + 4 : 0));
     gauge('process_memory_usage_bytes', { service_name: p.service, job: p.service }, (t) => 9.1e6 * wave(t / 50, i));
   });
+  const self = (name, labels, value, perSecond = 0) => out.push({ name, labels: { ...labels, job: 'weir', service_name: 'weir' }, value, rate: (t) => perSecond * wave(t, name.length) });
+  self('otelcol_receiver_accepted_spans_total', {}, (t) => t, 1210);
+  self('otelcol_receiver_accepted_log_records_total', {}, (t) => t, 830);
+  self('otelcol_receiver_accepted_metric_points_total', {}, (t) => t, 96);
+  self('weir_store_disk_bytes', {}, (t) => 48e6 + 9e3 * (t % 3600));
+  self('weir_store_memory_bytes', {}, (t) => 21e6 * wave(t, 3));
+  self('weir_store_parts', {}, (t) => 9 + (Math.floor(t / 60) % 7));
   return out;
 }
 

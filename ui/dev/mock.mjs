@@ -25,7 +25,7 @@ class Refused extends Error {}
 function parseQuery(query) {
   const plain = query.replace(/\b(by|without)\s*\([^)]*\)/g, '');
   const selectors = [];
-  for (const m of plain.matchAll(/\b((?:messaging|weir|process|traces)_[\w:]+)(?:\{([^}]*)\})?|\{([^}]*)\}/g)) {
+  for (const m of plain.matchAll(/\b((?:messaging|weir|process|traces|otelcol)_[\w:]+)(?:\{([^}]*)\})?|\{([^}]*)\}/g)) {
     selectors.push({ name: m[1] ?? null, matchers: m[2] ?? m[3] ?? '' });
   }
   const unclosed = (query.match(/\(/g) ?? []).length - (query.match(/\)/g) ?? []).length;

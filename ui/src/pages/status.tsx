@@ -7,6 +7,7 @@ import { ago, bytes, count, dayClock, seconds } from '../lib/format';
 import { componentsOf, factsOf, timeMs, type Component, type Fact } from '../lib/status';
 import { weirStatus } from '../state/api';
 import { useQuery } from '../state/use-query';
+import { SelfFigures } from './status-self';
 
 const UPPER: Record<string, string> = { otlp: 'OTLP', cpu: 'CPU', url: 'URL', id: 'id', wal: 'Write log' };
 
@@ -40,6 +41,7 @@ export function StatusPage() {
     <div class="page">
       <h1 class="visually-hidden">Status</h1>
       <Await answer={answer}>{(status) => <Facts status={status} busy={answer.busy} />}</Await>
+      <SelfFigures />
     </div>
   );
 }
