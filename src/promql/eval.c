@@ -123,7 +123,7 @@ int weir_promql_eval(struct weir_query *query, struct weir_source *source,
                                   .options = *options,
                                   .reterr = &error};
     struct weir_promql_result result = {0};
-    struct weir_promql_grid grid;
+    struct weir_promql_grid grid = {0};
     int code = make_grid(options, &grid, &error);
     bool vector = expr->type == WEIR_PROMQL_SCALAR || expr->type == WEIR_PROMQL_VECTOR;
     if (code == 0 && options->step_ms && !vector)
@@ -159,7 +159,7 @@ int weir_promql_explain(struct weir_arena *arena, const struct weir_promql_expr 
                         struct weir_error *reterr) {
     struct weir_error error = {0};
     struct weir_promql_run run = {.arena = arena, .options = *options, .reterr = &error};
-    struct weir_promql_grid grid;
+    struct weir_promql_grid grid = {0};
     struct weir_buf out;
     weir_buf_init(&out, EXPLAIN_LEN_MAX);
     int code = make_grid(options, &grid, &error);

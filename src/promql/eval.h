@@ -127,7 +127,11 @@ enum { WEIR_PROMQL_KEY_LEN_MAX = 1 << 20 };
 void *weir_promql_node_new(struct weir_promql_run *run, size_t size, const char *name,
                            struct weir_promql_grid grid,
                            int (*next)(struct weir_promql_node *, struct weir_promql_row *));
-int weir_promql_no_memory(struct weir_promql_run *run);
+void weir_promql_tell_no_memory(struct weir_promql_run *run);
+static inline int weir_promql_no_memory(struct weir_promql_run *run) {
+    weir_promql_tell_no_memory(run);
+    return WEIR_ENOMEMORY;
+}
 /* Adds a warning or info once; silently full past 10. */
 void weir_promql_note_add(struct weir_promql_run *run, bool info, struct weir_view text);
 /* The one row of a scalar node, copied to `values`. */

@@ -118,8 +118,8 @@ static struct match_group *group_find(struct binary *b, const struct weir_promql
 static int group_get(struct binary *b, const struct weir_promql_row *row,
                      struct match_group **ret) {
     struct weir_arena *arena = b->node.run->arena;
-    *ret = group_find(b, row);
-    if (*ret) return 0;
+    uint64_t *found = weir_map_get(&b->map, key_of(b, row));
+    if (found) return *ret = &b->groups[*found], 0;
     struct weir_view key = weir_arena_copy(arena, weir_buf_view(&b->key));
     uint32_t index = b->groups_count;
     struct match_group *group = WEIR_PUSH(arena, b->groups, b->groups_count, b->groups_room);

@@ -119,7 +119,7 @@ static int instant_next(struct weir_promql_node *node, struct weir_promql_row *r
         bool any = false;
         for (uint32_t i = 0; i < node->grid.count; i++) {
             if (weir_promql_is_absent(ret->values[i])) continue;
-            double args[WEIR_PROMQL_ARGS_MAX];
+            double args[WEIR_PROMQL_ARGS_MAX] = {0};
             for (uint32_t a = 0; a < args_count; a++) args[a] = c->args[a][i];
             bool empty = c->function->instant == weir_promql_instant_clamp && args[1] < args[0];
             ret->values[i] = empty ? weir_promql_absent()

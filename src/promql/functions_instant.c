@@ -94,11 +94,12 @@ static int day_of_year(const struct date *d) {
         (void)args, (void)args_count;                                                              \
         if (isnan(value) || isinf(value)) return (double)NAN;                                      \
         struct date d = date_of(value);                                                            \
-        return (double)(expression);                                                               \
+        int result = (int)(expression);                                                            \
+        return result;                                                                             \
     }
 
-DATE(minute, d.second_of_day / 60 % 60)
-DATE(hour, d.second_of_day / 3600)
+DATE(minute, (int)(d.second_of_day / 60 % 60))
+DATE(hour, (int)(d.second_of_day / 3600))
 DATE(day_of_week, ((d.days + 4) % 7 + 7) % 7)
 DATE(day_of_month, d.day)
 DATE(day_of_year, day_of_year(&d))

@@ -15,11 +15,11 @@ bool weir_promql_values_any(const double *values, uint32_t count) {
     return false;
 }
 
-int weir_promql_no_memory(struct weir_promql_run *run) {
-    return weir_error_set(run->reterr, WEIR_ENOMEMORY,
-                          "query needs more memory than one query may use (%zu MiB); ask for fewer "
-                          "series or a larger step",
-                          run->arena->size_bytes_max >> 20);
+void weir_promql_tell_no_memory(struct weir_promql_run *run) {
+    weir_error_set(run->reterr, WEIR_ENOMEMORY,
+                   "query needs more memory than one query may use (%zu MiB); ask for fewer "
+                   "series or a larger step",
+                   run->arena->size_bytes_max >> 20);
 }
 
 void *weir_promql_node_new(struct weir_promql_run *run, size_t size, const char *name,

@@ -70,18 +70,20 @@ static int commit_locked(struct weir_series_table *table, struct weir_series_par
     next.part_ids = malloc((table->parts_count + 2) * sizeof *next.part_ids);
     next.parts_count = 0;
     if (flushed_seq > next.flushed_seq) next.flushed_seq = flushed_seq;
-    int code = parts && next.part_ids
-                   ? 0
-                   : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the manifest of %s",
-                                    table->path);
-    for (uint32_t i = 0; code == 0 && i < table->parts_count; i++)
+    if (!parts || !next.part_ids) {
+        free(parts);
+        free(next.part_ids);
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the manifest of %s",
+                              table->path);
+    }
+    for (uint32_t i = 0; i < table->parts_count; i++)
         if (!is_one_of(old_parts, old_count, table->parts[i]))
             parts[next.parts_count++] = table->parts[i];
-    if (code == 0 && fresh) parts[next.parts_count++] = fresh;
-    if (code == 0 && next.parts_count)
+    if (fresh) parts[next.parts_count++] = fresh;
+    if (next.parts_count)
         qsort(parts, next.parts_count, sizeof(struct weir_series_part *), by_rank);
-    for (uint32_t i = 0; code == 0 && i < next.parts_count; i++) next.part_ids[i] = parts[i]->id;
-    if (code == 0) code = weir_manifest_write(table->disk, table->path, &next, reterr);
+    for (uint32_t i = 0; i < next.parts_count; i++) next.part_ids[i] = parts[i]->id;
+    int code = weir_manifest_write(table->disk, table->path, &next, reterr);
     if (code) {
         free(parts);
         free(next.part_ids);
@@ -331,20 +333,17 @@ static int load_parts(struct weir_series_table *table, struct weir_error *reterr
     atomic_store(&table->flushed_seq, manifest->flushed_seq);
     code = weir_manifest_sweep(table->disk, table->path, manifest, reterr);
     if (code) return code;
-    table->parts = malloc((manifest->parts_count + 1) * sizeof(struct weir_series_part *));
+    table->parts = calloc(manifest->parts_count + 1, sizeof(struct weir_series_part *));
     if (!table->parts)
         return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to open %s", table->path);
     for (uint32_t i = 0; i < manifest->parts_count && code == 0; i++)
         code = load_part(table, manifest->part_ids[i], reterr);
-    if (code || table->parts_count == manifest->parts_count) {
-        if (table->parts_count)
-            qsort(table->parts, table->parts_count, sizeof(struct weir_series_part *), by_rank);
-        return code;
-    }
-    manifest->parts_count = table->parts_count; /* some were set aside */
-    for (uint32_t i = 0; i < table->parts_count; i++) manifest->part_ids[i] = table->parts[i]->id;
+    if (code) return code;
     if (table->parts_count)
         qsort(table->parts, table->parts_count, sizeof(struct weir_series_part *), by_rank);
+    if (table->parts_count == manifest->parts_count) return 0;
+    manifest->parts_count = table->parts_count; /* some were set aside */
+    for (uint32_t i = 0; i < table->parts_count; i++) manifest->part_ids[i] = table->parts[i]->id;
     return weir_manifest_write(table->disk, table->path, manifest, reterr);
 }
 

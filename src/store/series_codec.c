@@ -21,7 +21,7 @@ void weir_series_put_varint(struct weir_buf *out, uint64_t value) {
 }
 
 void weir_series_put_zigzag(struct weir_buf *out, int64_t value) {
-    weir_series_put_varint(out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+    weir_series_put_varint(out, (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 void weir_series_put_view(struct weir_buf *out, struct weir_view v) {

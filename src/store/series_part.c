@@ -237,10 +237,12 @@ static int find(struct weir_series_part_reader *r, const struct weir_matcher *ma
     size_t words = r->part->series_count / 64 + 1;
     uint64_t *bits = malloc(words * sizeof *bits);
     r->wanted = malloc(words * sizeof *r->wanted);
-    int code = bits && r->wanted
-                   ? 0
-                   : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read %s", r->part->path);
-    if (code == 0) memset(r->wanted, 0xFF, words * sizeof *r->wanted);
+    int code = 0;
+    if (!bits || !r->wanted) {
+        free(bits);
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read %s", r->part->path);
+    }
+    memset(r->wanted, 0xFF, words * sizeof *r->wanted);
     for (uint32_t i = 0; i < count && code == 0; i++) {
         code = match(r, &matchers[i], bits, words, reterr);
         for (size_t w = 0; w < words && code == 0; w++) r->wanted[w] &= bits[w];

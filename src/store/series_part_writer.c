@@ -281,7 +281,7 @@ static int write_ends(struct weir_series_part_writer *w, const struct weir_serie
 }
 
 int weir_series_part_writer_finish(struct weir_series_part_writer *w, struct weir_error *reterr) {
-    struct weir_series_page meta;
+    struct weir_series_page meta = {0};
     int code = flush_data(w, reterr);
     if (code == 0) code = flush_series(w, reterr);
     if (code == 0) code = write_postings(w, reterr);
