@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define WEIR_ERROR_DEFINE
 #include "base/error.h"
 
 #include <errno.h>

@@ -55,6 +55,11 @@ int weir_error_setv(struct weir_error *err, int code, const char *format, va_lis
 int weir_error_at(struct weir_error *err, int code, uint32_t line, uint32_t column,
                   const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* So that the static analyzer sees that the code given is the code returned. */
+#if defined(__clang_analyzer__) && !defined(WEIR_ERROR_DEFINE)
+#define weir_error_set(err, code, ...) ((void)weir_error_set(err, code, __VA_ARGS__), (code))
+#endif
+
 /* "EINVALID", "OK", or "UNKNOWN". */
 const char *weir_error_name(int code);
 /* The table's text for the code. */

@@ -148,7 +148,7 @@ static bool keep_fields(struct weir_memtable *memtable, struct weir_view message
         for (const uint8_t *from = pb.at; weir_pb_next(&pb, &field) > 0; from = pb.at) {
             if (field.number != number) continue;
             size_t size = (size_t)(pb.at - from);
-            if (to) memcpy(to + at, from, size);
+            if (to && from) memcpy(to + at, from, size);
             at += size;
         }
         if (to) *ret = weir_view(to, at);

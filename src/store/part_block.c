@@ -34,23 +34,32 @@ void weir_part_reader_done(struct weir_part_reader *reader) {
 }
 
 static int no_memory(const struct weir_part_block *block, struct weir_error *reterr) {
-    return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read a block of %s",
-                          block->part->path);
+    weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to read a block of %s", block->part->path);
+    return WEIR_ENOMEMORY;
 }
 
+static void say_what_failed(const struct weir_part_block *block, int rc, const char *what,
+                            struct weir_error *reterr) {
+    if (rc == WEIR_ENOMEMORY) {
+        no_memory(block, reterr);
+    } else if (rc != WEIR_ECORRUPT) {
+        weir_error_set(reterr, rc, "cannot read %s: %s", block->part->path, weir_error_text(rc));
+    } else {
+        weir_metric_add(&corrupt_blocks, 1);
+        atomic_store_explicit(&block->part->damaged, true, memory_order_relaxed);
+        weir_error_set(
+            reterr, rc,
+            "%s: damaged %s in the block at byte %llu; restore the file from a backup, or "
+            "stop the server and move the file away to give up its rows",
+            block->part->path, what, (unsigned long long)block->entry->offset);
+    }
+}
+
+/* Puts `rc` into words and gives it back. */
 static int failed(const struct weir_part_block *block, int rc, const char *what,
                   struct weir_error *reterr) {
-    if (rc == WEIR_ENOMEMORY) return no_memory(block, reterr);
-    if (rc != WEIR_ECORRUPT)
-        return weir_error_set(reterr, rc, "cannot read %s: %s", block->part->path,
-                              weir_error_text(rc));
-    weir_metric_add(&corrupt_blocks, 1);
-    atomic_store_explicit(&block->part->damaged, true, memory_order_relaxed);
-    return weir_error_set(
-        reterr, rc,
-        "%s: damaged %s in the block at byte %llu; restore the file from a backup, or "
-        "stop the server and move the file away to give up its rows",
-        block->part->path, what, (unsigned long long)block->entry->offset);
+    say_what_failed(block, rc, what, reterr);
+    return rc;
 }
 
 /* Reads bytes of the file and checks them. */
@@ -515,16 +524,16 @@ int weir_part_block_attrs(struct weir_part_block *block, const uint32_t *picked,
 
 static void set_field(struct weir_row *row, const struct weir_row_column *plain,
                       const struct weir_column_data *data, uint32_t i) {
-    char *field = (char *)row + plain->offset;
+    const void *from = NULL;
+    size_t size = plain->width;
     switch (plain->type) {
-    case WEIR_COLUMN_TYPE_I64: memcpy(field, &data->i64[i], sizeof *data->i64); break;
-    case WEIR_COLUMN_TYPE_STR: memcpy(field, &data->str[i], sizeof *data->str); break;
-    case WEIR_COLUMN_TYPE_VALUE: memcpy(field, &data->values[i], sizeof *data->values); break;
-    case WEIR_COLUMN_TYPE_BYTES:
-        memcpy(field, data->bytes + (size_t)i * plain->width, plain->width);
-        break;
+    case WEIR_COLUMN_TYPE_I64: from = &data->i64[i], size = sizeof *data->i64; break;
+    case WEIR_COLUMN_TYPE_STR: from = &data->str[i], size = sizeof *data->str; break;
+    case WEIR_COLUMN_TYPE_VALUE: from = &data->values[i], size = sizeof *data->values; break;
+    case WEIR_COLUMN_TYPE_BYTES: from = data->bytes + (size_t)i * size; break;
     case WEIR_COLUMN_TYPE_ATTRS: break;
     }
+    if (from) memcpy((char *)row + plain->offset, from, size);
 }
 
 static int set_resources(struct weir_part_block *block, struct weir_row *rows,

@@ -293,7 +293,7 @@ static void set_aside(const char *path, const struct weir_error *why) {
 
 static int load_parts(struct weir_rows *rows, uint32_t *ret_bad_count, struct weir_error *reterr) {
     struct weir_manifest *manifest = &rows->manifest;
-    rows->parts = malloc((manifest->parts_count + 1) * sizeof(struct weir_part *));
+    rows->parts = calloc(manifest->parts_count + 1, sizeof(struct weir_part *));
     if (!rows->parts) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for %s", rows->path);
     for (uint32_t i = 0; i < manifest->parts_count; i++) {
         char path[PATH_MAX];

@@ -53,8 +53,9 @@ static struct weir_otlp_batch *metrics_batch(struct world *world, uint32_t count
     weir_pb_put_bytes(&buf, 1, WEIR_VIEW("crash.point"));
     size_t gauge = weir_pb_begin(&buf, 5);
     for (uint32_t i = 0; i < count; i++, world->points_count++) {
-        struct weir_attr attr = {WEIR_VIEW("n"), weir_value_str(weir_arena_printf(
-                                                     &world->rows.arena, "%u", world->points_count))};
+        struct weir_attr attr = {
+            WEIR_VIEW("n"),
+            weir_value_str(weir_arena_printf(&world->rows.arena, "%u", world->points_count))};
         size_t point = weir_pb_begin(&buf, 1);
         weir_pb_put_fixed64(&buf, 3, (uint64_t)base_ns + world->points_count * UINT64_C(1000000));
         weir_pb_put_f64(&buf, 4, world->points_count);
