@@ -46,7 +46,7 @@ struct weir_series_table {
     struct weir_map metas;      /* name → struct weir_metric_meta * */
     struct weir_arena metas_arena;
 
-    /* The apply thread's. */
+    /* The apply thread's. Running sums start anew with the server: rates see a counter reset. */
     struct weir_map deltas; /* key → bits of the running sum (a double) */
     struct weir_arena deltas_arena, scratch;
     struct weir_buf key;
