@@ -202,14 +202,18 @@ function trace(id, send, fail) {
 }
 
 const STARTED = Date.now();
+const nano = (ms) => `${ms}000000`;
+const component = (name, detail, more = {}) => ({ name, ready: true, detail, sinceUnixNano: nano(STARTED), ...more });
 const status = () => ({
-  version: '0.1.0', ready: true, started_ns: STARTED * 1e6, uptime_seconds: (Date.now() - STARTED) / 1000,
-  components: ['otlp/grpc:127.0.0.1:4317', 'otlp/http:127.0.0.1:4318', 'http:127.0.0.1:3000', 'store:12 parts, 48.2 MiB'].map((c) => {
-    const [component, ...detail] = c.split(':');
-    return { component, ready: true, detail: `${component === 'store' ? '' : 'listens on '}${detail.join(':')}`, last_error: component === 'otlp/grpc' ? 'request refused: message of 22 MiB is over the limit of 20 MiB' : '', last_error_ns: component === 'otlp/grpc' ? (STARTED - 190e3) * 1e6 : 0, since_ns: STARTED * 1e6 };
-  }),
-  store: { spans: 184221, log_records: 402118, samples: 5120331, disk_bytes: 50512211, write_log_bytes: 4194304, parts: 12 },
-  retention: { age_seconds: 604800, size_bytes: 10737418240 },
+  version: '0.1.0', ready: true, uptimeSeconds: Math.round((Date.now() - STARTED) / 1000), startedUnixNano: nano(STARTED),
+  components: [
+    component('otlp/grpc', '127.0.0.1:4317', { lastError: 'request refused: message of 22 MiB is over the limit of 20 MiB', lastErrorUnixNano: nano(STARTED - 190e3) }),
+    component('otlp/http', '127.0.0.1:4318'), component('ui', '127.0.0.1:3000'), component('store', '12 parts, 48.2 MiB'),
+  ],
+  store: {
+    spans: 184221, logs: 402118, samples: 5120331, series: 812, tracesBytes: 30512211, metricsBytes: 8200100, logsBytes: 11800000,
+    walBytes: 4194304, memoryBytes: 21300000, parts: 12, oldestUnixNano: nano(STARTED - 6 * 86400e3), newestUnixNano: nano(Date.now()),
+  },
 });
 
 // ---- the server ------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// /weir/v1/status read leniently: known fields by name, everything else as it comes.
+// /weir/v1/status: components by their fields, everything else as it comes.
 
 export interface Component {
   name: string; ready: boolean; detail: string; lastError: string;
@@ -9,28 +9,22 @@ export interface Component {
 type Json = Record<string, unknown>;
 const isObject = (v: unknown): v is Json => typeof v === 'object' && v !== null && !Array.isArray(v);
 
-/** A time given as seconds, milliseconds, nanoseconds or a date; null if absent or zero. */
+/** Unix nanoseconds, as number or text, in milliseconds; null if absent or zero. */
 export function timeMs(v: unknown): number | null {
-  if (typeof v === 'string' && Number.isNaN(Number(v))) {
-    const ms = Date.parse(v);
-    return Number.isNaN(ms) ? null : ms;
-  }
   const n = Number(v ?? 0);
-  if (!n) return null;
-  if (n > 1e16) return n / 1e6;
-  return n > 1e11 ? n : n * 1000;
+  return n > 0 ? n / 1e6 : null;
 }
 
 export function componentsOf(status: Json | undefined): Component[] {
   const list = status?.components;
   if (!Array.isArray(list)) return [];
   return list.filter(isObject).map((c) => ({
-    name: String(c.component ?? c.name ?? ''),
+    name: String(c.name ?? ''),
     ready: c.ready === true,
     detail: String(c.detail ?? ''),
-    lastError: String(c.last_error ?? ''),
-    lastErrorMs: timeMs(c.last_error_time ?? c.last_error_ns),
-    sinceMs: timeMs(c.since ?? c.since_ns),
+    lastError: String(c.lastError ?? ''),
+    lastErrorMs: timeMs(c.lastErrorUnixNano),
+    sinceMs: timeMs(c.sinceUnixNano),
   })).sort((a, b) => a.name.localeCompare(b.name));
 }
 

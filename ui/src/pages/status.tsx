@@ -9,31 +9,29 @@ import { weirStatus } from '../state/api';
 import { useQuery } from '../state/use-query';
 import { SelfFigures } from './status-self';
 
-const UPPER: Record<string, string> = { otlp: 'OTLP', cpu: 'CPU', url: 'URL', id: 'id', wal: 'Write log' };
+const WORDS: Record<string, string> = { wal: 'write log', logs: 'log records', otlp: 'OTLP' };
 
-/** "store.parts_bytes" → "Store, parts". */
+/** "uptimeSeconds" → "Uptime", "walBytes" → "Write log". */
 function title(path: string): string {
-  const words = path.replace(/_(bytes|seconds|ns|ms)$/, '').split(/[._]/);
-  const text = words.map((w) => UPPER[w] ?? w).join(' ');
+  const words = path.replace(/(Bytes|Seconds|UnixNano)$/, '').replace(/([A-Z])/g, ' $1').toLowerCase().split(/[.\s]+/);
+  const text = words.map((w) => WORDS[w] ?? w).join(' ');
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function valueOf({ path, value }: Fact): string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  if (typeof value === 'string' && !/^\d+(\.\d+)?$/.test(value)) return value || '–';
   const n = Number(value);
-  if (/bytes/.test(path)) return bytes(n);
-  if (/(start|started|since|(?<!up)time|oldest|newest)\w*_(ns|ms|seconds)$|_at$/.test(path)) {
+  if (path.endsWith('UnixNano')) {
     const ms = timeMs(n);
     return ms ? dayClock(ms) : '–';
   }
-  if (/_ns$/.test(path)) return seconds(n / 1e9);
-  if (/_ms$/.test(path)) return seconds(n / 1e3);
-  if (/seconds|uptime/.test(path)) return seconds(n);
+  if (path.endsWith('Bytes')) return bytes(n);
+  if (path.endsWith('Seconds')) return seconds(n);
+  if (typeof value === 'string') return value || '–';
   return Number.isInteger(n) ? count(n) : String(value);
 }
 
-const SKIPPED = /^(components|status)(\.|\[|$)/;
+const SKIPPED = /^components\b/;
 
 export function StatusPage() {
   const answer = useQuery('status', weirStatus);
