@@ -154,6 +154,8 @@ static struct weir_value cell(const struct row *r, const struct weir_column *col
 static bool satisfies(const struct row *r, const struct weir_predicate *p, struct weir_arena *arena) {
     struct weir_value value = cell(r, &p->column, arena);
     bool has_str = value.type == WEIR_VALUE_STRING || value.type == WEIR_VALUE_BYTES;
+    /* What cannot be compared is delivered: an array against a string. */
+    if (p->op == WEIR_OP_EQ && value.type != WEIR_VALUE_NONE && value.type != p->value.type) return true;
     switch (p->op) {
     case WEIR_OP_EQ: return value_eq(&value, &p->value);
     case WEIR_OP_NE: return !value_eq(&value, &p->value);
