@@ -203,16 +203,16 @@ function trace(id, send, fail) {
 
 const STARTED = Date.now();
 const nano = (ms) => `${ms}000000`;
-const component = (name, detail, more = {}) => ({ name, ready: true, detail, sinceUnixNano: nano(STARTED), ...more });
+const component = (name, detail, more = {}) => ({ name, ready: true, detail, since_ns: nano(STARTED), ...more });
 const status = () => ({
-  version: '0.1.0', ready: true, uptimeSeconds: Math.round((Date.now() - STARTED) / 1000), startedUnixNano: nano(STARTED),
+  version: '0.1.0', ready: true, uptime_s: Math.round((Date.now() - STARTED) / 1000), started_ns: nano(STARTED),
   components: [
-    component('otlp/grpc', '127.0.0.1:4317', { lastError: 'request refused: message of 22 MiB is over the limit of 20 MiB', lastErrorUnixNano: nano(STARTED - 190e3) }),
-    component('otlp/http', '127.0.0.1:4318'), component('ui', '127.0.0.1:3000'), component('store', '12 parts, 48.2 MiB'),
+    component('otlp/grpc', 'listening on 127.0.0.1 port 4317', { last_error: 'request refused: message of 22 MiB is over the limit of 20 MiB', last_error_ns: nano(STARTED - 190e3) }),
+    component('otlp/http', 'listening on 127.0.0.1 port 4318'), component('ui', 'listening on 127.0.0.1 port 3000'), component('store', '12 parts, 48.2 MiB'),
   ],
   store: {
-    spans: 184221, logs: 402118, samples: 5120331, series: 812, tracesBytes: 30512211, metricsBytes: 8200100, logsBytes: 11800000,
-    walBytes: 4194304, memoryBytes: 21300000, parts: 12, oldestUnixNano: nano(STARTED - 6 * 86400e3), newestUnixNano: nano(Date.now()),
+    spans: 184221, logs: 402118, samples: 5120331, series: 812, traces_bytes: 30512211, metrics_bytes: 8200100, logs_bytes: 11800000,
+    wal_bytes: 4194304, memory_bytes: 21300000, parts: 12, oldest_ns: nano(STARTED - 6 * 86400e3), newest_ns: nano(Date.now()),
   },
 });
 

@@ -85,8 +85,9 @@ test('samples on a grid, gaps as null', () => {
 });
 
 test('status is read leniently', () => {
-  const status = { components: [{ name: 'otlp/grpc', ready: true, detail: 'listens on 127.0.0.1:14317', sinceUnixNano: '1700000000000000000' }, { name: 'otlp/http', detail: 'http://[::1]:4318' }, 5], store: { parts: 3, deep: { x: 'y' } }, list: [1] };
+  const status = { components: [{ name: 'otlp/grpc', ready: true, detail: 'listening on 127.0.0.1 port 14317', since_ns: '1700000000000000000' }, { name: 'otlp/http', detail: 'http://[::1]:4318' }, 5], store: { parts: 3, deep: { x: 'y' } }, list: [1] };
   assert.deepEqual(doorsOf(status), { grpc: '127.0.0.1:14317', http: '[::1]:4318' });
+  assert.equal(doorsOf({ components: [{ name: 'otlp/grpc', detail: 'listening on ::1 port 4317' }] }).grpc, '[::1]:4317');
   assert.deepEqual(doorsOf(undefined), { grpc: '127.0.0.1:4317', http: '127.0.0.1:4318' });
   assert.deepEqual(componentsOf(status).map((c) => [c.name, c.ready]), [['otlp/grpc', true], ['otlp/http', false]]);
   assert.deepEqual(factsOf({ store: status.store, list: status.list }).map((f) => f.path), ['store.parts', 'store.deep.x', 'list[0]']);

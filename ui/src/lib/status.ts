@@ -22,9 +22,9 @@ export function componentsOf(status: Json | undefined): Component[] {
     name: String(c.name ?? ''),
     ready: c.ready === true,
     detail: String(c.detail ?? ''),
-    lastError: String(c.lastError ?? ''),
-    lastErrorMs: timeMs(c.lastErrorUnixNano),
-    sinceMs: timeMs(c.sinceUnixNano),
+    lastError: String(c.last_error ?? ''),
+    lastErrorMs: timeMs(c.last_error_ns),
+    sinceMs: timeMs(c.since_ns),
   })).sort((a, b) => a.name.localeCompare(b.name));
 }
 
@@ -32,8 +32,9 @@ export function componentsOf(status: Json | undefined): Component[] {
 export function doorsOf(status: Json | undefined): { grpc: string; http: string } {
   const found = { grpc: '127.0.0.1:4317', http: '127.0.0.1:4318' };
   for (const c of componentsOf(status)) {
-    const address = /(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{2,5}\b/.exec(c.detail)?.[0];
-    if (!address) continue;
+    const m = /(\[[0-9a-fA-F:]+\]|[0-9a-fA-F]*:[0-9a-fA-F:]+(?= port)|[\w.-]+)(?::| port )(\d{2,5})\b/.exec(c.detail);
+    if (!m) continue;
+    const address = `${m[1]!.includes(':') && !m[1]!.startsWith('[') ? `[${m[1]}]` : m[1]}:${m[2]}`;
     if (/grpc/.test(c.name)) found.grpc = address;
     else if (/otlp.*http/.test(c.name)) found.http = address;
   }

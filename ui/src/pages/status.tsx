@@ -11,9 +11,9 @@ import { SelfFigures } from './status-self';
 
 const WORDS: Record<string, string> = { wal: 'write log', logs: 'log records', otlp: 'OTLP' };
 
-/** "uptimeSeconds" → "Uptime", "walBytes" → "Write log". */
+/** "uptime_s" → "Uptime", "wal_bytes" → "Write log". */
 function title(path: string): string {
-  const words = path.replace(/(Bytes|Seconds|UnixNano)$/, '').replace(/([A-Z])/g, ' $1').toLowerCase().split(/[.\s]+/);
+  const words = path.replace(/_(bytes|seconds|s|ns)$/, '').split(/[._]/);
   const text = words.map((w) => WORDS[w] ?? w).join(' ');
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
@@ -21,12 +21,12 @@ function title(path: string): string {
 function valueOf({ path, value }: Fact): string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   const n = Number(value);
-  if (path.endsWith('UnixNano')) {
+  if (path.endsWith('_ns')) {
     const ms = timeMs(n);
     return ms ? dayClock(ms) : '–';
   }
-  if (path.endsWith('Bytes')) return bytes(n);
-  if (path.endsWith('Seconds')) return seconds(n);
+  if (path.endsWith('_bytes')) return bytes(n);
+  if (/_(s|seconds)$/.test(path)) return seconds(n);
   if (typeof value === 'string') return value || '–';
   return Number.isInteger(n) ? count(n) : String(value);
 }
