@@ -52,6 +52,7 @@ struct weir_store {
         *tables[WEIR_STORE_TABLES_COUNT]; /* by enum weir_signal; metrics may lack */
     size_t table_bytes_max;               /* memtables of one table */
     size_t pending_bytes_max;
+    uint64_t wal_bytes_max; /* a memtable that keeps so much of the log is flushed */
     struct weir_wal *wal;
 
     pthread_t wal_thread, apply_thread, flush_thread, merge_thread;

@@ -239,11 +239,14 @@ static void apply(struct weir_store *store, struct weir_store_push *push) {
     free(push);
 }
 
-/* Large enough, or old enough while nothing waits for flush already? */
+/* Large enough; or, while nothing waits for flush already, old enough or in the way of cutting the
+ * log (a table that gets little would else keep all that the others got since)? */
 static bool is_due(struct weir_store *store, const struct weir_store_table_load *load) {
     int64_t age_ns = weir_clock_wall_ns() - load->active_since_ns;
-    return load->active_bytes >= store->table_bytes_max / 2 ||
-           (!load->frozen_bytes && (age_ns >= store->options.flush_age_ns || age_ns < 0));
+    if (load->active_bytes >= store->table_bytes_max / 2) return true;
+    if (load->frozen_bytes) return false;
+    return age_ns >= store->options.flush_age_ns || age_ns < 0 ||
+           weir_wal_bytes_from(store->wal, load->pending_seq) >= store->wal_bytes_max;
 }
 
 /* Sets memtables aside that are due, or all when asked. */

@@ -22,6 +22,11 @@ static const int64_t upkeep_default_ns = 5 * WEIR_NS_PER_S;
  * the rest is for merges, open parts and questions. */
 enum { SHARES = 8 };
 
+/* How much of the log may wait for the flush of one memtable: it bounds the log on disk, and what a
+ * start after a crash reads. */
+enum { WAL_SEGMENTS_MAX = 4 };
+static const uint64_t wal_segment_default = UINT64_C(64) << 20;
+
 struct weir_sink *weir_store_sink(struct weir_store *store) {
     return &store->sink;
 }
@@ -41,6 +46,8 @@ static void set_options(struct weir_store *store, const struct weir_store_option
     if (!own->upkeep_interval_ns) own->upkeep_interval_ns = upkeep_default_ns;
     store->table_bytes_max = own->memory_bytes_max / SHARES;
     store->pending_bytes_max = own->memory_bytes_max / SHARES;
+    store->wal_bytes_max =
+        WAL_SEGMENTS_MAX * (own->wal_segment_bytes ? own->wal_segment_bytes : wal_segment_default);
     weir_disk_init(&store->disk_real, !own->sync_off);
     store->disk = own->disk ? own->disk : &store->disk_real;
 }

@@ -110,6 +110,15 @@ uint64_t weir_wal_bytes(struct weir_wal *wal) {
     return bytes;
 }
 
+uint64_t weir_wal_bytes_from(struct weir_wal *wal, uint64_t seq) {
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&wal->lock);
+    for (uint32_t i = 0; i < wal->segments_count; i++)
+        if (wal->segments[i].last_seq >= seq) bytes += wal->segments[i].size_bytes;
+    pthread_mutex_unlock(&wal->lock);
+    return bytes;
+}
+
 uint64_t weir_wal_last_seq(struct weir_wal *wal) {
     pthread_mutex_lock(&wal->lock);
     uint64_t seq = wal->last_seq;

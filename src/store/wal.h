@@ -57,5 +57,7 @@ int weir_wal_cut(struct weir_wal *wal, uint64_t seq, bool all, struct weir_error
 /* Largest seq in the log so far; 0 = none. */
 uint64_t weir_wal_last_seq(struct weir_wal *wal);
 uint64_t weir_wal_bytes(struct weir_wal *wal);
+/* Bytes of the segments that only a record of `seq` (and later ones) keeps from being cut. */
+uint64_t weir_wal_bytes_from(struct weir_wal *wal, uint64_t seq);
 
 #endif
