@@ -12,11 +12,11 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
-#define POISON(ptr, size) __asan_poison_memory_region(ptr, size)
+#define POISON(ptr, size)   __asan_poison_memory_region(ptr, size)
 #define UNPOISON(ptr, size) __asan_unpoison_memory_region(ptr, size)
 enum { RED_ZONE = 8 };
 #else
-#define POISON(ptr, size) ((void)(ptr), (void)(size))
+#define POISON(ptr, size)   ((void)(ptr), (void)(size))
 #define UNPOISON(ptr, size) ((void)(ptr), (void)(size))
 enum { RED_ZONE = 0 };
 #endif

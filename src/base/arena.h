@@ -5,7 +5,8 @@
  *
  * One arena per batch, one per query: nothing between is freed singly. Under AddressSanitizer what
  * has not been handed out is poisoned. An arena has a byte limit; past it (or when memory is out)
- * allocation gives NULL, and every later one too (`failed`), so a decoder may check once at its end.
+ * allocation gives NULL, and every later one too (`failed`), so a decoder may check once at its
+ * end.
  *
  * Threads: owner only.
  * Memory: the struct is the caller's; chunks are the heap's.
@@ -47,14 +48,14 @@ struct weir_view weir_arena_printf(struct weir_arena *arena, const char *format,
     __attribute__((format(printf, 2, 3)));
 
 /* Typed forms: WEIR_NEW(arena, struct x), WEIR_NEW_ARRAY(arena, struct x, n); zeroed. */
-#define WEIR_NEW(arena, type) ((type *)weir_arena_calloc(arena, 1, sizeof(type)))
+#define WEIR_NEW(arena, type)              ((type *)weir_arena_calloc(arena, 1, sizeof(type)))
 #define WEIR_NEW_ARRAY(arena, type, count) ((type *)weir_arena_calloc(arena, count, sizeof(type)))
 
 /* Appends one zeroed element to an arena-held array, doubling its room when full; evaluates to a
  * pointer to it or NULL. `items`, `count`, `room` are lvalues (pointer, count, capacity). */
-#define WEIR_PUSH(arena, items, count, room)                                                      \
-    ((count) < (room) || weir_arena_push_room(arena, (void **)&(items), sizeof *(items), &(room)) \
-         ? memset(&(items)[(count)++], 0, sizeof *(items))                                        \
+#define WEIR_PUSH(arena, items, count, room)                                                       \
+    ((count) < (room) || weir_arena_push_room(arena, (void **)&(items), sizeof *(items), &(room))  \
+         ? memset(&(items)[(count)++], 0, sizeof *(items))                                         \
          : NULL)
 /* Helper of WEIR_PUSH: doubles the room (at least 8). */
 bool weir_arena_push_room(struct weir_arena *arena, void **items, size_t item_size, uint32_t *room);

@@ -27,7 +27,8 @@ int64_t weir_clock_mono_ns(void) {
 
 void weir_clock_sleep_ns(int64_t duration_ns) {
     if (duration_ns <= 0) return;
-    struct timespec ts = {.tv_sec = duration_ns / WEIR_NS_PER_S, .tv_nsec = duration_ns % WEIR_NS_PER_S};
+    struct timespec ts = {.tv_sec = duration_ns / WEIR_NS_PER_S,
+                          .tv_nsec = duration_ns % WEIR_NS_PER_S};
     nanosleep(&ts, NULL);
 }
 

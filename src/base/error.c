@@ -6,18 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ROW(name, value, text, http, grpc, retry) {value, #name, text, http, grpc, retry},
 static const struct {
     int code;
     const char *name;
     const char *text;
     int http, grpc;
     bool retriable;
-} table[] = {
-    {WEIR_OK, "OK", "ok", 200, 0, false},
-#define ROW(name, value, text, http, grpc, retry) {value, #name, text, http, grpc, retry},
-    WEIR_ERRORS(ROW)
+} table[] = {{WEIR_OK, "OK", "ok", 200, 0, false}, WEIR_ERRORS(ROW)};
 #undef ROW
-};
 
 static unsigned row_of(int code) {
     unsigned row = (unsigned)-code;

@@ -2,9 +2,10 @@
 /* The one table of errors: code, name, text, HTTP status, gRPC status, worth retrying.
  *
  * Functions return 0 or one of the negative codes below. Where words help, the last argument is an
- * optional `struct weir_error *reterr`, written only on failure. Four kinds of failure, one treatment
- * each: a bug of ours (weir_bug), a lying disk (WEIR_EIO, WEIR_ECORRUPT: only in store), a bad peer
- * (WEIR_EINVALID and friends: counted, told, never a crash), busy (WEIR_EBUSY: refused early).
+ * optional `struct weir_error *reterr`, written only on failure. Four kinds of failure, one
+ * treatment each: a bug of ours (weir_bug), a lying disk (WEIR_EIO, WEIR_ECORRUPT: only in store),
+ * a bad peer (WEIR_EINVALID and friends: counted, told, never a crash), busy (WEIR_EBUSY: refused
+ * early).
  *
  * Threads: all functions may be called from any thread.
  */
@@ -18,35 +19,36 @@
 #include "weir/error.h"
 
 /*    code          value  text                             HTTP gRPC retry */
-#define WEIR_ERRORS(X)                                                          \
-    X(EINVALID, -1, "invalid input", 400, 3, 0)                                 \
-    X(ENOTFOUND, -2, "not found", 404, 5, 0)                                    \
-    X(ETOOBIG, -3, "too large", 413, 8, 0)                                      \
-    X(EUNSUPPORTED, -4, "not supported", 415, 12, 0)                            \
-    X(EBUSY, -5, "busy, try again later", 429, 8, 1)                            \
-    X(EUNAVAILABLE, -6, "unavailable, try again later", 503, 14, 1)             \
-    X(ETIMEOUT, -7, "timed out", 504, 4, 1)                                     \
-    X(ECANCELED, -8, "canceled", 499, 1, 0)                                     \
-    X(EIO, -9, "input/output error", 500, 13, 0)                                \
-    X(ECORRUPT, -10, "data is corrupt", 500, 15, 0)                             \
-    X(ENOMEMORY, -11, "out of memory", 503, 8, 1)                               \
-    X(ELIMIT, -12, "limit exceeded", 422, 8, 0)                                 \
-    X(EAUTH, -13, "not authenticated", 401, 16, 0)                              \
-    X(EFORBIDDEN, -14, "forbidden", 403, 7, 0)                                  \
-    X(ECONFLICT, -15, "conflict", 409, 6, 0)                                    \
-    X(EVERSION, -16, "written by a newer version", 500, 9, 0)                   \
-    X(EMETHOD, -17, "method not allowed", 405, 12, 0)                           \
-    X(EBUG, -18, "internal error", 500, 13, 0)                                  \
-    X(ECLOSED, -19, "closed", 503, 14, 1)                                       \
+#define WEIR_ERRORS(X)                                                                             \
+    X(EINVALID, -1, "invalid input", 400, 3, 0)                                                    \
+    X(ENOTFOUND, -2, "not found", 404, 5, 0)                                                       \
+    X(ETOOBIG, -3, "too large", 413, 8, 0)                                                         \
+    X(EUNSUPPORTED, -4, "not supported", 415, 12, 0)                                               \
+    X(EBUSY, -5, "busy, try again later", 429, 8, 1)                                               \
+    X(EUNAVAILABLE, -6, "unavailable, try again later", 503, 14, 1)                                \
+    X(ETIMEOUT, -7, "timed out", 504, 4, 1)                                                        \
+    X(ECANCELED, -8, "canceled", 499, 1, 0)                                                        \
+    X(EIO, -9, "input/output error", 500, 13, 0)                                                   \
+    X(ECORRUPT, -10, "data is corrupt", 500, 15, 0)                                                \
+    X(ENOMEMORY, -11, "out of memory", 503, 8, 1)                                                  \
+    X(ELIMIT, -12, "limit exceeded", 422, 8, 0)                                                    \
+    X(EAUTH, -13, "not authenticated", 401, 16, 0)                                                 \
+    X(EFORBIDDEN, -14, "forbidden", 403, 7, 0)                                                     \
+    X(ECONFLICT, -15, "conflict", 409, 6, 0)                                                       \
+    X(EVERSION, -16, "written by a newer version", 500, 9, 0)                                      \
+    X(EMETHOD, -17, "method not allowed", 405, 12, 0)                                              \
+    X(EBUG, -18, "internal error", 500, 13, 0)                                                     \
+    X(ECLOSED, -19, "closed", 503, 14, 1)                                                          \
     X(EFULL, -20, "disk full", 503, 14, 1)
 
 /* enum weir_code and struct weir_error are public, see weir/error.h; the two must agree. */
-#define WEIR_ERROR_SAME(name, value, text, http, grpc, retry) \
+#define WEIR_ERROR_SAME(name, value, text, http, grpc, retry)                                      \
     _Static_assert((int)WEIR_##name == (value), "weir/error.h differs from the table");
 WEIR_ERRORS(WEIR_ERROR_SAME)
 #undef WEIR_ERROR_SAME
 
-/* Fills *err (when not NULL) and returns `code`, so that `return weir_error_set(...)` reads well. */
+/* Fills *err (when not NULL) and returns `code`, so that `return
+ * weir_error_set(...)` reads well. */
 int weir_error_set(struct weir_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int weir_error_setv(struct weir_error *err, int code, const char *format, va_list args)
@@ -71,7 +73,8 @@ int weir_error_grpc(int code);
 /* True when the same request may succeed later. */
 bool weir_error_retriable(int code);
 
-/* A failed errno call as a weir code: ENOSPC and EDQUOT give WEIR_EFULL, ENOMEM WEIR_ENOMEMORY, ... */
+/* A failed errno call as a weir code: ENOSPC and EDQUOT give WEIR_EFULL,
+ * ENOMEM WEIR_ENOMEMORY, ... */
 int weir_error_from_errno(int number);
 
 /* Our own mistake. By default counts and prints where, then aborts; libweir installs a handler that
@@ -83,9 +86,9 @@ typedef void weir_bug_handler(const char *file, int line, const char *message);
 void weir_bug_handler_set(weir_bug_handler *handler);
 
 /* Kept in release builds. */
-#define WEIR_ASSERT(condition)                                          \
-    do {                                                                \
-        if (__builtin_expect(!(condition), 0)) weir_bug("%s", #condition); \
+#define WEIR_ASSERT(condition)                                                                     \
+    do {                                                                                           \
+        if (__builtin_expect(!(condition), 0)) weir_bug("%s", #condition);                         \
     } while (0)
 
 #endif

@@ -27,7 +27,8 @@ static int read_into(int fd, struct weir_buf *out, const char *path, struct weir
         if (got == 0) return WEIR_OK;
         weir_buf_add(out, chunk, (size_t)got);
         if (out->failed)
-            return weir_error_set(reterr, WEIR_ETOOBIG, "%s is larger than %zu bytes", path, out->size_max);
+            return weir_error_set(reterr, WEIR_ETOOBIG, "%s is larger than %zu bytes", path,
+                                  out->size_max);
     }
 }
 
@@ -114,7 +115,8 @@ int weir_fs_make_dirs(const char *path, struct weir_error *reterr) {
     }
     struct stat st;
     if (stat(path, &st) != 0) return failed(reterr, "open folder", path);
-    if (!S_ISDIR(st.st_mode)) return weir_error_set(reterr, WEIR_EINVALID, "%s is not a folder", path);
+    if (!S_ISDIR(st.st_mode))
+        return weir_error_set(reterr, WEIR_EINVALID, "%s is not a folder", path);
     return WEIR_OK;
 }
 

@@ -16,8 +16,8 @@ void weir_log(enum weir_log_level level, const char *room, const char *format, .
     __attribute__((format(printf, 3, 4)));
 
 #define weir_log_debug(room, ...) weir_log(WEIR_LOG_DEBUG, room, __VA_ARGS__)
-#define weir_log_info(room, ...) weir_log(WEIR_LOG_INFO, room, __VA_ARGS__)
-#define weir_log_warn(room, ...) weir_log(WEIR_LOG_WARN, room, __VA_ARGS__)
+#define weir_log_info(room, ...)  weir_log(WEIR_LOG_INFO, room, __VA_ARGS__)
+#define weir_log_warn(room, ...)  weir_log(WEIR_LOG_WARN, room, __VA_ARGS__)
 #define weir_log_error(room, ...) weir_log(WEIR_LOG_ERROR, room, __VA_ARGS__)
 
 #endif

@@ -33,7 +33,8 @@ void weir_map_done(struct weir_map *map);
 void weir_map_clear(struct weir_map *map);
 /* The entry's value (a pointer into the map, valid until the next put), or NULL. */
 uint64_t *weir_map_get(const struct weir_map *map, struct weir_view key);
-/* The value's place, made with `value` if the key is new (*ret_new says so). NULL: out of memory. */
+/* The value's place, made with `value` if the key is new (*ret_new says so). NULL:
+ * out of memory. */
 uint64_t *weir_map_put(struct weir_map *map, struct weir_view key, uint64_t value, bool *ret_new);
 
 #endif

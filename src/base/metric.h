@@ -21,31 +21,31 @@
 enum weir_metric_kind { WEIR_METRIC_COUNTER, WEIR_METRIC_GAUGE };
 
 struct weir_metric {
-    const char *name;            /* family name */
-    const char *help;            /* one sentence */
-    const char *labels;          /* `a="b",c="d"` or "" */
-    enum weir_metric_kind kind;  /* counter: only grows */
-    _Atomic int64_t value;       /* the number, when read is NULL */
-    double (*read)(void);        /* computed when asked; NULL for plain ones */
-    struct weir_metric *next;    /* registry list */
+    const char *name;           /* family name */
+    const char *help;           /* one sentence */
+    const char *labels;         /* `a="b",c="d"` or "" */
+    enum weir_metric_kind kind; /* counter: only grows */
+    _Atomic int64_t value;      /* the number, when read is NULL */
+    double (*read)(void);       /* computed when asked; NULL for plain ones */
+    struct weir_metric *next;   /* registry list */
 };
 
-#define WEIR_METRIC_DEFINE(var, name_, help_, labels_, kind_, read_)                     \
-    static struct weir_metric var = {                                                    \
-        .name = (name_), .help = (help_), .labels = (labels_), .kind = (kind_), .read = (read_)}; \
-    __attribute__((constructor)) static void weir_metric_register_##var(void) {          \
-        weir_metric_register(&var);                                                      \
-    }                                                                                    \
+#define WEIR_METRIC_DEFINE(var, name_, help_, labels_, kind_, read_)                               \
+    static struct weir_metric var = {                                                              \
+        .name = (name_), .help = (help_), .labels = (labels_), .kind = (kind_), .read = (read_)};  \
+    __attribute__((constructor)) static void weir_metric_register_##var(void) {                    \
+        weir_metric_register(&var);                                                                \
+    }                                                                                              \
     struct weir_metric /* wants a semicolon */
 
-#define WEIR_COUNTER(var, name, help, labels) \
+#define WEIR_COUNTER(var, name, help, labels)                                                      \
     WEIR_METRIC_DEFINE(var, name, help, labels, WEIR_METRIC_COUNTER, NULL)
-#define WEIR_GAUGE(var, name, help, labels) \
+#define WEIR_GAUGE(var, name, help, labels)                                                        \
     WEIR_METRIC_DEFINE(var, name, help, labels, WEIR_METRIC_GAUGE, NULL)
 /* A gauge that is computed by `read` (double (*)(void)) whenever it is asked. */
-#define WEIR_GAUGE_READ(var, name, help, labels, read) \
+#define WEIR_GAUGE_READ(var, name, help, labels, read)                                             \
     WEIR_METRIC_DEFINE(var, name, help, labels, WEIR_METRIC_GAUGE, read)
-#define WEIR_COUNTER_READ(var, name, help, labels, read) \
+#define WEIR_COUNTER_READ(var, name, help, labels, read)                                           \
     WEIR_METRIC_DEFINE(var, name, help, labels, WEIR_METRIC_COUNTER, read)
 
 /* Adds it to the registry; the struct must live as long as the program. */

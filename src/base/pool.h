@@ -12,7 +12,8 @@
 struct weir_pool;
 typedef void weir_pool_job(void *arg);
 
-/* `name` is shown by the system's tools (15 bytes at most count). NULL: out of memory or threads. */
+/* `name` is shown by the system's tools (15 bytes at most count). NULL: out of
+ * memory or threads. */
 struct weir_pool *weir_pool_new(const char *name, size_t threads_count, size_t queue_room);
 /* Runs what waits, joins the threads, frees. Takes NULL. */
 void weir_pool_free(struct weir_pool *pool);

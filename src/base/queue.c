@@ -64,7 +64,8 @@ bool weir_queue_push(struct weir_queue *queue, void *item) {
 /* Waits (with the lock held) until something is there; gives up at the deadline. */
 static void await_item(struct weir_queue *queue, int64_t timeout_ns) {
     int64_t until_ns = timeout_ns < 0 ? INT64_MAX : weir_clock_mono_ns() + timeout_ns;
-    struct timespec until = {.tv_sec = until_ns / WEIR_NS_PER_S, .tv_nsec = until_ns % WEIR_NS_PER_S};
+    struct timespec until = {.tv_sec = until_ns / WEIR_NS_PER_S,
+                             .tv_nsec = until_ns % WEIR_NS_PER_S};
     while (queue->count == 0 && !queue->closed) {
         if (timeout_ns < 0)
             pthread_cond_wait(&queue->filled, &queue->lock);

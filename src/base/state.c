@@ -19,8 +19,10 @@ static unsigned states_count;
 
 struct weir_state *weir_state_new(const char *component) {
     pthread_mutex_lock(&lock);
-    struct weir_state *state = &states[states_count < COMPONENTS_MAX ? states_count++ : COMPONENTS_MAX - 1];
-    state->view = (struct weir_state_view){.component = component, .since_ns = weir_clock_wall_ns()};
+    struct weir_state *state =
+        &states[states_count < COMPONENTS_MAX ? states_count++ : COMPONENTS_MAX - 1];
+    state->view =
+        (struct weir_state_view){.component = component, .since_ns = weir_clock_wall_ns()};
     pthread_mutex_unlock(&lock);
     return state;
 }

@@ -12,12 +12,12 @@
 struct weir_state; /* one component's entry; lives until the program ends */
 
 struct weir_state_view {
-    const char *component;  /* "store", "otlp/grpc", ... */
-    bool ready;             /* serves now */
-    char detail[256];       /* where it listens, how much it holds; "" if there is nothing to say */
-    char last_error[256];   /* "" if none yet */
-    int64_t last_error_ns;  /* wall time of it, 0 if none */
-    int64_t since_ns;       /* wall time of the last change of `ready` */
+    const char *component; /* "store", "otlp/grpc", ... */
+    bool ready;            /* serves now */
+    char detail[256];      /* where it listens, how much it holds; "" if there is nothing to say */
+    char last_error[256];  /* "" if none yet */
+    int64_t last_error_ns; /* wall time of it, 0 if none */
+    int64_t since_ns;      /* wall time of the last change of `ready` */
 };
 
 /* Registers a component as not ready. Keeps `component` (a literal). Never NULL: past 64 components

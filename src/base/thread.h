@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Starting threads: named, with every signal blocked, so that signals reach the main thread only. */
+/* Starting threads: named, with every signal blocked, so that signals reach the
+ * main thread only. */
 #ifndef WEIR_BASE_THREAD_H
 #define WEIR_BASE_THREAD_H
 

@@ -57,7 +57,8 @@ static inline struct weir_value weir_value_bool(bool boolean) {
 }
 
 /* The value under a key, or NULL. The first wins. */
-static inline const struct weir_value *weir_attrs_get(struct weir_attrs attrs, struct weir_view key) {
+static inline const struct weir_value *weir_attrs_get(struct weir_attrs attrs,
+                                                      struct weir_view key) {
     for (uint32_t i = 0; i < attrs.count; i++)
         if (weir_view_eq(attrs.items[i].key, key)) return &attrs.items[i].value;
     return NULL;

@@ -102,8 +102,9 @@ static bool unit_ns(struct weir_view *rest, double *ret) {
     static const struct {
         const char *name;
         double ns;
-    } units[] = {{"ns", 1},     {"us", 1e3},  {"\xc2\xb5s", 1e3}, {"ms", 1e6},    {"s", 1e9},
-                 {"m", 60e9},   {"h", 3600e9}, {"d", 86400e9},     {"w", 604800e9}, {"y", 31536000e9}};
+    } units[] = {{"ns", 1},       {"us", 1e3},      {"\xc2\xb5s", 1e3}, {"ms", 1e6},
+                 {"s", 1e9},      {"m", 60e9},      {"h", 3600e9},      {"d", 86400e9},
+                 {"w", 604800e9}, {"y", 31536000e9}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         struct weir_view name = weir_view_str(units[i].name);
         if (!weir_view_starts(*rest, name)) continue;
@@ -121,7 +122,8 @@ bool weir_view_to_duration_ns(struct weir_view v, int64_t *ret) {
     if (v.len == 0) return false;
     while (v.len) {
         size_t digits = 0;
-        while (digits < v.len && ((v.ptr[digits] >= '0' && v.ptr[digits] <= '9') || v.ptr[digits] == '.'))
+        while (digits < v.len &&
+               ((v.ptr[digits] >= '0' && v.ptr[digits] <= '9') || v.ptr[digits] == '.'))
             digits++;
         double number, ns;
         if (!weir_view_to_f64(weir_view_upto(v, digits), &number)) return false;
@@ -145,7 +147,8 @@ bool weir_view_to_bytes_hex(struct weir_view v, uint8_t *ret, size_t size) {
     for (size_t i = 0; i < v.len; i++)
         if (hex_digit(v.ptr[i]) < 0) return false;
     for (size_t i = 0; i < size; i++)
-        ret[i] = (uint8_t)((unsigned)hex_digit(v.ptr[2 * i]) << 4 | (unsigned)hex_digit(v.ptr[2 * i + 1]));
+        ret[i] = (uint8_t)((unsigned)hex_digit(v.ptr[2 * i]) << 4 |
+                           (unsigned)hex_digit(v.ptr[2 * i + 1]));
     return true;
 }
 

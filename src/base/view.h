@@ -21,7 +21,8 @@ struct weir_view {
 
 /* A view of a string literal; usable in static initialisers with WEIR_VIEW_INIT. */
 #define WEIR_VIEW(literal) ((struct weir_view){"" literal, sizeof(literal) - 1})
-#define WEIR_VIEW_INIT(literal) {"" literal, sizeof(literal) - 1}
+#define WEIR_VIEW_INIT(literal)                                                                    \
+    { "" literal, sizeof(literal) - 1 }
 /* For printf: printf("%.*s", WEIR_VIEW_ARG(v)). */
 #define WEIR_VIEW_ARG(v) (int)(v).len, (v).ptr
 

@@ -68,27 +68,27 @@ const char *weir_promql_function_nearest(struct weir_view name);
 bool weir_promql_function_is_implemented(const struct weir_promql_function *function);
 
 /* Windows: functions_window.c, functions_rate.c. */
+/* clang-format off */
 #define WEIR_PROMQL_WINDOW_FUNCTIONS(X)                                                            \
-    X(rate)                                                                                        \
-    X(increase)                                                                                    \
-    X(delta) X(irate) X(idelta) X(deriv) X(predict_linear) X(changes) X(resets) X(avg_over_time)   \
-        X(sum_over_time) X(count_over_time) X(min_over_time) X(max_over_time) X(last_over_time)    \
-            X(first_over_time) X(present_over_time) X(stddev_over_time) X(stdvar_over_time)        \
-                X(quantile_over_time) X(mad_over_time) X(double_exponential_smoothing)             \
-                    X(ts_of_min_over_time) X(ts_of_max_over_time) X(ts_of_last_over_time)          \
-                        X(ts_of_first_over_time)
+    X(rate) X(increase) X(delta) X(irate) X(idelta) X(deriv) X(predict_linear) X(changes)          \
+    X(resets) X(avg_over_time) X(sum_over_time) X(count_over_time) X(min_over_time)                \
+    X(max_over_time) X(last_over_time) X(first_over_time) X(present_over_time)                     \
+    X(stddev_over_time) X(stdvar_over_time) X(quantile_over_time) X(mad_over_time)                 \
+    X(double_exponential_smoothing) X(ts_of_min_over_time) X(ts_of_max_over_time)                  \
+    X(ts_of_last_over_time) X(ts_of_first_over_time)
+/* clang-format on */
 #define WEIR_PROMQL_WINDOW_DECLARE(name)                                                           \
     bool weir_promql_window_##name(const struct weir_promql_window *window, double *ret);
 WEIR_PROMQL_WINDOW_FUNCTIONS(WEIR_PROMQL_WINDOW_DECLARE)
 
 /* One sample: functions_instant.c. */
+/* clang-format off */
 #define WEIR_PROMQL_INSTANT_FUNCTIONS(X)                                                           \
-    X(abs)                                                                                         \
-    X(ceil)                                                                                        \
-    X(floor) X(exp) X(ln) X(log2) X(log10) X(sqrt) X(sgn) X(round) X(clamp) X(clamp_min)           \
-        X(clamp_max) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(asinh) \
-            X(acosh) X(atanh) X(deg) X(rad) X(minute) X(hour) X(day_of_week) X(day_of_month)       \
-                X(day_of_year) X(days_in_month) X(month) X(year)
+    X(abs) X(ceil) X(floor) X(exp) X(ln) X(log2) X(log10) X(sqrt) X(sgn) X(round) X(clamp)         \
+    X(clamp_min) X(clamp_max) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh)         \
+    X(tanh) X(asinh) X(acosh) X(atanh) X(deg) X(rad) X(minute) X(hour) X(day_of_week)              \
+    X(day_of_month) X(day_of_year) X(days_in_month) X(month) X(year)
+/* clang-format on */
 #define WEIR_PROMQL_INSTANT_DECLARE(name)                                                          \
     double weir_promql_instant_##name(double value, const double *args, uint32_t args_count);
 WEIR_PROMQL_INSTANT_FUNCTIONS(WEIR_PROMQL_INSTANT_DECLARE)

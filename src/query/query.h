@@ -15,17 +15,17 @@
 #include "base/error.h"
 
 struct weir_query {
-    struct weir_arena arena;      /* everything that lives as long as the question */
-    int64_t deadline_ns;          /* monotonic; 0 = none */
-    atomic_bool canceled;         /* the asker went away, or the server stops */
-    bool (*is_canceled)(void *);  /* asked as well when set (the connection's own flag) */
+    struct weir_arena arena;     /* everything that lives as long as the question */
+    int64_t deadline_ns;         /* monotonic; 0 = none */
+    atomic_bool canceled;        /* the asker went away, or the server stops */
+    bool (*is_canceled)(void *); /* asked as well when set (the connection's own flag) */
     void *is_canceled_arg;
-    uint64_t bytes_read_max;      /* budget; 0 = none */
-    uint64_t rows_max;            /* rows (or samples) that may be looked at; 0 = none */
+    uint64_t bytes_read_max; /* budget; 0 = none */
+    uint64_t rows_max;       /* rows (or samples) that may be looked at; 0 = none */
     /* What it cost (for ?explain and statistics). */
-    uint64_t bytes_read;          /* from disk, compressed */
-    uint64_t bytes_decoded;       /* after decompression */
-    uint64_t rows_read;           /* rows or samples looked at */
+    uint64_t bytes_read;    /* from disk, compressed */
+    uint64_t bytes_decoded; /* after decompression */
+    uint64_t rows_read;     /* rows or samples looked at */
     uint64_t blocks_read, blocks_skipped, parts_read, parts_skipped, series_read;
 };
 

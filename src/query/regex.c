@@ -23,15 +23,15 @@ struct scratch {
 };
 
 struct weir_regex {
-    pcre2_code *code;           /* NULL when `literal` says all */
+    pcre2_code *code; /* NULL when `literal` says all */
     pcre2_match_context *context;
-    pcre2_jit_stack *stack;     /* NULL without JIT */
+    pcre2_jit_stack *stack; /* NULL without JIT */
     struct scratch *scratch;
-    struct weir_view *names;    /* group index → name; [0] unused */
+    struct weir_view *names; /* group index → name; [0] unused */
     unsigned groups_count;
-    char *literal;              /* every match holds these bytes; NULL = unknown */
+    char *literal; /* every match holds these bytes; NULL = unknown */
     size_t literal_len;
-    bool is_literal;            /* the pattern is nothing but `literal` */
+    bool is_literal; /* the pattern is nothing but `literal` */
     bool is_anchored;
 };
 
@@ -45,16 +45,18 @@ static int compile_failed(struct weir_error *reterr, int number, size_t at) {
 /* What PCRE2 reads: the checked pattern, whose few words of another meaning were replaced. */
 static int compile(struct weir_regex *regex, struct weir_view pattern, unsigned flags,
                    struct weir_error *reterr) {
-    uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY |
-                       PCRE2_NEVER_BACKSLASH_C;
+    uint32_t options =
+        PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
     if (flags & WEIR_REGEX_ANCHORED) options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL;
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
-    if (!context) return weir_error_set(reterr, WEIR_ENOMEMORY, "regular expression: out of memory");
+    if (!context)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "regular expression: out of memory");
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     pcre2_set_parens_nest_limit(context, 100);
     int number = 0;
     size_t at = 0;
-    regex->code = pcre2_compile((PCRE2_SPTR)pattern.ptr, pattern.len, options, &number, &at, context);
+    regex->code =
+        pcre2_compile((PCRE2_SPTR)pattern.ptr, pattern.len, options, &number, &at, context);
     pcre2_compile_context_free(context);
     return regex->code ? 0 : compile_failed(reterr, number, at);
 }
@@ -169,8 +171,8 @@ struct weir_view weir_regex_group_name(const struct weir_regex *regex, unsigned 
     return index && index <= regex->groups_count ? regex->names[index] : weir_view("", 0);
 }
 
-int weir_regex_captures(const struct weir_regex *regex, struct weir_view text, struct weir_view *ret,
-                        unsigned count) {
+int weir_regex_captures(const struct weir_regex *regex, struct weir_view text,
+                        struct weir_view *ret, unsigned count) {
     struct weir_view literal = weir_view(regex->literal, regex->literal_len);
     if (literal.len && weir_view_find(text, literal) == SIZE_MAX) return 0;
     int rc = run(regex, text);

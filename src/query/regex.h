@@ -2,10 +2,11 @@
 /* Regular expressions for all query languages: the RE2 dialect that Prometheus, Loki and Tempo
  * document, run by PCRE2.
  *
- * A pattern is first checked against the dialect: look-around, back-references, possessive and atomic
- * groups, recursion, conditionals, verbs, call-outs, \K and friends are refused with a position, so
- * that nobody leans on what another engine would not do. Then it is compiled (JIT where possible).
- * A match that would take too long ends with WEIR_ELIMIT instead of the server's time.
+ * A pattern is first checked against the dialect: look-around, back-references, possessive and
+ * atomic groups, recursion, conditionals, verbs, call-outs, \K and friends are refused with a
+ * position, so that nobody leans on what another engine would not do. Then it is compiled (JIT
+ * where possible). A match that would take too long ends with WEIR_ELIMIT instead of the server's
+ * time.
  *
  * Differences to RE2 that remain: none in which texts match, but \s also takes a vertical tab.
  *
@@ -51,8 +52,8 @@ unsigned weir_regex_groups_count(const struct weir_regex *regex);
 struct weir_view weir_regex_group_name(const struct weir_regex *regex, unsigned index);
 /* Like weir_regex_match; on 1, groups 0 … count-1 stand in `ret` as views into `text` (ptr NULL
  * where a group did not take part). count ≤ WEIR_REGEX_CAPTURES_MAX. */
-int weir_regex_captures(const struct weir_regex *regex, struct weir_view text, struct weir_view *ret,
-                        unsigned count);
+int weir_regex_captures(const struct weir_regex *regex, struct weir_view text,
+                        struct weir_view *ret, unsigned count);
 
 /* Only the dialect check, nothing compiled: for parsers and their fuzzers. */
 int weir_regex_validate(struct weir_view pattern, struct weir_error *reterr);

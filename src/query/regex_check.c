@@ -9,10 +9,10 @@ enum { REPEAT_MAX = 1000 }; /* of {n,m}, as in RE2 */
 struct literal {
     struct weir_buf *best;
     struct weir_buf run;
-    size_t atom_at;   /* where the last atom starts in run */
-    bool atom_plain;  /* the last atom was plain text */
-    bool hopeless;    /* alternatives at depth 0 or case folding: nothing is certain */
-    bool only_text;   /* nothing but plain atoms so far */
+    size_t atom_at;  /* where the last atom starts in run */
+    bool atom_plain; /* the last atom was plain text */
+    bool hopeless;   /* alternatives at depth 0 or case folding: nothing is certain */
+    bool only_text;  /* nothing but plain atoms so far */
 };
 
 struct walk {
@@ -109,8 +109,10 @@ static int escape(struct walk *walk, bool in_class) {
     if (is_letter(c) && !strchr(known, c))
         return refuse(walk, walk->at, "this escape is not supported",
                       "only those of RE2 are (no \\K, \\G, \\R, \\k, \\g, \\h, \\Z, \\C)");
-    if (is_letter(c) || is_digit(c)) other_atom(walk);
-    else if (!in_class) plain_atom(walk, weir_view(walk->in.ptr + walk->at + 1, 1));
+    if (is_letter(c) || is_digit(c))
+        other_atom(walk);
+    else if (!in_class)
+        plain_atom(walk, weir_view(walk->in.ptr + walk->at + 1, 1));
     pass(walk, 2);
     if (c != 'p' && c != 'P' && c != 'x') return 0;
     if (peek(walk, 0) == '{')
@@ -119,8 +121,9 @@ static int escape(struct walk *walk, bool in_class) {
     return 0;
 }
 
-static const char *const class_names[] = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
-                                          "lower", "print", "punct", "space", "upper", "word", "xdigit"};
+static const char *const class_names[] = {"alnum", "alpha", "ascii", "blank", "cntrl",
+                                          "digit", "graph", "lower", "print", "punct",
+                                          "space", "upper", "word",  "xdigit"};
 
 static int named_class(struct walk *walk) { /* at "[:" inside a class */
     struct weir_view rest = weir_view_from(walk->in, walk->at + 2);
@@ -148,12 +151,15 @@ static int class_of_chars(struct walk *walk) {
     while (walk->at < walk->in.len && peek(walk, 0) != ']') {
         char c = peek(walk, 0);
         int rc = 0;
-        if (c == '\\') rc = escape(walk, true);
-        else if (c == '[' && peek(walk, 1) == ':') rc = named_class(walk);
+        if (c == '\\')
+            rc = escape(walk, true);
+        else if (c == '[' && peek(walk, 1) == ':')
+            rc = named_class(walk);
         else if (c == '[' && (peek(walk, 1) == '.' || peek(walk, 1) == '=')) {
             weir_buf_add_char(walk->out, '\\'); /* PCRE2 would read a collating element */
             pass(walk, 1);
-        } else pass(walk, 1);
+        } else
+            pass(walk, 1);
         if (rc != 0) return rc;
     }
     if (walk->at >= walk->in.len) return refuse(walk, from, "missing closing ]", "");
@@ -177,9 +183,10 @@ static int group_flags(struct walk *walk) { /* behind "(?" */
             return 0;
         }
         if (c == ':') break;
-        return refuse(walk, from, "this group is not supported",
-                      "look-around, atomic groups, recursion, conditionals and call-outs are not in "
-                      "the RE2 dialect");
+        return refuse(
+            walk, from, "this group is not supported",
+            "look-around, atomic groups, recursion, conditionals and call-outs are not in "
+            "the RE2 dialect");
     }
     pass(walk, 1);
     return 0;
@@ -224,9 +231,12 @@ static size_t counted_repeat(const struct walk *walk, unsigned *ret_min, unsigne
         char c = peek(walk, i);
         if (is_digit(c)) {
             digits[which] = true;
-            if (bounds[which] <= REPEAT_MAX) bounds[which] = bounds[which] * 10 + (unsigned)(c - '0');
-        } else if (c == ',' && which == 0 && digits[0]) which = 1;
-        else break;
+            if (bounds[which] <= REPEAT_MAX)
+                bounds[which] = bounds[which] * 10 + (unsigned)(c - '0');
+        } else if (c == ',' && which == 0 && digits[0])
+            which = 1;
+        else
+            break;
     }
     if (peek(walk, i) != '}' || !digits[0]) return 0;
     *ret_min = bounds[0];
@@ -264,7 +274,8 @@ static int brace(struct walk *walk) {
 
 static size_t char_len(const struct walk *walk) {
     size_t len = 1;
-    while (walk->at + len < walk->in.len && ((unsigned char)walk->in.ptr[walk->at + len] & 0xc0) == 0x80)
+    while (walk->at + len < walk->in.len &&
+           ((unsigned char)walk->in.ptr[walk->at + len] & 0xc0) == 0x80)
         len++;
     return len;
 }
@@ -322,7 +333,8 @@ int weir_regex_rewrite(struct weir_view pattern, struct weir_buf *out, struct we
     if (walk.literal.hopeless) weir_buf_clear(literal);
     bool failed = out->failed || literal->failed || walk.literal.run.failed;
     weir_buf_done(&walk.literal.run);
-    if (rc == 0 && failed) return weir_error_set(reterr, WEIR_ENOMEMORY, "regular expression: out of memory");
+    if (rc == 0 && failed)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "regular expression: out of memory");
     *ret_is_literal = walk.literal.only_text;
     return rc;
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rd/conf.h"
 
 #include <stdio.h>
@@ -10,10 +10,17 @@
 #define NAMES_MAX 512
 
 /* Java's own properties that mean nothing here and need no words. */
-static const char *const skipped[] = {
-    "key.serializer", "value.serializer", "key.deserializer", "value.deserializer",
-    "interceptor.classes", "metric.reporters", "partitioner.class", "auto.include.jmx.reporter",
-    "partition.assignment.strategy.class", "sasl.login.callback.handler.class", NULL};
+static const char *const skipped[] = {"key.serializer",
+                                      "value.serializer",
+                                      "key.deserializer",
+                                      "value.deserializer",
+                                      "interceptor.classes",
+                                      "metric.reporters",
+                                      "partitioner.class",
+                                      "auto.include.jmx.reporter",
+                                      "partition.assignment.strategy.class",
+                                      "sasl.login.callback.handler.class",
+                                      NULL};
 
 static bool is_skipped(struct weir_view name) {
     for (size_t i = 0; skipped[i]; i++)
@@ -27,11 +34,21 @@ static bool is_secret(const char *name) {
 }
 
 /* Names that librdkafka does not list while they are unset. */
-static const char *const unlisted[] = {
-    "bootstrap.servers", "group.id", "group.instance.id", "client.rack", "sasl.username",
-    "sasl.password", "ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
-    "ssl.key.password", "ssl.keystore.location", "ssl.keystore.password", "transactional.id",
-    "plugin.library.paths", "debug"};
+static const char *const unlisted[] = {"bootstrap.servers",
+                                       "group.id",
+                                       "group.instance.id",
+                                       "client.rack",
+                                       "sasl.username",
+                                       "sasl.password",
+                                       "ssl.ca.location",
+                                       "ssl.certificate.location",
+                                       "ssl.key.location",
+                                       "ssl.key.password",
+                                       "ssl.keystore.location",
+                                       "ssl.keystore.password",
+                                       "transactional.id",
+                                       "plugin.library.paths",
+                                       "debug"};
 
 /* The known property nearest to `name`, copied into `ret`; NULL if none is near. */
 static const char *nearest_name(const struct weir_rd *rd, rd_kafka_conf_t *conf, const char *name,
@@ -93,9 +110,10 @@ static int set_jaas(const struct weir_rd *rd, rd_kafka_conf_t *conf, struct weir
     struct weir_view user = jaas_field(value, "username");
     struct weir_view password = jaas_field(value, "password");
     if (!user.len)
-        return weir_error_set(reterr, WEIR_EUNSUPPORTED,
-                              "sasl.jaas.config without username=\"...\": set sasl.username and "
-                              "sasl.password, or librdkafka's sasl.kerberos.* or sasl.oauthbearer.*");
+        return weir_error_set(
+            reterr, WEIR_EUNSUPPORTED,
+            "sasl.jaas.config without username=\"...\": set sasl.username and "
+            "sasl.password, or librdkafka's sasl.kerberos.* or sasl.oauthbearer.*");
     char text[1024];
     if (user.len >= sizeof text || password.len >= sizeof text)
         return weir_error_set(reterr, WEIR_ETOOBIG, "sasl.jaas.config: user or password too long");
@@ -112,10 +130,11 @@ static int set_line(const struct weir_rd *rd, rd_kafka_conf_t *conf, struct weir
     if (weir_view_is(name, "sasl.jaas.config")) return set_jaas(rd, conf, value, reterr);
     if (weir_view_starts(name, WEIR_VIEW("ssl.truststore.")) ||
         (weir_view_is(name, "ssl.keystore.type") && !weir_view_is(value, "PKCS12")))
-        return weir_error_set(reterr, WEIR_EUNSUPPORTED,
-                              "'%.*s' is a Java key store; export it to PEM and set ssl.ca.location "
-                              "(and ssl.certificate.location, ssl.key.location)",
-                              WEIR_VIEW_ARG(name));
+        return weir_error_set(
+            reterr, WEIR_EUNSUPPORTED,
+            "'%.*s' is a Java key store; export it to PEM and set ssl.ca.location "
+            "(and ssl.certificate.location, ssl.key.location)",
+            WEIR_VIEW_ARG(name));
     if (weir_view_is(name, "ssl.keystore.type")) return WEIR_OK;
     char *copy = malloc(name.len + value.len + 2);
     if (!copy) return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
@@ -142,7 +161,8 @@ static void read_line(struct weir_view *rest, struct weir_buf *out, uint32_t *li
     }
 }
 
-static bool split_line(struct weir_view line, struct weir_view *ret_name, struct weir_view *ret_value) {
+static bool split_line(struct weir_view line, struct weir_view *ret_name,
+                       struct weir_view *ret_value) {
     size_t at = 0;
     while (at < line.len && line.ptr[at] != '=' && line.ptr[at] != ':') at++;
     if (at == line.len) return false;
@@ -163,8 +183,8 @@ int weir_rd_conf_parse(const struct weir_rd *rd, rd_kafka_conf_t *conf, struct w
         if (line.failed)
             code = weir_error_at(reterr, WEIR_ETOOBIG, number, 0, "line too long");
         else if (line.len && !split_line(weir_buf_view(&line), &name, &value))
-            code = weir_error_at(reterr, WEIR_EINVALID, number, 0,
-                                 "a property is written name=value");
+            code =
+                weir_error_at(reterr, WEIR_EINVALID, number, 0, "a property is written name=value");
         else if (line.len && (code = set_line(rd, conf, name, value, reterr)) && reterr)
             reterr->line = number;
     }

@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 
+/* clang-format off */
 /* Every call that Weir uses, without its rd_kafka_ prefix; all of them exist since 2.0.2. */
 #define WEIR_RD_CALLS(X)                                                                          \
     X(version) X(version_str) X(err2str) X(err2name) X(last_error)                                \
@@ -42,7 +43,7 @@
     X(message_timestamp) X(message_latency) X(message_status) X(message_broker_id)                \
     X(message_errstr)                                                                             \
     X(headers_new) X(headers_copy) X(headers_destroy) X(header_add) X(header_remove)              \
-    X(header_get_last) X(header_get_all) X(header_cnt)                                            \
+    X(header_get) X(header_get_last) X(header_get_all) X(header_cnt)                              \
     X(subscribe) X(unsubscribe) X(subscription) X(consumer_poll) X(consumer_close)                \
     X(consumer_close_queue) X(consumer_closed) X(assign) X(assignment) X(incremental_assign)      \
     X(incremental_unassign) X(assignment_lost) X(rebalance_protocol) X(commit) X(commit_queue)    \
@@ -79,6 +80,8 @@
 #define WEIR_RD_CALLS_NEWER(X)                                                                    \
     X(message_leader_epoch, int32_t, (const rd_kafka_message_t *), "2.1")                         \
     X(topic_partition_set_leader_epoch, void, (rd_kafka_topic_partition_t *, int32_t), "2.1")
+
+/* clang-format on */
 
 struct weir_rd {
 #define WEIR_RD_FIELD(call) __typeof__(rd_kafka_##call) *call;

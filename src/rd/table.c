@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Finding librdkafka. */
 #include "rd/rd.h"
 
@@ -11,7 +11,7 @@
 #define WEIR_RD_WEAK(call) extern __typeof__(rd_kafka_##call) rd_kafka_##call __attribute__((weak));
 WEIR_RD_CALLS(WEIR_RD_WEAK)
 #undef WEIR_RD_WEAK
-#define WEIR_RD_WEAK(call, result, parameters, since) \
+#define WEIR_RD_WEAK(call, result, parameters, since)                                              \
     extern result rd_kafka_##call parameters __attribute__((weak));
 WEIR_RD_CALLS_NEWER(WEIR_RD_WEAK)
 #undef WEIR_RD_WEAK
@@ -21,10 +21,10 @@ WEIR_RD_CALLS_NEWER(WEIR_RD_WEAK)
 static _Atomic(const struct weir_rd *) resolved; /* set once, never taken back */
 
 /* Object and function pointers have one size on every system that has dlsym. */
-#define ASSIGN(field, address)                          \
-    do {                                                \
-        void *weir_address = (address);                 \
-        memcpy(&(field), &weir_address, sizeof(field)); \
+#define ASSIGN(field, address)                                                                     \
+    do {                                                                                           \
+        void *weir_address = (address);                                                            \
+        memcpy(&(field), &weir_address, sizeof(field));                                            \
     } while (0)
 
 static bool fill_linked(struct weir_rd *rd) {
@@ -40,20 +40,21 @@ static bool fill_linked(struct weir_rd *rd) {
 
 int weir_rd_fill(struct weir_rd *rd, weir_rd_lookup *lookup, void *arg, struct weir_error *reterr) {
     const char *missing = NULL;
-#define WEIR_RD_FIND(call)                                  \
-    ASSIGN(rd->call, lookup(arg, "rd_kafka_" #call));       \
+#define WEIR_RD_FIND(call)                                                                         \
+    ASSIGN(rd->call, lookup(arg, "rd_kafka_" #call));                                              \
     if (!rd->call && !missing) missing = "rd_kafka_" #call;
     WEIR_RD_CALLS(WEIR_RD_FIND)
 #undef WEIR_RD_FIND
-#define WEIR_RD_FIND(call, result, parameters, since) \
+#define WEIR_RD_FIND(call, result, parameters, since)                                              \
     ASSIGN(rd->call, lookup(arg, "rd_kafka_" #call));
     WEIR_RD_CALLS_NEWER(WEIR_RD_FIND)
 #undef WEIR_RD_FIND
     if (missing)
-        return weir_error_set(reterr, WEIR_EUNSUPPORTED,
-                              "librdkafka is not there or too old: no %s (2.0.2 or newer is needed; "
-                              "link the program with -lrdkafka)",
-                              missing);
+        return weir_error_set(
+            reterr, WEIR_EUNSUPPORTED,
+            "librdkafka is not there or too old: no %s (2.0.2 or newer is needed; "
+            "link the program with -lrdkafka)",
+            missing);
     if (rd->version() < VERSION_OLDEST)
         return weir_error_set(reterr, WEIR_EUNSUPPORTED,
                               "librdkafka %s is too old; 2.0.2 or newer is needed",

@@ -70,7 +70,10 @@ static void push_appends_zeroed_items(void **state) {
     (void)state;
     struct weir_arena arena;
     weir_arena_init(&arena, 0);
-    struct item { int a; void *b; } *items = NULL;
+    struct item {
+        int a;
+        void *b;
+    } *items = NULL;
     uint32_t count = 0, room = 0;
     for (int i = 0; i < 1000; i++) {
         struct item *item = WEIR_PUSH(&arena, items, count, room);

@@ -25,10 +25,12 @@ static void pieces_equal_the_whole(void **state) {
     weir_rand_fill(bytes, sizeof bytes);
     uint32_t whole = weir_crc32c(0, bytes, sizeof bytes);
     for (size_t cut = 0; cut <= sizeof bytes; cut += 7)
-        assert_int_equal(weir_crc32c(weir_crc32c(0, bytes, cut), bytes + cut, sizeof bytes - cut), whole);
+        assert_int_equal(weir_crc32c(weir_crc32c(0, bytes, cut), bytes + cut, sizeof bytes - cut),
+                         whole);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(known_vectors), cmocka_unit_test(pieces_equal_the_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(known_vectors),
+                                       cmocka_unit_test(pieces_equal_the_whole)};
     return cmocka_run_group_tests_name("base/crc", tests, NULL, NULL);
 }

@@ -7,11 +7,11 @@
 
 static void table_is_in_order(void **state) {
     (void)state;
-#define CHECK(name, value, text, http, grpc, retry)                  \
-    assert_string_equal(weir_error_name(WEIR_##name), #name);        \
-    assert_string_equal(weir_error_text(WEIR_##name), text);         \
-    assert_int_equal(weir_error_http(WEIR_##name), http);            \
-    assert_int_equal(weir_error_grpc(WEIR_##name), grpc);            \
+#define CHECK(name, value, text, http, grpc, retry)                                                \
+    assert_string_equal(weir_error_name(WEIR_##name), #name);                                      \
+    assert_string_equal(weir_error_text(WEIR_##name), text);                                       \
+    assert_int_equal(weir_error_http(WEIR_##name), http);                                          \
+    assert_int_equal(weir_error_grpc(WEIR_##name), grpc);                                          \
     assert_int_equal(weir_error_retriable(WEIR_##name), (retry) != 0);
     WEIR_ERRORS(CHECK)
 #undef CHECK
@@ -25,7 +25,7 @@ static void table_is_in_order(void **state) {
 /* gRPC's retry rules and HTTP's must tell a sender the same thing. */
 static void retriable_codes_agree_with_http(void **state) {
     (void)state;
-#define CHECK(name, value, text, http, grpc, retry) \
+#define CHECK(name, value, text, http, grpc, retry)                                                \
     assert_int_equal((retry) != 0, (http) == 429 || (http) == 503 || (http) == 504);
     WEIR_ERRORS(CHECK)
 #undef CHECK

@@ -46,6 +46,7 @@ static void values_move(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(registered_before_main_in_order), cmocka_unit_test(values_move)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(registered_before_main_in_order),
+                                       cmocka_unit_test(values_move)};
     return cmocka_run_group_tests_name("base/metric", tests, NULL, NULL);
 }

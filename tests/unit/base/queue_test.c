@@ -29,8 +29,10 @@ static void every_item_arrives_once(void **state) {
     (void)state;
     pthread_t producers[PRODUCERS], consumers[CONSUMERS];
     queue = weir_queue_new(16);
-    for (uintptr_t i = 0; i < CONSUMERS; i++) assert_int_equal(weir_thread_start(&consumers[i], "consume", consume, NULL), 0);
-    for (uintptr_t i = 0; i < PRODUCERS; i++) assert_int_equal(weir_thread_start(&producers[i], "produce", produce, (void *)i), 0);
+    for (uintptr_t i = 0; i < CONSUMERS; i++)
+        assert_int_equal(weir_thread_start(&consumers[i], "consume", consume, NULL), 0);
+    for (uintptr_t i = 0; i < PRODUCERS; i++)
+        assert_int_equal(weir_thread_start(&producers[i], "produce", produce, (void *)i), 0);
     for (int i = 0; i < PRODUCERS; i++) {
         void *failed;
         pthread_join(producers[i], &failed);

@@ -21,7 +21,8 @@ static void seeds_replay(void **state) {
     assert_int_equal(differ, 1000);
 }
 
-/* Chi-square over 16 buckets, 15 degrees of freedom; 50 is past one in 100,000, the seed is fixed. */
+/* Chi-square over 16 buckets, 15 degrees of freedom; 50 is past one in 100,000, the
+ * seed is fixed. */
 static void below_is_uniform(void **state) {
     (void)state;
     struct weir_rand rand;
@@ -30,7 +31,8 @@ static void below_is_uniform(void **state) {
     int counts[BUCKETS] = {0};
     for (int i = 0; i < DRAWS; i++) counts[weir_rand_below(&rand, BUCKETS)]++;
     double chi = 0, expected = (double)DRAWS / BUCKETS;
-    for (int i = 0; i < BUCKETS; i++) chi += (counts[i] - expected) * (counts[i] - expected) / expected;
+    for (int i = 0; i < BUCKETS; i++)
+        chi += (counts[i] - expected) * (counts[i] - expected) / expected;
     assert_true(chi < 50);
     for (int i = 0; i < 1000; i++) {
         double f = weir_rand_f64(&rand);

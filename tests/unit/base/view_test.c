@@ -27,9 +27,13 @@ static void numbers_are_strict(void **state) {
 
 static void durations_in_all_units(void **state) {
     (void)state;
-    static const struct { const char *text; int64_t ns; } cases[] = {
-        {"250ms", 250000000}, {"1.5s", 1500000000}, {"5m", 300000000000}, {"1h30m", 5400000000000},
-        {"7d", 604800000000000}, {"3ns", 3}, {"-2s", -2000000000}, {"2us", 2000}, {"2\xc2\xb5s", 2000},
+    static const struct {
+        const char *text;
+        int64_t ns;
+    } cases[] = {
+        {"250ms", 250000000},     {"1.5s", 1500000000},    {"5m", 300000000000},
+        {"1h30m", 5400000000000}, {"7d", 604800000000000}, {"3ns", 3},
+        {"-2s", -2000000000},     {"2us", 2000},           {"2\xc2\xb5s", 2000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t ns = 0;
@@ -70,11 +74,28 @@ static void hex_to_bytes(void **state) {
 /* Markus Kuhn's classes of ill-formed sequences, each also behind eight ASCII bytes. */
 static void utf8_is_checked(void **state) {
     (void)state;
-    static const char *const good[] = {"", "plain ascii text", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x92\xa1",
-                                       "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"};
-    static const char *const bad[] = {"\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xed\xbf\xbf",
-                                      "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xc3",
-                                      "\xe2\x82", "\xf0\x9f\x92", "\xc3(", "\xff"};
+    static const char *const good[] = {"",
+                                       "plain ascii text",
+                                       "\xc3\xa9",
+                                       "\xe2\x82\xac",
+                                       "\xf0\x9f\x92\xa1",
+                                       "\xef\xbf\xbf",
+                                       "\xf4\x8f\xbf\xbf",
+                                       "\xed\x9f\xbf"};
+    static const char *const bad[] = {"\x80",
+                                      "\xc0\xaf",
+                                      "\xc1\xbf",
+                                      "\xe0\x80\xaf",
+                                      "\xed\xa0\x80",
+                                      "\xed\xbf\xbf",
+                                      "\xf0\x80\x80\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "\xc3",
+                                      "\xe2\x82",
+                                      "\xf0\x9f\x92",
+                                      "\xc3(",
+                                      "\xff"};
     char text[64];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_true(weir_view_is_utf8(weir_view_str(good[i])));
@@ -97,9 +118,9 @@ static void nearest_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_strict), cmocka_unit_test(durations_in_all_units),
+        cmocka_unit_test(numbers_are_strict),   cmocka_unit_test(durations_in_all_units),
         cmocka_unit_test(cutting_and_trimming), cmocka_unit_test(hex_to_bytes),
-        cmocka_unit_test(utf8_is_checked), cmocka_unit_test(nearest_name),
+        cmocka_unit_test(utf8_is_checked),      cmocka_unit_test(nearest_name),
     };
     return cmocka_run_group_tests_name("base/view", tests, NULL, NULL);
 }

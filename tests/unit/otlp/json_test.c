@@ -49,7 +49,8 @@ static void assert_same_json(struct weir_view a, struct weir_view b) {
         assert_int_not_equal(token, WEIR_JSON_ERROR);
         if (token == WEIR_JSON_NUMBER) { /* 2.0 and 2 are the same number */
             double x, y;
-            assert_true(weir_view_to_f64(left.text, &x) && weir_view_to_f64(right.text, &y));
+            assert_true(weir_view_to_f64(left.text, &x));
+            assert_true(weir_view_to_f64(right.text, &y));
             assert_true(x == y);
         } else if (token == WEIR_JSON_KEY || token == WEIR_JSON_STRING) {
             if (!weir_view_eq(left.text, right.text))

@@ -27,34 +27,58 @@ static void test_search_and_anchored(void **state) {
         const char *pattern, *text;
         int search, anchored;
     } rows[] = {
-        {"", "", 1, 1},          {"", "a", 1, 0},           {"abc", "xabcx", 1, 0},
-        {"abc", "abc", 1, 1},    {"a.c", "abc", 1, 1},      {"a.c", "a\nc", 0, 1},
-        {"a|bc", "bc", 1, 1},    {"a|bc", "abc", 1, 0},     {"colou?r", "color", 1, 1},
-        {"colou?r", "colouur", 0, 0}, {"ab*c", "xacx", 1, 0}, {"ab+c", "ac", 0, 0},
-        {"x{2,3}y", "xxy", 1, 1}, {"x{,3}", "x{,3}", 1, 1}, {"[[:alpha:]]+", "abc", 1, 1},
-        {"(?i)ERROR", "an error", 1, 0}, {"a\\.b", "a.b", 1, 1}, {"a\\.b", "axb", 0, 0},
-        {"\\Qa.b\\E", "a.b", 1, 1}, {"\\Qa.b\\E", "axb", 0, 0}, {"foo$", "foo\n", 0, 0},
-        {"(foo)?bar", "bar", 1, 1}, {"é+", "éé", 1, 1},     {"\\vx", "\vx", 1, 1},
-        {"\\vx", "\nx", 0, 0},   {"(?P<n>a)b", "ab", 1, 1}, {"(?<n>a)b", "ab", 1, 1},
-        {"[]a]x", "]x", 1, 1},   {"[^]a]x", "bx", 1, 1},    {"\\d+ms", "took 12ms", 1, 0},
-        {"aé?b", "ab", 1, 1},    {"(a|b)c", "xbc", 1, 0},   {"\\pL+", "äb", 1, 1},
+        {"", "", 1, 1},
+        {"", "a", 1, 0},
+        {"abc", "xabcx", 1, 0},
+        {"abc", "abc", 1, 1},
+        {"a.c", "abc", 1, 1},
+        {"a.c", "a\nc", 0, 1},
+        {"a|bc", "bc", 1, 1},
+        {"a|bc", "abc", 1, 0},
+        {"colou?r", "color", 1, 1},
+        {"colou?r", "colouur", 0, 0},
+        {"ab*c", "xacx", 1, 0},
+        {"ab+c", "ac", 0, 0},
+        {"x{2,3}y", "xxy", 1, 1},
+        {"x{,3}", "x{,3}", 1, 1},
+        {"[[:alpha:]]+", "abc", 1, 1},
+        {"(?i)ERROR", "an error", 1, 0},
+        {"a\\.b", "a.b", 1, 1},
+        {"a\\.b", "axb", 0, 0},
+        {"\\Qa.b\\E", "a.b", 1, 1},
+        {"\\Qa.b\\E", "axb", 0, 0},
+        {"foo$", "foo\n", 0, 0},
+        {"(foo)?bar", "bar", 1, 1},
+        {"é+", "éé", 1, 1},
+        {"\\vx", "\vx", 1, 1},
+        {"\\vx", "\nx", 0, 0},
+        {"(?P<n>a)b", "ab", 1, 1},
+        {"(?<n>a)b", "ab", 1, 1},
+        {"[]a]x", "]x", 1, 1},
+        {"[^]a]x", "bx", 1, 1},
+        {"\\d+ms", "took 12ms", 1, 0},
+        {"aé?b", "ab", 1, 1},
+        {"(a|b)c", "xbc", 1, 0},
+        {"\\pL+", "äb", 1, 1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int search = matches(rows[i].pattern, WEIR_REGEX_SEARCH, rows[i].text);
         int anchored = matches(rows[i].pattern, WEIR_REGEX_ANCHORED, rows[i].text);
         if (search != rows[i].search || anchored != rows[i].anchored)
-            fail_msg("/%s/ on \"%s\": search %d, anchored %d", rows[i].pattern, rows[i].text, search,
-                     anchored);
+            fail_msg("/%s/ on \"%s\": search %d, anchored %d", rows[i].pattern, rows[i].text,
+                     search, anchored);
     }
 }
 
 static void test_refused_constructs(void **state) {
     (void)state;
     static const char *const patterns[] = {
-        "(?=a)", "(?!a)", "(?<=a)b", "(?<!a)b", "(a)\\1", "\\k<n>", "\\g1", "a++", "a*+", "a?+", "a{2}+",
-        "(?>a)", "(?R)", "(?1)", "(?&n)", "(?P>n)", "(?P=n)", "(?(1)a|b)", "(?C)", "(*UTF)a",
-        "(*FAIL)", "a\\Kb", "\\Ga", "\\R", "\\X", "\\h", "\\Z", "\\C", "(?|a|b)", "(?#c)", "a**",
-        "*a", "+", "(a", "a)", "[a", "a\\", "x{1001}", "[[:nope:]]", "(?x) a", "(?P<n", "\\u0041",
+        "(?=a)",   "(?!a)",  "(?<=a)b", "(?<!a)b",    "(a)\\1", "\\k<n>",  "\\g1",
+        "a++",     "a*+",    "a?+",     "a{2}+",      "(?>a)",  "(?R)",    "(?1)",
+        "(?&n)",   "(?P>n)", "(?P=n)",  "(?(1)a|b)",  "(?C)",   "(*UTF)a", "(*FAIL)",
+        "a\\Kb",   "\\Ga",   "\\R",     "\\X",        "\\h",    "\\Z",     "\\C",
+        "(?|a|b)", "(?#c)",  "a**",     "*a",         "+",      "(a",      "a)",
+        "[a",      "a\\",    "x{1001}", "[[:nope:]]", "(?x) a", "(?P<n",   "\\u0041",
     };
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         struct weir_regex *regex = NULL;
@@ -94,15 +118,18 @@ static void test_too_complex_is_an_error_not_a_hang(void **state) {
     memset(with_y, 'x', 64);
     memcpy(with_y + 60, "zy", 2); /* holds the literal, so the engine really runs */
     int rc = weir_regex_match(regex, weir_view(with_y, 62));
-    if (rc == WEIR_ELIMIT) assert_int_equal(weir_regex_check(regex, &err), WEIR_ELIMIT);
-    else assert_int_equal(rc, 0); /* an engine that is clever enough is welcome */
+    if (rc == WEIR_ELIMIT)
+        assert_int_equal(weir_regex_check(regex, &err), WEIR_ELIMIT);
+    else
+        assert_int_equal(rc, 0); /* an engine that is clever enough is welcome */
     weir_regex_free(regex);
 }
 
 /* A literal is only ever a necessary condition: both ways of matching agree on random texts. */
 static void test_literal_prefilter_agrees(void **state) {
     (void)state;
-    static const char *const patterns[] = {"ab?c", "a(b)c", "abc|ca", "ab+ca", "(ab)*c", "a{2}b", "b.*c", "[ab]ca"};
+    static const char *const patterns[] = {"ab?c",   "a(b)c", "abc|ca", "ab+ca",
+                                           "(ab)*c", "a{2}b", "b.*c",   "[ab]ca"};
     unsigned seed = 20261121;
     for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
         char guarded[64];

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
 #include <stdio.h>
@@ -29,20 +29,21 @@ static void test_java_file_is_read(void **state) {
     (void)state;
     rd_kafka_conf_t *conf = rd->conf_new();
     struct weir_error err = {0};
-    assert_int_equal(parse(conf,
-                           "# a client of Confluent Cloud\n"
-                           "! another comment\r\n"
-                           "\n"
-                           "bootstrap.servers = a:9092,\\\n"
-                           "    b:9092\n"
-                           "security.protocol: SASL_SSL\r\n"
-                           "sasl.mechanism=PLAIN\n"
-                           "key.serializer=org.apache.kafka.common.serialization.StringSerializer\n"
-                           "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule "
-                           "required username=\"alice\" password=\"a=b c\";\n"
-                           "linger.ms=7",
-                           &err),
-                     WEIR_OK);
+    assert_int_equal(
+        parse(conf,
+              "# a client of Confluent Cloud\n"
+              "! another comment\r\n"
+              "\n"
+              "bootstrap.servers = a:9092,\\\n"
+              "    b:9092\n"
+              "security.protocol: SASL_SSL\r\n"
+              "sasl.mechanism=PLAIN\n"
+              "key.serializer=org.apache.kafka.common.serialization.StringSerializer\n"
+              "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule "
+              "required username=\"alice\" password=\"a=b c\";\n"
+              "linger.ms=7",
+              &err),
+        WEIR_OK);
     assert_property(conf, "bootstrap.servers", "a:9092,b:9092");
     assert_property(conf, "security.protocol", "sasl_ssl");
     assert_property(conf, "sasl.username", "alice");
@@ -59,7 +60,8 @@ static void test_faults_say_where_and_what(void **state) {
         uint32_t line;
         const char *words;
     } cases[] = {
-        {"linger.ms=1\n\nbootstrap.server=x\n", WEIR_EINVALID, 3, "did you mean 'bootstrap.servers'"},
+        {"linger.ms=1\n\nbootstrap.server=x\n", WEIR_EINVALID, 3,
+         "did you mean 'bootstrap.servers'"},
         {"acks\n", WEIR_EINVALID, 1, "name=value"},
         {"=1\n", WEIR_EINVALID, 1, "name=value"},
         {"\nlinger.ms=soon\n", WEIR_EINVALID, 2, "linger.ms"},

@@ -65,7 +65,7 @@ static void traceparents(void **state) {
         PARENT "-",
         PARENT ".",
         PARENT "-what",
-        "0" PARENT,
+        ("0" PARENT),
         "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.what",
         ".0-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
