@@ -3,8 +3,8 @@
  *
  *     request → parameters → weir_query (deadline, budget, cancel) → language → JSON
  *
- * Each API file gives its routes; the app joins them behind one door whose ctx is a struct weir_api.
- * Handlers are blocking (they run on the pool) and answer exactly once.
+ * Each API file gives its routes; the app joins them behind one door whose ctx is a struct
+ * weir_api. Handlers are blocking (they run on the pool) and answer exactly once.
  *
  * Threads: read-only after start, except the atomics.
  */
@@ -17,17 +17,17 @@
 #include "query/source.h"
 
 struct weir_api {
-    struct weir_source *source;  /* borrowed; answers every query */
-    struct weir_pool *pool;      /* borrowed; may be NULL (then long work runs in the handler) */
-    int64_t query_timeout_ns;    /* of one question; 0 = WEIR_API_TIMEOUT_NS */
-    size_t query_memory_max;     /* arena of one question; 0 = WEIR_API_MEMORY_MAX */
-    uint64_t query_bytes_max;    /* read from disk for one question; 0 = no limit */
-    uint64_t query_rows_max;     /* rows or samples looked at; 0 = no limit */
-    int64_t started_ns;          /* wall time of the start, for uptime */
-    int64_t retention_ns;        /* shown to clients; 0 = unknown */
-    atomic_bool stopping;        /* set by the app: tails and long answers end */
-    atomic_uint tails_count;     /* live tails open now */
-    void *app;                   /* the app's own, for its routes on the same door */
+    struct weir_source *source; /* borrowed; answers every query */
+    struct weir_pool *pool;     /* borrowed; may be NULL (then long work runs in the handler) */
+    int64_t query_timeout_ns;   /* of one question; 0 = WEIR_API_TIMEOUT_NS */
+    size_t query_memory_max;    /* arena of one question; 0 = WEIR_API_MEMORY_MAX */
+    uint64_t query_bytes_max;   /* read from disk for one question; 0 = no limit */
+    uint64_t query_rows_max;    /* rows or samples looked at; 0 = no limit */
+    int64_t started_ns;         /* wall time of the start, for uptime */
+    int64_t retention_ns;       /* shown to clients; 0 = unknown */
+    atomic_bool stopping;       /* set by the app: tails and long answers end */
+    atomic_uint tails_count;    /* live tails open now */
+    void *app;                  /* the app's own, for its routes on the same door */
 };
 
 #define WEIR_API_TIMEOUT_NS (INT64_C(60) * 1000000000)

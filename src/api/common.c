@@ -5,7 +5,8 @@
 
 #include "base/clock.h"
 
-void weir_api_query_init(const struct weir_api *api, struct weir_http_request *req, struct weir_query *query) {
+void weir_api_query_init(const struct weir_api *api, struct weir_http_request *req,
+                         struct weir_query *query) {
     weir_query_init(query, api->query_memory_max ? api->query_memory_max : WEIR_API_MEMORY_MAX,
                     api->query_timeout_ns ? api->query_timeout_ns : WEIR_API_TIMEOUT_NS);
     query->bytes_read_max = api->query_bytes_max;
@@ -19,7 +20,10 @@ static bool to_time_ns(struct weir_view text, int64_t *ret) {
     double seconds;
     if (weir_view_to_i64(text, &whole)) {
         size_t digits = text.len - (text.ptr[0] == '-');
-        int64_t unit = digits <= 11 ? WEIR_NS_PER_S : digits <= 13 ? WEIR_NS_PER_MS : digits <= 16 ? WEIR_NS_PER_US : 1;
+        int64_t unit = digits <= 11   ? WEIR_NS_PER_S
+                       : digits <= 13 ? WEIR_NS_PER_MS
+                       : digits <= 16 ? WEIR_NS_PER_US
+                                      : 1;
         return !__builtin_mul_overflow(whole, unit, ret);
     }
     if (weir_view_to_f64(text, &seconds)) {
@@ -30,18 +34,19 @@ static bool to_time_ns(struct weir_view text, int64_t *ret) {
     return weir_clock_parse_rfc3339(text, ret);
 }
 
-int weir_api_param_time_ns(const struct weir_http_request *req, const char *name, int64_t otherwise_ns,
-                           int64_t *ret_ns, struct weir_error *reterr) {
+int weir_api_param_time_ns(const struct weir_http_request *req, const char *name,
+                           int64_t otherwise_ns, int64_t *ret_ns, struct weir_error *reterr) {
     struct weir_view text = weir_http_param(req, name);
     *ret_ns = otherwise_ns;
     if (!text.len || to_time_ns(text, ret_ns)) return 0;
-    return weir_error_set(reterr, WEIR_EINVALID,
-                          "parameter %s: cannot read \"%.*s\" as a time; give Unix seconds, nanoseconds or RFC 3339",
-                          name, WEIR_VIEW_ARG(weir_view_upto(text, 60)));
+    return weir_error_set(
+        reterr, WEIR_EINVALID,
+        "parameter %s: cannot read \"%.*s\" as a time; give Unix seconds, nanoseconds or RFC 3339",
+        name, WEIR_VIEW_ARG(weir_view_upto(text, 60)));
 }
 
-int weir_api_param_duration_ns(const struct weir_http_request *req, const char *name, int64_t otherwise_ns,
-                               int64_t *ret_ns, struct weir_error *reterr) {
+int weir_api_param_duration_ns(const struct weir_http_request *req, const char *name,
+                               int64_t otherwise_ns, int64_t *ret_ns, struct weir_error *reterr) {
     struct weir_view text = weir_http_param(req, name);
     double seconds;
     *ret_ns = otherwise_ns;
@@ -52,23 +57,25 @@ int weir_api_param_duration_ns(const struct weir_http_request *req, const char *
     } else if (weir_view_to_duration_ns(text, ret_ns) && *ret_ns > 0) {
         return 0;
     }
-    return weir_error_set(reterr, WEIR_EINVALID,
-                          "parameter %s: cannot read \"%.*s\" as a duration above zero; give seconds or 5m, 1h30m",
-                          name, WEIR_VIEW_ARG(weir_view_upto(text, 60)));
+    return weir_error_set(
+        reterr, WEIR_EINVALID,
+        "parameter %s: cannot read \"%.*s\" as a duration above zero; give seconds or 5m, 1h30m",
+        name, WEIR_VIEW_ARG(weir_view_upto(text, 60)));
 }
 
-int weir_api_param_count(const struct weir_http_request *req, const char *name, uint32_t otherwise, uint32_t max,
-                         uint32_t *ret, struct weir_error *reterr) {
+int weir_api_param_count(const struct weir_http_request *req, const char *name, uint32_t otherwise,
+                         uint32_t max, uint32_t *ret, struct weir_error *reterr) {
     struct weir_view text = weir_http_param(req, name);
     uint64_t number;
     *ret = otherwise;
     if (!text.len) return 0;
     if (!weir_view_to_u64(text, &number) || number == 0)
-        return weir_error_set(reterr, WEIR_EINVALID, "parameter %s: \"%.*s\" is not a whole number above zero", name,
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "parameter %s: \"%.*s\" is not a whole number above zero", name,
                               WEIR_VIEW_ARG(weir_view_upto(text, 60)));
     if (number > max)
-        return weir_error_set(reterr, WEIR_EINVALID, "parameter %s: %llu is over the limit of %u", name,
-                              (unsigned long long)number, max);
+        return weir_error_set(reterr, WEIR_EINVALID, "parameter %s: %llu is over the limit of %u",
+                              name, (unsigned long long)number, max);
     *ret = (uint32_t)number;
     return 0;
 }
@@ -85,7 +92,8 @@ void weir_api_reply_json(struct weir_http_request *req, struct weir_buf *json) {
         return;
     }
     weir_buf_done(json);
-    weir_error_set(&err, WEIR_ELIMIT, "the answer is larger than %d MiB; ask for less (limit, time range, by)",
+    weir_error_set(&err, WEIR_ELIMIT,
+                   "the answer is larger than %d MiB; ask for less (limit, time range, by)",
                    WEIR_API_ANSWER_MAX >> 20);
     weir_api_reply_error(req, &err);
 }

@@ -3,8 +3,8 @@
 
 #include "base/map.h"
 
-void weir_loki_add_labels(struct weir_json_writer *w, const struct weir_logql_label *labels, uint32_t count,
-                          unsigned categories) {
+void weir_loki_add_labels(struct weir_json_writer *w, const struct weir_logql_label *labels,
+                          uint32_t count, unsigned categories) {
     weir_json_begin_object(w);
     for (uint32_t i = 0; i < count; i++) {
         if (!(categories & 1U << labels[i].category)) continue;
@@ -20,7 +20,8 @@ struct stream {
     uint32_t first, last; /* lines, chained by next[] */
 };
 
-static struct weir_view stream_key(const struct weir_logql_line *line, unsigned categories, struct weir_arena *arena) {
+static struct weir_view stream_key(const struct weir_logql_line *line, unsigned categories,
+                                   struct weir_arena *arena) {
     struct weir_buf buf;
     weir_buf_init(&buf, 1 << 20);
     for (uint32_t i = 0; i < line->labels_count; i++) {
@@ -35,7 +36,8 @@ static struct weir_view stream_key(const struct weir_logql_line *line, unsigned 
     return key;
 }
 
-static void add_line(struct weir_json_writer *w, const struct weir_logql_line *line, bool categorize) {
+static void add_line(struct weir_json_writer *w, const struct weir_logql_line *line,
+                     bool categorize) {
     weir_json_begin_array(w);
     weir_json_add_i64_str(w, line->time_ns);
     weir_json_add_str(w, line->line);
@@ -56,8 +58,9 @@ static void add_line(struct weir_json_writer *w, const struct weir_logql_line *l
     weir_json_end_array(w);
 }
 
-static int chain(const struct weir_logql_lines *lines, unsigned categories, struct weir_arena *arena,
-                 struct stream *streams, uint32_t *next, uint32_t *ret_count) {
+static int chain(const struct weir_logql_lines *lines, unsigned categories,
+                 struct weir_arena *arena, struct stream *streams, uint32_t *next,
+                 uint32_t *ret_count) {
     struct weir_map map;
     int rc = 0;
     weir_map_init(&map);
@@ -66,8 +69,10 @@ static int chain(const struct weir_logql_lines *lines, unsigned categories, stru
         struct weir_view key = stream_key(&lines->items[i], categories, arena);
         uint64_t *slot = weir_map_put(&map, key, *ret_count, &is_new);
         next[i] = UINT32_MAX;
-        if (!slot || arena->failed) rc = WEIR_ENOMEMORY;
-        else if (is_new) streams[(*ret_count)++] = (struct stream){i, i};
+        if (!slot || arena->failed)
+            rc = WEIR_ENOMEMORY;
+        else if (is_new)
+            streams[(*ret_count)++] = (struct stream){i, i};
         else {
             next[streams[*slot].last] = i;
             streams[*slot].last = i;
@@ -77,12 +82,13 @@ static int chain(const struct weir_logql_lines *lines, unsigned categories, stru
     return rc;
 }
 
-int weir_loki_add_streams(struct weir_json_writer *w, const struct weir_logql_lines *lines, bool categorize,
-                          struct weir_arena *arena) {
+int weir_loki_add_streams(struct weir_json_writer *w, const struct weir_logql_lines *lines,
+                          bool categorize, struct weir_arena *arena) {
     unsigned categories = categorize ? 1U << WEIR_LOGQL_STREAM : ~0U;
     struct stream *streams = WEIR_NEW_ARRAY(arena, struct stream, lines->count + 1);
     uint32_t *next = WEIR_NEW_ARRAY(arena, uint32_t, lines->count + 1), count = 0;
-    int rc = streams && next ? chain(lines, categories, arena, streams, next, &count) : WEIR_ENOMEMORY;
+    int rc =
+        streams && next ? chain(lines, categories, arena, streams, next, &count) : WEIR_ENOMEMORY;
     if (rc != 0) return rc;
     weir_json_begin_array(w);
     for (uint32_t s = 0; s < count; s++) {
@@ -92,7 +98,8 @@ int weir_loki_add_streams(struct weir_json_writer *w, const struct weir_logql_li
         weir_loki_add_labels(w, first->labels, first->labels_count, categories);
         weir_json_key(w, "values");
         weir_json_begin_array(w);
-        for (uint32_t i = streams[s].first; i != UINT32_MAX; i = next[i]) add_line(w, &lines->items[i], categorize);
+        for (uint32_t i = streams[s].first; i != UINT32_MAX; i = next[i])
+            add_line(w, &lines->items[i], categorize);
         weir_json_end_array(w);
         weir_json_end_object(w);
     }
@@ -127,12 +134,14 @@ static void add_series(struct weir_json_writer *w, const struct weir_logql_matri
     weir_json_key(w, instant ? "value" : "values");
     if (!instant) weir_json_begin_array(w);
     for (uint32_t i = 0; i < m->steps; i++)
-        if (!weir_logql_is_absent(series->values[i])) add_sample(w, m->start_ns + (int64_t)i * m->step_ns, series->values[i]);
+        if (!weir_logql_is_absent(series->values[i]))
+            add_sample(w, m->start_ns + (int64_t)i * m->step_ns, series->values[i]);
     if (!instant) weir_json_end_array(w);
     weir_json_end_object(w);
 }
 
-void weir_loki_add_matrix(struct weir_json_writer *w, const struct weir_logql_matrix *m, bool instant) {
+void weir_loki_add_matrix(struct weir_json_writer *w, const struct weir_logql_matrix *m,
+                          bool instant) {
     bool scalar = instant && m->is_scalar && m->count;
     weir_json_key(w, "resultType");
     weir_json_add_cstr(w, scalar ? "scalar" : instant ? "vector" : "matrix");
@@ -147,7 +156,8 @@ void weir_loki_add_matrix(struct weir_json_writer *w, const struct weir_logql_ma
     weir_json_end_array(w);
 }
 
-void weir_loki_add_stats(struct weir_json_writer *w, const struct weir_query *query, int64_t took_ns, uint64_t entries) {
+void weir_loki_add_stats(struct weir_json_writer *w, const struct weir_query *query,
+                         int64_t took_ns, uint64_t entries) {
     double seconds = (double)took_ns / 1e9;
     struct {
         const char *name;
@@ -170,8 +180,10 @@ void weir_loki_add_stats(struct weir_json_writer *w, const struct weir_query *qu
     weir_json_begin_object(w);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         weir_json_key(w, rows[i].name);
-        if (i == 4) weir_json_add_f64(w, rows[i].value);
-        else weir_json_add_i64(w, (int64_t)rows[i].value);
+        if (i == 4)
+            weir_json_add_f64(w, rows[i].value);
+        else
+            weir_json_add_i64(w, (int64_t)rows[i].value);
     }
     weir_json_end_object(w);
     weir_json_end_object(w);

@@ -16,9 +16,9 @@
 #include "logql/scan.h"
 
 enum {
-    TAILS_MAX = 32,            /* at one time */
-    PENDING_MAX = 1 << 20,     /* bytes of lines that wait for the socket */
-    HISTORY_MAX = 1000,        /* lines from before, with start= */
+    TAILS_MAX = 32,        /* at one time */
+    PENDING_MAX = 1 << 20, /* bytes of lines that wait for the socket */
+    HISTORY_MAX = 1000,    /* lines from before, with start= */
 };
 
 WEIR_COUNTER(dropped_lines, "weir_loki_tail_dropped_lines_total",
@@ -32,11 +32,11 @@ struct tail {
     struct weir_logql_plan plan;
     struct weir_logql_scan scan;
     struct weir_tail *subscription;
-    pthread_mutex_t lock;    /* guards what follows */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t arrived;
     struct weir_buf pending; /* stream objects, with commas between */
     uint64_t dropped;
-    int64_t dropped_ns;      /* time of the last line that was dropped */
+    int64_t dropped_ns; /* time of the last line that was dropped */
 };
 
 /* ---- on the store's thread ------------------------------------------------------------------- */
@@ -50,10 +50,12 @@ static bool take_line(void *arg, struct weir_logql_entry *entry) {
     struct weir_json_writer w = weir_json_writer(&text);
     lines.items = &line;
     lines.count = 1;
-    bool good = weir_logql_labels_freeze(weir_logql_entry_labels(entry), NULL, entry->arena, &line.labels,
-                                         &line.labels_count) == 0 &&
-                weir_loki_add_streams(&w, &lines, false, entry->arena) == 0 && !text.failed && text.len > 2;
-    struct weir_view object = good ? weir_view(text.ptr + 1, text.len - 2) : weir_view("", 0); /* without [ ] */
+    bool good = weir_logql_labels_freeze(weir_logql_entry_labels(entry), NULL, entry->arena,
+                                         &line.labels, &line.labels_count) == 0 &&
+                weir_loki_add_streams(&w, &lines, false, entry->arena) == 0 && !text.failed &&
+                text.len > 2;
+    struct weir_view object =
+        good ? weir_view(text.ptr + 1, text.len - 2) : weir_view("", 0); /* without [ ] */
     pthread_mutex_lock(&tail->lock);
     if (good && tail->pending.len + object.len + 1 <= PENDING_MAX) {
         if (tail->pending.len) weir_buf_add_char(&tail->pending, ',');
@@ -72,8 +74,14 @@ static bool take_line(void *arg, struct weir_logql_entry *entry) {
 static void take_rows(void *arg, const struct weir_block *block) {
     struct tail *tail = arg;
     struct weir_logql_reader reader = {
-        .source = tail->api->source, .query = &tail->query, .plan = &tail->plan, .scan = &tail->scan,
-        .from_ns = INT64_MIN, .until_ns = INT64_MAX, .visit = take_line, .arg = tail,
+        .source = tail->api->source,
+        .query = &tail->query,
+        .plan = &tail->plan,
+        .scan = &tail->scan,
+        .from_ns = INT64_MIN,
+        .until_ns = INT64_MAX,
+        .visit = take_line,
+        .arg = tail,
     };
     weir_logql_read_block(&reader, block, NULL);
 }
@@ -107,7 +115,8 @@ static void wait_for_lines(struct tail *tail) {
     until.tv_nsec += 200 * 1000000L;
     if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
     pthread_mutex_lock(&tail->lock);
-    if (!tail->pending.len && !tail->dropped) pthread_cond_timedwait(&tail->arrived, &tail->lock, &until);
+    if (!tail->pending.len && !tail->dropped)
+        pthread_cond_timedwait(&tail->arrived, &tail->lock, &until);
     pthread_mutex_unlock(&tail->lock);
 }
 
@@ -142,9 +151,11 @@ static int prepare(struct tail *tail, struct weir_error *reterr) {
     int rc = weir_logql_parse(text, &tail->query.arena, &tail->expr, reterr);
     if (rc == 0 && !weir_logql_is_log(tail->expr))
         rc = weir_error_set(reterr, WEIR_EINVALID, "only log queries can be tailed");
-    if (rc == 0) rc = weir_logql_plan_init(&tail->plan, text, tail->expr, &tail->query.arena, reterr);
+    if (rc == 0)
+        rc = weir_logql_plan_init(&tail->plan, text, tail->expr, &tail->query.arena, reterr);
     if (rc == 0 && !req->is_websocket)
-        rc = weir_error_set(reterr, WEIR_EINVALID, "live tail needs a WebSocket: send Upgrade: websocket");
+        rc = weir_error_set(reterr, WEIR_EINVALID,
+                            "live tail needs a WebSocket: send Upgrade: websocket");
     if (rc == 0) weir_logql_scan_init(&tail->scan, &tail->expr->log, NULL, true);
     return rc;
 }
@@ -159,8 +170,10 @@ static void add_history(struct tail *tail) {
     struct weir_json_writer w = weir_json_writer(&tail->pending);
     if (weir_api_param_time_ns(tail->req, "start", 0, &options.start_ns, NULL) == 0 &&
         weir_api_param_count(tail->req, "limit", 100, HISTORY_MAX, &options.limit, NULL) == 0 &&
-        weir_logql_eval_lines(tail->api->source, &query, &tail->plan, tail->expr, &options, &lines, NULL) == 0 &&
-        weir_loki_add_streams(&w, &lines, false, &query.arena) == 0 && !tail->pending.failed && tail->pending.len >= 2) {
+        weir_logql_eval_lines(tail->api->source, &query, &tail->plan, tail->expr, &options, &lines,
+                              NULL) == 0 &&
+        weir_loki_add_streams(&w, &lines, false, &query.arena) == 0 && !tail->pending.failed &&
+        tail->pending.len >= 2) {
         weir_buf_drop(&tail->pending, 1); /* [ */
         tail->pending.len--;              /* ] */
     } else {
@@ -172,8 +185,8 @@ static void add_history(struct tail *tail) {
 static int start(struct tail *tail, struct weir_error *reterr) {
     pthread_t thread;
     struct weir_source *source = tail->api->source;
-    int rc = source->tail(source, WEIR_TABLE_LOGS, tail->scan.columns, tail->scan.columns_count, take_rows, tail,
-                          &tail->subscription, reterr);
+    int rc = source->tail(source, WEIR_TABLE_LOGS, tail->scan.columns, tail->scan.columns_count,
+                          take_rows, tail, &tail->subscription, reterr);
     if (rc != 0) return rc;
     rc = weir_http_accept_websocket(tail->req);
     if (rc != 0) {
@@ -184,7 +197,8 @@ static int start(struct tail *tail, struct weir_error *reterr) {
         pthread_detach(thread);
         return 0;
     }
-    source->tail_close(source, tail->subscription); /* the upgrade was the answer: only closing is left */
+    source->tail_close(source,
+                       tail->subscription); /* the upgrade was the answer: only closing is left */
     weir_http_websocket_close(tail->req);
     tail_free(tail);
     return 0;

@@ -7,8 +7,8 @@
 #include "traceql/functions.h"
 #include "traceql/print.h"
 
-static void key_and_value(struct weir_json_writer *w, struct weir_view key, const struct weir_traceql_value *value,
-                          struct weir_arena *arena) {
+static void key_and_value(struct weir_json_writer *w, struct weir_view key,
+                          const struct weir_traceql_value *value, struct weir_arena *arena) {
     weir_json_begin_object(w);
     weir_json_key(w, "key");
     weir_json_add_str(w, key);
@@ -62,7 +62,8 @@ static void add_attributes(struct weir_json_writer *w, const struct weir_traceql
 }
 
 static void add_spanset(struct weir_json_writer *w, const struct weir_traceql_plan *plan,
-                        const struct weir_traceql_trace *trace, const struct weir_traceql_group *group, uint32_t spss,
+                        const struct weir_traceql_trace *trace,
+                        const struct weir_traceql_group *group, uint32_t spss,
                         struct weir_arena *arena) {
     weir_json_begin_object(w);
     weir_json_key(w, "spans");
@@ -88,7 +89,8 @@ static void add_spanset(struct weir_json_writer *w, const struct weir_traceql_pl
         struct weir_buf name;
         weir_buf_init(&name, 4096);
         weir_buf_add_str(&name, "by(");
-        if (group->by->kind == WEIR_TRACEQL_EXPR_FIELD) weir_traceql_print_field(&group->by->field, &name);
+        if (group->by->kind == WEIR_TRACEQL_EXPR_FIELD)
+            weir_traceql_print_field(&group->by->field, &name);
         weir_buf_add_char(&name, ')');
         weir_json_key(w, "attributes");
         weir_json_begin_array(w);
@@ -107,7 +109,8 @@ static void add_service_stats(struct weir_json_writer *w, const struct weir_trac
         struct weir_view service = trace->spans[i].service;
         int64_t spans = 0, errors = 0;
         bool told = false;
-        for (uint32_t k = 0; k < i && !told; k++) told = weir_view_eq(trace->spans[k].service, service);
+        for (uint32_t k = 0; k < i && !told; k++)
+            told = weir_view_eq(trace->spans[k].service, service);
         if (told || !service.len) continue;
         for (uint32_t k = i; k < trace->count; k++) {
             if (!weir_view_eq(trace->spans[k].service, service)) continue;
@@ -128,9 +131,11 @@ static void add_service_stats(struct weir_json_writer *w, const struct weir_trac
 }
 
 static void add_trace(struct weir_json_writer *w, const struct weir_traceql_plan *plan,
-                      const struct weir_traceql_result *result, uint32_t spss, struct weir_arena *arena) {
+                      const struct weir_traceql_result *result, uint32_t spss,
+                      struct weir_arena *arena) {
     const struct weir_traceql_trace *trace = result->trace;
-    const struct weir_traceql_span *root = trace->root == WEIR_TRACEQL_NO_SPAN ? NULL : &trace->spans[trace->root];
+    const struct weir_traceql_span *root =
+        trace->root == WEIR_TRACEQL_NO_SPAN ? NULL : &trace->spans[trace->root];
     weir_json_begin_object(w);
     weir_json_key(w, "traceID");
     weir_json_add_hex(w, trace->id, 16);
@@ -148,7 +153,8 @@ static void add_trace(struct weir_json_writer *w, const struct weir_traceql_plan
     }
     weir_json_key(w, "spanSets");
     weir_json_begin_array(w);
-    for (uint32_t i = 0; i < result->groups.count; i++) add_spanset(w, plan, trace, &result->groups.items[i], spss, arena);
+    for (uint32_t i = 0; i < result->groups.count; i++)
+        add_spanset(w, plan, trace, &result->groups.items[i], spss, arena);
     weir_json_end_array(w);
     add_service_stats(w, trace);
     weir_json_end_object(w);
@@ -164,12 +170,14 @@ static void add_explain(struct weir_json_writer *w, const struct weir_query *que
 }
 
 void weir_tempo_add_search(struct weir_buf *out, const struct weir_traceql_plan *plan,
-                           const struct weir_traceql_results *results, uint32_t spss, struct weir_query *query, bool explain) {
+                           const struct weir_traceql_results *results, uint32_t spss,
+                           struct weir_query *query, bool explain) {
     struct weir_json_writer w = weir_json_writer(out);
     weir_json_begin_object(&w);
     weir_json_key(&w, "traces");
     weir_json_begin_array(&w);
-    for (uint32_t i = 0; i < results->count; i++) add_trace(&w, plan, &results->items[i], spss, &query->arena);
+    for (uint32_t i = 0; i < results->count; i++)
+        add_trace(&w, plan, &results->items[i], spss, &query->arena);
     weir_json_end_array(&w);
     weir_json_key(&w, "metrics");
     weir_json_begin_object(&w);
@@ -188,12 +196,14 @@ void weir_tempo_add_search(struct weir_buf *out, const struct weir_traceql_plan 
 
 /* ---- metrics --------------------------------------------------------------------------------- */
 
-static void add_prom_labels(struct weir_json_writer *w, const struct weir_traceql_series *series, struct weir_arena *arena) {
+static void add_prom_labels(struct weir_json_writer *w, const struct weir_traceql_series *series,
+                            struct weir_arena *arena) {
     struct weir_buf text;
     weir_buf_init(&text, 1 << 20);
     weir_buf_add_char(&text, '{');
     for (uint32_t i = 0; i < series->labels_count; i++)
-        weir_buf_printf(&text, "%s%.*s=\"%.*s\"", i ? ", " : "", WEIR_VIEW_ARG(series->labels[i].name),
+        weir_buf_printf(&text, "%s%.*s=\"%.*s\"", i ? ", " : "",
+                        WEIR_VIEW_ARG(series->labels[i].name),
                         WEIR_VIEW_ARG(weir_traceql_to_text(&series->labels[i].value, arena)));
     weir_buf_add_char(&text, '}');
     weir_json_key(w, "promLabels");
@@ -202,7 +212,8 @@ static void add_prom_labels(struct weir_json_writer *w, const struct weir_traceq
 }
 
 static void add_series(struct weir_json_writer *w, const struct weir_traceql_matrix *m,
-                       const struct weir_traceql_series *series, bool instant, struct weir_arena *arena) {
+                       const struct weir_traceql_series *series, bool instant,
+                       struct weir_arena *arena) {
     weir_json_begin_object(w);
     weir_json_key(w, "labels");
     weir_json_begin_array(w);
@@ -232,13 +243,14 @@ static void add_series(struct weir_json_writer *w, const struct weir_traceql_mat
     weir_json_end_object(w);
 }
 
-void weir_tempo_add_metrics(struct weir_buf *out, const struct weir_traceql_matrix *matrix, bool instant,
-                            struct weir_query *query, bool explain) {
+void weir_tempo_add_metrics(struct weir_buf *out, const struct weir_traceql_matrix *matrix,
+                            bool instant, struct weir_query *query, bool explain) {
     struct weir_json_writer w = weir_json_writer(out);
     weir_json_begin_object(&w);
     weir_json_key(&w, "series");
     weir_json_begin_array(&w);
-    for (uint32_t i = 0; i < matrix->count; i++) add_series(&w, matrix, &matrix->series[i], instant, &query->arena);
+    for (uint32_t i = 0; i < matrix->count; i++)
+        add_series(&w, matrix, &matrix->series[i], instant, &query->arena);
     weir_json_end_array(&w);
     weir_json_key(&w, "metrics");
     weir_json_begin_object(&w);

@@ -14,11 +14,13 @@ struct ask {
     const struct weir_api *api;
     struct weir_http_request *req;
     struct weir_query query;
-    struct weir_map found[2]; /* names: span, resource; values: the first one, value type as number */
+    struct weir_map
+        found[2]; /* names: span, resource; values: the first one, value type as number */
     int64_t start_ns, end_ns;
 };
 
-static int begin(struct ask *ask, const struct weir_api *api, struct weir_http_request *req, struct weir_error *reterr) {
+static int begin(struct ask *ask, const struct weir_api *api, struct weir_http_request *req,
+                 struct weir_error *reterr) {
     *ask = (struct ask){.api = api, .req = req};
     weir_api_query_init(api, req, &ask->query);
     weir_map_init(&ask->found[0]);
@@ -45,12 +47,14 @@ static void sort(struct weir_map *map) {
 static bool add(struct ask *ask, struct weir_map *map, struct weir_view text, uint64_t type) {
     bool is_new;
     if (map->count >= VALUES_MAX) return false;
-    return weir_map_get(map, text) || weir_map_put(map, weir_arena_copy(&ask->query.arena, text), type, &is_new);
+    return weir_map_get(map, text) ||
+           weir_map_put(map, weir_arena_copy(&ask->query.arena, text), type, &is_new);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-static bool visit_name(void *arg, struct weir_view name, enum weir_column_id scope, enum weir_value_type type) {
+static bool visit_name(void *arg, struct weir_view name, enum weir_column_id scope,
+                       enum weir_value_type type) {
     struct ask *ask = arg;
     (void)type;
     return add(ask, &ask->found[scope == WEIR_COLUMN_RESOURCE_ATTR], name, 0);
@@ -61,7 +65,8 @@ static void add_keys(struct weir_json_writer *w, struct weir_map *map) {
     for (uint32_t i = 0; i < map->count; i++) weir_json_add_str(w, map->entries[i].key);
 }
 
-static void add_scope(struct weir_json_writer *w, struct weir_view wanted, const char *name, struct weir_map *map) {
+static void add_scope(struct weir_json_writer *w, struct weir_view wanted, const char *name,
+                      struct weir_map *map) {
     const struct weir_traceql_intrinsic_info *info;
     if (wanted.len && !weir_view_is(wanted, "none") && !weir_view_is(wanted, name)) return;
     weir_json_begin_object(w);
@@ -70,7 +75,8 @@ static void add_scope(struct weir_json_writer *w, struct weir_view wanted, const
     weir_json_key(w, "tags");
     weir_json_begin_array(w);
     if (map) add_keys(w, map);
-    for (size_t i = 0; !map && weir_traceql_intrinsic_at(i, &info); i++) weir_json_add_cstr(w, info->name);
+    for (size_t i = 0; !map && weir_traceql_intrinsic_at(i, &info); i++)
+        weir_json_add_cstr(w, info->name);
     weir_json_end_array(w);
     weir_json_end_object(w);
 }
@@ -86,7 +92,8 @@ static void add_names(struct ask *ask, bool v2, struct weir_buf *out) {
         add_scope(&w, scope, "resource", &ask->found[1]);
         add_scope(&w, scope, "intrinsic", NULL);
     } else {
-        for (uint32_t i = 0; i < ask->found[1].count; i++) add(ask, &ask->found[0], ask->found[1].entries[i].key, 0);
+        for (uint32_t i = 0; i < ask->found[1].count; i++)
+            add(ask, &ask->found[0], ask->found[1].entries[i].key, 0);
         add_keys(&w, &ask->found[0]);
     }
     weir_json_end_array(&w);
@@ -102,7 +109,8 @@ static void names(const struct weir_api *api, struct weir_http_request *req, boo
     weir_buf_init(&out, WEIR_API_ANSWER_MAX);
     int rc = begin(&ask, api, req, &err);
     if (rc == 0)
-        rc = api->source->names(api->source, &ask.query, WEIR_TABLE_SPANS, ask.start_ns, ask.end_ns, visit_name, &ask, &err);
+        rc = api->source->names(api->source, &ask.query, WEIR_TABLE_SPANS, ask.start_ns, ask.end_ns,
+                                visit_name, &ask, &err);
     if (rc == 0) {
         add_names(&ask, v2, &out);
         weir_api_reply_json(req, &out);
@@ -140,38 +148,47 @@ static bool visit_value(void *arg, struct weir_value value) {
     return !text.len || add(ask, &ask->found[0], text, value.type);
 }
 
-static int column_values(struct ask *ask, enum weir_column_id id, struct weir_view key, struct weir_error *reterr) {
+static int column_values(struct ask *ask, enum weir_column_id id, struct weir_view key,
+                         struct weir_error *reterr) {
     struct weir_column column = {id, key};
-    return ask->api->source->values(ask->api->source, &ask->query, WEIR_TABLE_SPANS, column, ask->start_ns, ask->end_ns,
-                                    visit_value, ask, reterr);
+    return ask->api->source->values(ask->api->source, &ask->query, WEIR_TABLE_SPANS, column,
+                                    ask->start_ns, ask->end_ns, visit_value, ask, reterr);
 }
 
-static int attribute_values(struct ask *ask, const struct weir_traceql_field *field, struct weir_error *reterr) {
+static int attribute_values(struct ask *ask, const struct weir_traceql_field *field,
+                            struct weir_error *reterr) {
     struct weir_traceql_aliases aliases = weir_traceql_aliases_of(field->name);
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < aliases.count; i++) {
-        if (field->scope != WEIR_TRACEQL_SCOPE_RESOURCE) rc = column_values(ask, WEIR_COLUMN_ATTR, aliases.names[i], reterr);
+        if (field->scope != WEIR_TRACEQL_SCOPE_RESOURCE)
+            rc = column_values(ask, WEIR_COLUMN_ATTR, aliases.names[i], reterr);
         if (rc == 0 && field->scope != WEIR_TRACEQL_SCOPE_SPAN)
             rc = column_values(ask, WEIR_COLUMN_RESOURCE_ATTR, aliases.names[i], reterr);
     }
     return rc;
 }
 
-static int field_values(struct ask *ask, const struct weir_traceql_field *field, struct weir_error *reterr) {
+static int field_values(struct ask *ask, const struct weir_traceql_field *field,
+                        struct weir_error *reterr) {
     struct weir_view none = weir_view("", 0);
     switch ((int)field->intrinsic) {
     case WEIR_TRACEQL_INTRINSIC_NONE: return attribute_values(ask, field, reterr);
     case WEIR_TRACEQL_NAME:
     case WEIR_TRACEQL_ROOT_NAME: return column_values(ask, WEIR_COLUMN_NAME, none, reterr);
-    case WEIR_TRACEQL_ROOT_SERVICE: return column_values(ask, WEIR_COLUMN_RESOURCE_ATTR, WEIR_VIEW("service.name"), reterr);
-    case WEIR_TRACEQL_STATUS_MESSAGE: return column_values(ask, WEIR_COLUMN_STATUS_MESSAGE, none, reterr);
+    case WEIR_TRACEQL_ROOT_SERVICE:
+        return column_values(ask, WEIR_COLUMN_RESOURCE_ATTR, WEIR_VIEW("service.name"), reterr);
+    case WEIR_TRACEQL_STATUS_MESSAGE:
+        return column_values(ask, WEIR_COLUMN_STATUS_MESSAGE, none, reterr);
     case WEIR_TRACEQL_SCOPE_NAME: return column_values(ask, WEIR_COLUMN_SCOPE_NAME, none, reterr);
-    case WEIR_TRACEQL_SCOPE_VERSION: return column_values(ask, WEIR_COLUMN_SCOPE_VERSION, none, reterr);
+    case WEIR_TRACEQL_SCOPE_VERSION:
+        return column_values(ask, WEIR_COLUMN_SCOPE_VERSION, none, reterr);
     case WEIR_TRACEQL_STATUS:
-        for (int64_t i = 0; i < 3; i++) add(ask, &ask->found[0], weir_view_str(weir_traceql_status_name(i)), UINT64_MAX);
+        for (int64_t i = 0; i < 3; i++)
+            add(ask, &ask->found[0], weir_view_str(weir_traceql_status_name(i)), UINT64_MAX);
         return 0;
     case WEIR_TRACEQL_KIND:
-        for (int64_t i = 0; i < 6; i++) add(ask, &ask->found[0], weir_view_str(weir_traceql_kind_name(i)), UINT64_MAX);
+        for (int64_t i = 0; i < 6; i++)
+            add(ask, &ask->found[0], weir_view_str(weir_traceql_kind_name(i)), UINT64_MAX);
         return 0;
     default: return 0; /* numbers and ids: nothing to choose from */
     }
@@ -184,7 +201,8 @@ static struct weir_view decode(struct weir_view text, struct weir_arena *arena) 
     uint8_t byte;
     if (!out) return text;
     for (size_t i = 0; i < text.len; i++) {
-        bool is_code = text.ptr[i] == '%' && i + 2 < text.len && weir_view_to_bytes_hex(weir_view(text.ptr + i + 1, 2), &byte, 1);
+        bool is_code = text.ptr[i] == '%' && i + 2 < text.len &&
+                       weir_view_to_bytes_hex(weir_view(text.ptr + i + 1, 2), &byte, 1);
         out[len++] = is_code ? (char)byte : text.ptr[i];
         if (is_code) i += 2;
     }
@@ -228,7 +246,8 @@ static int find_values(struct ask *ask, bool v2, struct weir_error *reterr) {
     struct weir_view name = decode(weir_http_path_param(ask->req, "name"), &ask->query.arena);
     struct weir_traceql_field field = {.scope = WEIR_TRACEQL_SCOPE_ANY, .name = name};
     const struct weir_traceql_intrinsic_info *info = weir_traceql_intrinsic_find(name);
-    if (info) field.intrinsic = info->intrinsic;
+    if (info)
+        field.intrinsic = info->intrinsic;
     else if (v2 && weir_traceql_parse_field(name, &ask->query.arena, &field, NULL) != 0)
         field = (struct weir_traceql_field){.scope = WEIR_TRACEQL_SCOPE_ANY, .name = name};
     return field_values(ask, &field, reterr);

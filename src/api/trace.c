@@ -9,23 +9,35 @@
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static const struct weir_column columns[] = {
-    {.id = WEIR_COLUMN_TRACE_ID},      {.id = WEIR_COLUMN_SPAN_ID},       {.id = WEIR_COLUMN_PARENT_SPAN_ID},
-    {.id = WEIR_COLUMN_TIME_NS},       {.id = WEIR_COLUMN_DURATION_NS},   {.id = WEIR_COLUMN_KIND},
-    {.id = WEIR_COLUMN_STATUS_CODE},   {.id = WEIR_COLUMN_FLAGS},         {.id = WEIR_COLUMN_NAME},
-    {.id = WEIR_COLUMN_TRACE_STATE},   {.id = WEIR_COLUMN_STATUS_MESSAGE}, {.id = WEIR_COLUMN_SCOPE_NAME},
-    {.id = WEIR_COLUMN_SCOPE_VERSION}, {.id = WEIR_COLUMN_ATTRS},         {.id = WEIR_COLUMN_RESOURCE},
-    {.id = WEIR_COLUMN_EVENTS},        {.id = WEIR_COLUMN_LINKS},
+    {.id = WEIR_COLUMN_TRACE_ID},       {.id = WEIR_COLUMN_SPAN_ID},
+    {.id = WEIR_COLUMN_PARENT_SPAN_ID}, {.id = WEIR_COLUMN_TIME_NS},
+    {.id = WEIR_COLUMN_DURATION_NS},    {.id = WEIR_COLUMN_KIND},
+    {.id = WEIR_COLUMN_STATUS_CODE},    {.id = WEIR_COLUMN_FLAGS},
+    {.id = WEIR_COLUMN_NAME},           {.id = WEIR_COLUMN_TRACE_STATE},
+    {.id = WEIR_COLUMN_STATUS_MESSAGE}, {.id = WEIR_COLUMN_SCOPE_NAME},
+    {.id = WEIR_COLUMN_SCOPE_VERSION},  {.id = WEIR_COLUMN_ATTRS},
+    {.id = WEIR_COLUMN_RESOURCE},       {.id = WEIR_COLUMN_EVENTS},
+    {.id = WEIR_COLUMN_LINKS},
 };
 enum { COLUMNS_COUNT = sizeof columns / sizeof *columns };
 
 static struct weir_trace_span row_span(const struct weir_block *block, uint32_t row) {
     const struct weir_column_data *c = block->columns;
     struct weir_trace_span span = {
-        .start_ns = c[3].i64[row],     .duration_ns = c[4].i64[row],    .kind = c[5].i64[row],
-        .status_code = c[6].i64[row],  .flags = c[7].i64[row],          .name = c[8].str[row],
-        .trace_state = c[9].str[row],  .status_message = c[10].str[row], .scope_name = c[11].str[row],
-        .scope_version = c[12].str[row], .attrs = c[13].attrs[row],     .resource = c[14].attrs[row],
-        .events = c[15].str[row],      .links = c[16].str[row],
+        .start_ns = c[3].i64[row],
+        .duration_ns = c[4].i64[row],
+        .kind = c[5].i64[row],
+        .status_code = c[6].i64[row],
+        .flags = c[7].i64[row],
+        .name = c[8].str[row],
+        .trace_state = c[9].str[row],
+        .status_message = c[10].str[row],
+        .scope_name = c[11].str[row],
+        .scope_version = c[12].str[row],
+        .attrs = c[13].attrs[row],
+        .resource = c[14].attrs[row],
+        .events = c[15].str[row],
+        .links = c[16].str[row],
     };
     memcpy(span.trace_id, c[0].bytes + (size_t)row * 16, 16);
     memcpy(span.span_id, c[1].bytes + (size_t)row * 8, 8);
@@ -37,7 +49,8 @@ static struct weir_attrs copy_attrs(struct weir_attrs attrs, struct weir_arena *
     struct weir_attr *items = WEIR_NEW_ARRAY(arena, struct weir_attr, attrs.count + 1);
     for (uint32_t i = 0; items && i < attrs.count; i++) {
         struct weir_value value = attrs.items[i].value;
-        if (value.type == WEIR_VALUE_STRING || value.type >= WEIR_VALUE_BYTES) value.str = weir_arena_copy(arena, value.str);
+        if (value.type == WEIR_VALUE_STRING || value.type >= WEIR_VALUE_BYTES)
+            value.str = weir_arena_copy(arena, value.str);
         items[i] = (struct weir_attr){weir_arena_copy(arena, attrs.items[i].key), value};
     }
     return (struct weir_attrs){items, items ? attrs.count : 0};
@@ -59,27 +72,32 @@ static bool attrs_eq(struct weir_attrs a, struct weir_attrs b) {
 }
 
 /* Spans of one process follow each other: the copy before is mostly the same resource. */
-static struct weir_attrs copy_resource(const struct weir_trace_spans *spans, struct weir_attrs resource, struct weir_arena *arena) {
+static struct weir_attrs copy_resource(const struct weir_trace_spans *spans,
+                                       struct weir_attrs resource, struct weir_arena *arena) {
     uint32_t back = spans->count < 16 ? spans->count : 16;
     for (uint32_t i = 1; i < back; i++)
-        if (attrs_eq(spans->items[spans->count - 1 - i].resource, resource)) return spans->items[spans->count - 1 - i].resource;
+        if (attrs_eq(spans->items[spans->count - 1 - i].resource, resource))
+            return spans->items[spans->count - 1 - i].resource;
     return copy_attrs(resource, arena);
 }
 
-static bool keep(struct weir_trace_spans *spans, const struct weir_trace_span *span, struct weir_arena *arena) {
+static bool keep(struct weir_trace_spans *spans, const struct weir_trace_span *span,
+                 struct weir_arena *arena) {
     struct weir_trace_span *copy = WEIR_PUSH(arena, spans->items, spans->count, spans->room);
     if (!copy) return false;
     *copy = *span;
     copy->attrs = copy_attrs(span->attrs, arena);
     copy->resource = copy_resource(spans, span->resource, arena);
-    struct weir_view *const views[] = {&copy->name, &copy->trace_state, &copy->status_message, &copy->scope_name,
-                                       &copy->scope_version, &copy->events, &copy->links};
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++) *views[i] = weir_arena_copy(arena, *views[i]);
+    struct weir_view *const views[] = {
+        &copy->name,          &copy->trace_state, &copy->status_message, &copy->scope_name,
+        &copy->scope_version, &copy->events,      &copy->links};
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++)
+        *views[i] = weir_arena_copy(arena, *views[i]);
     return !arena->failed;
 }
 
-static int read_block(const struct weir_trace_read *read, const struct weir_block *block, struct weir_trace_spans *spans,
-                      struct weir_error *reterr) {
+static int read_block(const struct weir_trace_read *read, const struct weir_block *block,
+                      struct weir_trace_spans *spans, struct weir_error *reterr) {
     for (uint32_t row = 0; row < block->rows_count; row++) {
         struct weir_trace_span span = row_span(block, row);
         if (span.start_ns < read->from_ns || span.start_ns >= read->until_ns) continue;
@@ -94,10 +112,16 @@ static int read_block(const struct weir_trace_read *read, const struct weir_bloc
     return 0;
 }
 
-int weir_trace_read(const struct weir_trace_read *read, struct weir_trace_spans *spans, struct weir_error *reterr) {
+int weir_trace_read(const struct weir_trace_read *read, struct weir_trace_spans *spans,
+                    struct weir_error *reterr) {
     struct weir_select select = {
-        .table = WEIR_TABLE_SPANS, .from_ns = read->from_ns, .until_ns = read->until_ns, .columns = columns,
-        .columns_count = COLUMNS_COUNT, .predicates = read->predicates, .predicates_count = read->predicates_count,
+        .table = WEIR_TABLE_SPANS,
+        .from_ns = read->from_ns,
+        .until_ns = read->until_ns,
+        .columns = columns,
+        .columns_count = COLUMNS_COUNT,
+        .predicates = read->predicates,
+        .predicates_count = read->predicates_count,
     };
     struct weir_cursor *cursor = NULL;
     const struct weir_block *block = NULL;
@@ -123,7 +147,8 @@ void weir_trace_spans_sort(struct weir_trace_spans *spans) {
     uint32_t count = 0;
     if (spans->count) qsort(spans->items, spans->count, sizeof *spans->items, by_start);
     for (uint32_t i = 0; i < spans->count; i++) /* sent twice: the same ids at the same time */
-        if (!count || by_start(&spans->items[count - 1], &spans->items[i]) != 0) spans->items[count++] = spans->items[i];
+        if (!count || by_start(&spans->items[count - 1], &spans->items[i]) != 0)
+            spans->items[count++] = spans->items[i];
     spans->count = count;
 }
 
@@ -131,13 +156,24 @@ static bool is_of_trace(const void *ctx, const struct weir_trace_span *span) {
     return memcmp(span->trace_id, ctx, 16) == 0;
 }
 
-int weir_trace_read_one(struct weir_source *source, struct weir_query *query, const uint8_t *trace_id, int64_t from_ns,
-                        int64_t until_ns, uint32_t spans_max, struct weir_trace_spans *spans, struct weir_error *reterr) {
-    struct weir_predicate by_id = {.column = {.id = WEIR_COLUMN_TRACE_ID}, .op = WEIR_OP_EQ,
-                                   .value = {.type = WEIR_VALUE_BYTES, .str = weir_view(trace_id, 16)}};
+int weir_trace_read_one(struct weir_source *source, struct weir_query *query,
+                        const uint8_t *trace_id, int64_t from_ns, int64_t until_ns,
+                        uint32_t spans_max, struct weir_trace_spans *spans,
+                        struct weir_error *reterr) {
+    struct weir_predicate by_id = {
+        .column = {.id = WEIR_COLUMN_TRACE_ID},
+        .op = WEIR_OP_EQ,
+        .value = {.type = WEIR_VALUE_BYTES, .str = weir_view(trace_id, 16)}};
     struct weir_trace_read read = {
-        .source = source, .query = query, .from_ns = from_ns, .until_ns = until_ns, .predicates = &by_id,
-        .predicates_count = 1, .spans_max = spans_max, .wanted = is_of_trace, .wanted_ctx = trace_id,
+        .source = source,
+        .query = query,
+        .from_ns = from_ns,
+        .until_ns = until_ns,
+        .predicates = &by_id,
+        .predicates_count = 1,
+        .spans_max = spans_max,
+        .wanted = is_of_trace,
+        .wanted_ctx = trace_id,
     };
     int rc = weir_trace_read(&read, spans, reterr);
     if (rc == 0) weir_trace_spans_sort(spans);
@@ -154,7 +190,8 @@ bool weir_trace_id_parse(struct weir_view text, uint8_t *ret) {
 }
 
 void weir_trace_each_link(const struct weir_trace_span *span,
-                          void (*visit)(void *arg, const uint8_t *trace_id, const uint8_t *span_id), void *arg) {
+                          void (*visit)(void *arg, const uint8_t *trace_id, const uint8_t *span_id),
+                          void *arg) {
     struct weir_pb pb = weir_pb(span->links), inner;
     struct weir_pb_field link, field;
     while (weir_pb_next(&pb, &link) > 0) {
@@ -169,23 +206,27 @@ void weir_trace_each_link(const struct weir_trace_span *span,
     }
 }
 
-/* ---- grouping: runs of the same resource and scope -------------------------------------------- */
+/* ---- grouping: runs of the same resource and scope --------------------------------------------
+ */
 
 static bool same_scope(const struct weir_trace_span *a, const struct weir_trace_span *b) {
-    return weir_view_eq(a->scope_name, b->scope_name) && weir_view_eq(a->scope_version, b->scope_version);
+    return weir_view_eq(a->scope_name, b->scope_name) &&
+           weir_view_eq(a->scope_version, b->scope_version);
 }
 
 static bool same_resource(const struct weir_trace_span *a, const struct weir_trace_span *b) {
     return a->resource.items == b->resource.items || attrs_eq(a->resource, b->resource);
 }
 
-/* Marks done[i] for every span of the group that starts at `first`, calling `each` on it; groups are
- * gathered from the whole list, so that a resource appears once. */
+/* Marks done[i] for every span of the group that starts at `first`, calling `each` on it; groups
+ * are gathered from the whole list, so that a resource appears once. */
 typedef void each_span(void *arg, const struct weir_trace_span *span);
 
-static void each_of_scope(const struct weir_trace_spans *spans, uint32_t first, uint8_t *done, each_span *each, void *arg) {
+static void each_of_scope(const struct weir_trace_spans *spans, uint32_t first, uint8_t *done,
+                          each_span *each, void *arg) {
     for (uint32_t i = first; i < spans->count; i++) {
-        if (done[i] || !same_resource(&spans->items[first], &spans->items[i]) || !same_scope(&spans->items[first], &spans->items[i]))
+        if (done[i] || !same_resource(&spans->items[first], &spans->items[i]) ||
+            !same_scope(&spans->items[first], &spans->items[i]))
             continue;
         done[i] = 1;
         each(arg, &spans->items[i]);
@@ -201,8 +242,10 @@ struct json_out {
 
 static void add_id(const struct json_out *out, const char *key, const void *id, size_t size) {
     weir_json_key(out->w, key);
-    if (out->ids == WEIR_TRACE_IDS_HEX) weir_json_add_hex(out->w, id, size);
-    else weir_json_add_base64(out->w, weir_view(id, size));
+    if (out->ids == WEIR_TRACE_IDS_HEX)
+        weir_json_add_hex(out->w, id, size);
+    else
+        weir_json_add_base64(out->w, weir_view(id, size));
 }
 
 /* An Event (time 1, name 2, attributes 3) or a Link (ids 1 2, state 3, attributes 4). */
@@ -214,7 +257,8 @@ static void add_item(const struct json_out *out, struct weir_view bytes, bool is
     bool attrs_open = false;
     weir_json_begin_object(w);
     while (weir_pb_next(&pb, &f) > 0) {
-        if (f.number == (is_event ? 3U : 4U) && f.wire == WEIR_PB_BYTES && weir_value_decode_attr(f.bytes, &attr)) {
+        if (f.number == (is_event ? 3U : 4U) && f.wire == WEIR_PB_BYTES &&
+            weir_value_decode_attr(f.bytes, &attr)) {
             if (!attrs_open) {
                 weir_json_key(w, "attributes");
                 weir_json_begin_array(w);
@@ -247,7 +291,8 @@ static void add_item(const struct json_out *out, struct weir_view bytes, bool is
     weir_json_end_object(w);
 }
 
-static void add_items(const struct json_out *out, const char *key, struct weir_view bytes, uint32_t number) {
+static void add_items(const struct json_out *out, const char *key, struct weir_view bytes,
+                      uint32_t number) {
     struct weir_pb pb = weir_pb(bytes);
     struct weir_pb_field f;
     if (!bytes.len) return;
@@ -258,10 +303,13 @@ static void add_items(const struct json_out *out, const char *key, struct weir_v
     weir_json_end_array(out->w);
 }
 
-static void add_enum(const struct json_out *out, const char *key, int64_t number, const char *const *names, int64_t count) {
+static void add_enum(const struct json_out *out, const char *key, int64_t number,
+                     const char *const *names, int64_t count) {
     weir_json_key(out->w, key);
-    if (out->ids == WEIR_TRACE_IDS_BASE64 && number >= 0 && number < count) weir_json_add_cstr(out->w, names[number]);
-    else weir_json_add_i64(out->w, number);
+    if (out->ids == WEIR_TRACE_IDS_BASE64 && number >= 0 && number < count)
+        weir_json_add_cstr(out->w, names[number]);
+    else
+        weir_json_add_i64(out->w, number);
 }
 
 static void add_status(const struct json_out *out, const struct weir_trace_span *span) {
@@ -277,8 +325,9 @@ static void add_status(const struct json_out *out, const struct weir_trace_span 
 }
 
 static void add_span_json(void *arg, const struct weir_trace_span *span) {
-    static const char *const kinds[] = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
-                                        "SPAN_KIND_CLIENT",      "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"};
+    static const char *const kinds[] = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL",
+                                        "SPAN_KIND_SERVER",      "SPAN_KIND_CLIENT",
+                                        "SPAN_KIND_PRODUCER",    "SPAN_KIND_CONSUMER"};
     static const uint8_t zero[8];
     const struct json_out *out = arg;
     struct weir_json_writer *w = out->w;
@@ -309,7 +358,8 @@ static void add_span_json(void *arg, const struct weir_trace_span *span) {
     weir_json_end_object(w);
 }
 
-static void add_scope_json(struct json_out *out, const struct weir_trace_spans *spans, uint32_t first, uint8_t *done) {
+static void add_scope_json(struct json_out *out, const struct weir_trace_spans *spans,
+                           uint32_t first, uint8_t *done) {
     struct weir_json_writer *w = out->w;
     weir_json_begin_object(w);
     weir_json_key(w, "scope");
@@ -330,7 +380,8 @@ static void add_scope_json(struct json_out *out, const struct weir_trace_spans *
     weir_json_end_object(w);
 }
 
-void weir_trace_add_json(struct weir_json_writer *w, const struct weir_trace_spans *spans, enum weir_trace_ids ids) {
+void weir_trace_add_json(struct weir_json_writer *w, const struct weir_trace_spans *spans,
+                         enum weir_trace_ids ids) {
     struct json_out out = {w, ids};
     uint8_t *done = calloc((size_t)spans->count + 1, 1);
     weir_json_begin_array(w);
@@ -345,7 +396,8 @@ void weir_trace_add_json(struct weir_json_writer *w, const struct weir_trace_spa
         weir_json_key(w, "scopeSpans");
         weir_json_begin_array(w);
         for (uint32_t k = i; k < spans->count; k++)
-            if (!done[k] && same_resource(&spans->items[i], &spans->items[k])) add_scope_json(&out, spans, k, done);
+            if (!done[k] && same_resource(&spans->items[i], &spans->items[k]))
+                add_scope_json(&out, spans, k, done);
         weir_json_end_array(w);
         weir_json_end_object(w);
     }
@@ -373,7 +425,8 @@ static void put_span(void *arg, const struct weir_trace_span *span) {
     weir_pb_put_bytes(out, 1, weir_view(span->trace_id, 16));
     weir_pb_put_bytes(out, 2, weir_view(span->span_id, 8));
     weir_pb_put_bytes_opt(out, 3, span->trace_state);
-    if (memcmp(span->parent_id, zero, 8) != 0) weir_pb_put_bytes(out, 4, weir_view(span->parent_id, 8));
+    if (memcmp(span->parent_id, zero, 8) != 0)
+        weir_pb_put_bytes(out, 4, weir_view(span->parent_id, 8));
     weir_pb_put_bytes_opt(out, 5, span->name);
     weir_pb_put_varint_opt(out, 6, (uint64_t)span->kind);
     weir_pb_put_fixed64(out, 7, (uint64_t)span->start_ns);
@@ -389,7 +442,8 @@ static void put_span(void *arg, const struct weir_trace_span *span) {
     weir_pb_end(out, message);
 }
 
-static void put_scope(struct weir_buf *out, const struct weir_trace_spans *spans, uint32_t first, uint8_t *done) {
+static void put_scope(struct weir_buf *out, const struct weir_trace_spans *spans, uint32_t first,
+                      uint8_t *done) {
     size_t scope_spans = weir_pb_begin(out, 2), scope = weir_pb_begin(out, 1);
     weir_pb_put_bytes_opt(out, 1, spans->items[first].scope_name);
     weir_pb_put_bytes_opt(out, 2, spans->items[first].scope_version);
@@ -406,7 +460,8 @@ void weir_trace_add_pb(struct weir_buf *out, const struct weir_trace_spans *span
         put_attrs(out, 1, spans->items[i].resource);
         weir_pb_end(out, resource);
         for (uint32_t k = i; k < spans->count; k++)
-            if (!done[k] && same_resource(&spans->items[i], &spans->items[k])) put_scope(out, spans, k, done);
+            if (!done[k] && same_resource(&spans->items[i], &spans->items[k]))
+                put_scope(out, spans, k, done);
         weir_pb_end(out, resource_spans);
     }
     free(done);

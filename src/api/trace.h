@@ -36,23 +36,28 @@ struct weir_trace_read {
 };
 
 /* Appends copies of the spans that are wanted. Errors: the source's, WEIR_ELIMIT. */
-int weir_trace_read(const struct weir_trace_read *read, struct weir_trace_spans *spans, struct weir_error *reterr);
+int weir_trace_read(const struct weir_trace_read *read, struct weir_trace_spans *spans,
+                    struct weir_error *reterr);
 /* All spans of one trace, by start time, doubles dropped. */
-int weir_trace_read_one(struct weir_source *source, struct weir_query *query, const uint8_t *trace_id, int64_t from_ns,
-                        int64_t until_ns, uint32_t spans_max, struct weir_trace_spans *spans, struct weir_error *reterr);
+int weir_trace_read_one(struct weir_source *source, struct weir_query *query,
+                        const uint8_t *trace_id, int64_t from_ns, int64_t until_ns,
+                        uint32_t spans_max, struct weir_trace_spans *spans,
+                        struct weir_error *reterr);
 /* Sorts by start time and drops spans that came twice. */
 void weir_trace_spans_sort(struct weir_trace_spans *spans);
 
 enum weir_trace_ids { WEIR_TRACE_IDS_BASE64, WEIR_TRACE_IDS_HEX };
 
-/* [{"resource":{…},"scopeSpans":[…]},…]; ids in base64 and enums by name as Tempo writes them, or in hex
- * and numbers as OTLP/JSON. */
-void weir_trace_add_json(struct weir_json_writer *w, const struct weir_trace_spans *spans, enum weir_trace_ids ids);
+/* [{"resource":{…},"scopeSpans":[…]},…]; ids in base64 and enums by name as Tempo writes them, or
+ * in hex and numbers as OTLP/JSON. */
+void weir_trace_add_json(struct weir_json_writer *w, const struct weir_trace_spans *spans,
+                         enum weir_trace_ids ids);
 /* The fields of a tempopb.Trace / TracesData: repeated ResourceSpans = 1. */
 void weir_trace_add_pb(struct weir_buf *out, const struct weir_trace_spans *spans);
 /* The links of a span: calls `visit` with each linked trace and span id. */
 void weir_trace_each_link(const struct weir_trace_span *span,
-                          void (*visit)(void *arg, const uint8_t *trace_id, const uint8_t *span_id), void *arg);
+                          void (*visit)(void *arg, const uint8_t *trace_id, const uint8_t *span_id),
+                          void *arg);
 /* Up to 32 hex digits, shorter ones padded with zeros in front. */
 bool weir_trace_id_parse(struct weir_view text, uint8_t *ret);
 

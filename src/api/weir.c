@@ -3,11 +3,13 @@
  *
  *   send ◀─link─ poll ─child─▶ commit        one message's way is several traces that link to each
  *     ▲           ▲                          other; the joined view follows the links both ways,
- *     └─parent─ process ─link─┘              breadth first, and gives all of it as one list of spans
+ *     └─parent─ process ─link─┘              breadth first, and gives all of it as one list of
+ * spans
  *
  * A poll may link a hundred messages: it is a hub. From the asked trace a hub is followed; from
- * elsewhere it is shown and not followed, and of those that link to it only what is no other message's
- * processing comes in (commits do). So the answer is one message's flow, not the topic's. */
+ * elsewhere it is shown and not followed, and of those that link to it only what is no other
+ * message's processing comes in (commits do). So the answer is one message's flow, not the topic's.
+ */
 #include <stdlib.h>
 
 #include "api/common.h"
@@ -19,7 +21,7 @@
 enum {
     TRACES_MAX = 20,
     SPANS_MAX = 5000,
-    HUB_LINKS = 8,          /* a span with more links is a hub */
+    HUB_LINKS = 8, /* a span with more links is a hub */
     KIND_CONSUMER = 5,
     WINDOW_MAX_S = 24 * 3600,
 };
@@ -39,9 +41,9 @@ struct flow {
     struct weir_query query;
     struct member members[TRACES_MAX];
     uint32_t count;
-    uint32_t done;           /* members whose spans are read */
+    uint32_t done; /* members whose spans are read */
     struct weir_trace_spans spans;
-    struct weir_map ids;     /* trace id → index of member */
+    struct weir_map ids; /* trace id → index of member */
     int64_t window_ns;
     bool truncated;
 };
@@ -97,10 +99,12 @@ static void probe_link(void *arg, const uint8_t *trace_id, const uint8_t *span_i
     if (!others_work) probe->hit = true;
 }
 
-static int block_links(struct flow *flow, const struct weir_block *block, uint32_t from, uint32_t until) {
+static int block_links(struct flow *flow, const struct weir_block *block, uint32_t from,
+                       uint32_t until) {
     for (uint32_t row = 0; row < block->rows_count; row++) {
         struct weir_trace_span span = {.links = block->columns[1].str[row]};
-        struct probe probe = {.flow = flow, .from = from, .until = until, .kind = block->columns[2].i64[row]};
+        struct probe probe = {
+            .flow = flow, .from = from, .until = until, .kind = block->columns[2].i64[row]};
         const uint8_t *trace_id = block->columns[0].bytes + (size_t)row * 16;
         if (!span.links.len) continue;
         weir_trace_each_link(&span, probe_link, &probe);
@@ -110,24 +114,30 @@ static int block_links(struct flow *flow, const struct weir_block *block, uint32
 }
 
 /* Reads the links of the time around the flow: who points to it. */
-static int find_incoming(struct flow *flow, uint32_t from, uint32_t until, struct weir_error *reterr) {
+static int find_incoming(struct flow *flow, uint32_t from, uint32_t until,
+                         struct weir_error *reterr) {
     static const struct weir_column columns[] = {
         {.id = WEIR_COLUMN_TRACE_ID}, {.id = WEIR_COLUMN_LINKS}, {.id = WEIR_COLUMN_KIND}};
     int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
     for (uint32_t i = 0; i < flow->spans.count; i++) {
         const struct weir_trace_span *span = &flow->spans.items[i];
         if (span->start_ns < first_ns) first_ns = span->start_ns;
-        if (span->start_ns + span->duration_ns > last_ns) last_ns = span->start_ns + span->duration_ns;
+        if (span->start_ns + span->duration_ns > last_ns)
+            last_ns = span->start_ns + span->duration_ns;
     }
     if (first_ns > last_ns) return 0;
-    struct weir_select select = {.table = WEIR_TABLE_SPANS, .from_ns = first_ns - flow->window_ns,
-                                 .until_ns = last_ns + flow->window_ns, .columns = columns, .columns_count = 3};
+    struct weir_select select = {.table = WEIR_TABLE_SPANS,
+                                 .from_ns = first_ns - flow->window_ns,
+                                 .until_ns = last_ns + flow->window_ns,
+                                 .columns = columns,
+                                 .columns_count = 3};
     struct weir_source *source = flow->api->source;
     struct weir_cursor *cursor = NULL;
     const struct weir_block *block = NULL;
     int rc = source->select(source, &flow->query, &select, &cursor, reterr);
     if (rc != 0) return rc;
-    while ((rc = weir_query_check(&flow->query, reterr)) == 0 && (rc = cursor->next(cursor, &block, reterr)) == 0)
+    while ((rc = weir_query_check(&flow->query, reterr)) == 0 &&
+           (rc = cursor->next(cursor, &block, reterr)) == 0)
         block_links(flow, block, from, until);
     cursor->close(cursor);
     return rc == WEIR_END ? 0 : rc;
@@ -142,7 +152,8 @@ static int read_member(struct flow *flow, struct member *member, struct weir_err
         flow->truncated = true;
         return 0;
     }
-    int rc = weir_trace_read_one(flow->api->source, &flow->query, member->id, 0, INT64_MAX, left, &own, reterr);
+    int rc = weir_trace_read_one(flow->api->source, &flow->query, member->id, 0, INT64_MAX, left,
+                                 &own, reterr);
     if (rc != 0) return rc;
     flow->truncated |= own.truncated;
     member->spans_count = own.count;
@@ -225,7 +236,8 @@ static int joined(struct flow *flow, struct weir_http_request *req, struct weir_
     if (flow->window_ns > WINDOW_MAX_S * WEIR_NS_PER_S)
         return weir_error_set(reterr, WEIR_EINVALID, "parameter window: at most 24h");
     if (!weir_trace_id_parse(text, id))
-        return weir_error_set(reterr, WEIR_EINVALID, "\"%.*s\" is not a trace id: up to 32 hex digits, not all zero",
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "\"%.*s\" is not a trace id: up to 32 hex digits, not all zero",
                               WEIR_VIEW_ARG(weir_view_upto(text, 60)));
     add_member(flow, id, VIA_START);
     rc = walk(flow, reterr);
@@ -245,8 +257,10 @@ static void handle_trace(void *ctx, struct weir_http_request *req) {
     flow->api = ctx;
     weir_api_query_init(ctx, req, &flow->query);
     weir_map_init(&flow->ids);
-    if (joined(flow, req, &err) == 0) reply_flow(req, flow);
-    else weir_api_reply_error(req, &err);
+    if (joined(flow, req, &err) == 0)
+        reply_flow(req, flow);
+    else
+        weir_api_reply_error(req, &err);
     weir_map_done(&flow->ids);
     weir_query_done(&flow->query);
     free(flow);
@@ -286,10 +300,11 @@ static void add_store(struct weir_json_writer *w, struct weir_source *source) {
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"spans", s.spans_count},         {"logs", s.logs_count},           {"samples", s.samples_count},
-        {"series", s.series_count},       {"traces_bytes", s.disk_bytes[0]}, {"metrics_bytes", s.disk_bytes[1]},
-        {"logs_bytes", s.disk_bytes[2]},   {"wal_bytes", s.wal_bytes},        {"memory_bytes", s.memory_bytes},
-        {"parts", s.parts_count},
+        {"spans", s.spans_count},          {"logs", s.logs_count},
+        {"samples", s.samples_count},      {"series", s.series_count},
+        {"traces_bytes", s.disk_bytes[0]}, {"metrics_bytes", s.disk_bytes[1]},
+        {"logs_bytes", s.disk_bytes[2]},   {"wal_bytes", s.wal_bytes},
+        {"memory_bytes", s.memory_bytes},  {"parts", s.parts_count},
     };
     weir_json_key(w, "store");
     weir_json_begin_object(w);

@@ -19,11 +19,11 @@ enum { WEIR_LOGQL_DEPTH_MAX = 64, WEIR_LOGQL_QUERY_MAX = 64 * 1024 };
 /* Comparison of labels, lines and numbers. */
 enum weir_logql_op {
     WEIR_LOGQL_OP_NONE,
-    WEIR_LOGQL_OP_EQ,  /* = |= == */
-    WEIR_LOGQL_OP_NE,  /* != */
-    WEIR_LOGQL_OP_RE,  /* =~ |~ */
-    WEIR_LOGQL_OP_NRE, /* !~ */
-    WEIR_LOGQL_OP_PAT, /* |>, a pattern that the line matches */
+    WEIR_LOGQL_OP_EQ,   /* = |= == */
+    WEIR_LOGQL_OP_NE,   /* != */
+    WEIR_LOGQL_OP_RE,   /* =~ |~ */
+    WEIR_LOGQL_OP_NRE,  /* !~ */
+    WEIR_LOGQL_OP_PAT,  /* |>, a pattern that the line matches */
     WEIR_LOGQL_OP_NPAT, /* !> */
     WEIR_LOGQL_OP_GT,
     WEIR_LOGQL_OP_GE,
@@ -108,7 +108,7 @@ struct weir_logql_stage {
     enum weir_logql_op op; /* LINE_FILTER: EQ NE RE NRE PAT NPAT */
     struct weir_logql_needle *needles;
     uint32_t needles_count;
-    struct weir_view text; /* REGEXP, PATTERN, LINE_FORMAT: the expression */
+    struct weir_view text;         /* REGEXP, PATTERN, LINE_FORMAT: the expression */
     struct weir_logql_pair *pairs; /* JSON, LOGFMT, LABEL_FORMAT */
     uint32_t pairs_count;
     struct weir_logql_matcher *matchers; /* DROP, KEEP, DISTINCT: op NONE = any value */
@@ -116,9 +116,9 @@ struct weir_logql_stage {
     struct weir_logql_filter *filter; /* LABEL_FILTER */
     bool strict, keep_empty;          /* LOGFMT flags */
     /* Set by plan; freed with it. */
-    struct weir_regex **regexes;              /* LINE_FILTER: per needle; REGEXP: one; DROP, KEEP */
-    struct weir_logql_pattern **patterns;     /* LINE_FILTER PAT: per needle; PATTERN: one */
-    struct weir_logql_template **templates;   /* LINE_FORMAT: one; LABEL_FORMAT: per pair */
+    struct weir_regex **regexes;            /* LINE_FILTER: per needle; REGEXP: one; DROP, KEEP */
+    struct weir_logql_pattern **patterns;   /* LINE_FILTER PAT: per needle; PATTERN: one */
+    struct weir_logql_template **templates; /* LINE_FORMAT: one; LABEL_FORMAT: per pair */
 };
 
 enum weir_logql_conversion {

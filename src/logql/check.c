@@ -14,7 +14,8 @@ struct check {
     struct weir_error *reterr;
 };
 
-#define REFUSE(check, at, ...) weir_logql_error_at((check)->query, (at), (check)->reterr, __VA_ARGS__)
+#define REFUSE(check, at, ...)                                                                     \
+    weir_logql_error_at((check)->query, (at), (check)->reterr, __VA_ARGS__)
 
 static int check_regex(struct check *c, uint32_t at, struct weir_view pattern) {
     struct weir_error err = {0};
@@ -65,10 +66,11 @@ static int check_selector(struct check *c, const struct weir_logql_log *log, uin
     if (rc != 0) return rc;
     for (uint32_t i = 0; i < log->matchers_count; i++)
         if (excludes_empty(&log->matchers[i])) return 0;
-    return REFUSE(c, at,
-                  "queries require at least one regexp or equality matcher that does not have an "
-                  "empty-compatible value; for instance, app=~\".*\" does not meet this requirement, but "
-                  "app=~\".+\" will");
+    return REFUSE(
+        c, at,
+        "queries require at least one regexp or equality matcher that does not have an "
+        "empty-compatible value; for instance, app=~\".*\" does not meet this requirement, but "
+        "app=~\".+\" will");
 }
 
 static int check_filter(struct check *c, const struct weir_logql_filter *filter) {
@@ -91,11 +93,13 @@ static int check_named_groups(struct check *c, const struct weir_logql_stage *st
     weir_regex_free(regex);
     if (groups >= WEIR_REGEX_CAPTURES_MAX)
         return REFUSE(c, stage->at, "regexp: more than %d groups", WEIR_REGEX_CAPTURES_MAX - 1);
-    return named ? 0 : REFUSE(c, stage->at, "regexp: at least one named group (?P<name>…) must be given");
+    return named
+               ? 0
+               : REFUSE(c, stage->at, "regexp: at least one named group (?P<name>…) must be given");
 }
 
-static int check_pattern(struct check *c, const struct weir_logql_stage *stage, struct weir_view text,
-                         bool wants_names) {
+static int check_pattern(struct check *c, const struct weir_logql_stage *stage,
+                         struct weir_view text, bool wants_names) {
     struct weir_error err = {0};
     struct weir_logql_pattern *pattern;
     if (weir_logql_pattern_parse(text, wants_names, c->arena, &pattern, &err) != 0)
@@ -106,7 +110,8 @@ static int check_pattern(struct check *c, const struct weir_logql_stage *stage, 
 static int check_template(struct check *c, uint32_t at, struct weir_view text) {
     struct weir_error err = {0};
     struct weir_logql_template *template;
-    if (weir_logql_template_parse(text, c->arena, &template, &err) != 0) return REFUSE(c, at, "%s", err.message);
+    if (weir_logql_template_parse(text, c->arena, &template, &err) != 0)
+        return REFUSE(c, at, "%s", err.message);
     return 0;
 }
 
@@ -114,9 +119,11 @@ static int check_line_filter(struct check *c, const struct weir_logql_stage *sta
     for (uint32_t i = 0; i < stage->needles_count; i++) {
         struct weir_view text = stage->needles[i].text;
         int rc = 0;
-        if (stage->needles[i].is_ip && stage->op != WEIR_LOGQL_OP_EQ && stage->op != WEIR_LOGQL_OP_NE)
+        if (stage->needles[i].is_ip && stage->op != WEIR_LOGQL_OP_EQ &&
+            stage->op != WEIR_LOGQL_OP_NE)
             return REFUSE(c, stage->at, "ip(…) goes with |= and != only");
-        if (is_regex_op(stage->op)) rc = check_regex(c, stage->at, text);
+        if (is_regex_op(stage->op))
+            rc = check_regex(c, stage->at, text);
         else if (stage->op == WEIR_LOGQL_OP_PAT || stage->op == WEIR_LOGQL_OP_NPAT)
             rc = check_pattern(c, stage, text, false);
         if (rc != 0) return rc;
@@ -130,12 +137,14 @@ static int check_pairs(struct check *c, const struct weir_logql_stage *stage) {
         struct weir_logql_path path;
         struct weir_error err = {0};
         int rc = 0;
-        if (stage->kind == WEIR_LOGQL_STAGE_JSON && weir_logql_path_parse(pair->value, c->arena, &path, &err) != 0)
+        if (stage->kind == WEIR_LOGQL_STAGE_JSON &&
+            weir_logql_path_parse(pair->value, c->arena, &path, &err) != 0)
             return REFUSE(c, pair->at, "%s", err.message);
         if (stage->kind != WEIR_LOGQL_STAGE_LABEL_FORMAT) continue;
         for (uint32_t k = 0; k < i; k++)
             if (weir_view_eq(stage->pairs[k].name, pair->name))
-                return REFUSE(c, pair->at, "label_format: \"%.*s\" is set twice", WEIR_VIEW_ARG(pair->name));
+                return REFUSE(c, pair->at, "label_format: \"%.*s\" is set twice",
+                              WEIR_VIEW_ARG(pair->name));
         if (!pair->is_name && (rc = check_template(c, pair->at, pair->value)) != 0) return rc;
     }
     return 0;
@@ -168,7 +177,8 @@ static int check_stage(struct check *c, const struct weir_logql_stage *stage) {
 
 static int check_log(struct check *c, const struct weir_logql_log *log, uint32_t at) {
     int rc = check_selector(c, log, at);
-    for (const struct weir_logql_stage *s = log->stages; rc == 0 && s; s = s->next) rc = check_stage(c, s);
+    for (const struct weir_logql_stage *s = log->stages; rc == 0 && s; s = s->next)
+        rc = check_stage(c, s);
     if (log->unwrap)
         for (const struct weir_logql_stage *s = log->unwrap->filters; rc == 0 && s; s = s->next)
             rc = check_stage(c, s);
@@ -179,13 +189,15 @@ static int check_range_agg(struct check *c, const struct weir_logql_expr *expr) 
     const struct weir_logql_func_info *info = weir_logql_func_get(expr->func);
     bool unwraps = expr->log.unwrap;
     if (info->flags & WEIR_LOGQL_FUNC_NEEDS_UNWRAP && !unwraps)
-        return REFUSE(c, expr->at, "%s needs numbers: add | unwrap label before the range", info->name);
+        return REFUSE(c, expr->at, "%s needs numbers: add | unwrap label before the range",
+                      info->name);
     if (unwraps && !(info->flags & (WEIR_LOGQL_FUNC_NEEDS_UNWRAP | WEIR_LOGQL_FUNC_TAKES_UNWRAP)))
         return REFUSE(c, expr->at, "%s counts lines and takes no unwrap", info->name);
     if (info->flags & WEIR_LOGQL_FUNC_PARAM && !expr->has_param)
         return REFUSE(c, expr->at, "%s wants a number first: %s(0.99, …)", info->name, info->name);
     if (expr->grouping.present && !(info->flags & WEIR_LOGQL_FUNC_GROUPS))
-        return REFUSE(c, expr->at, "grouping is not allowed for %s; write sum by (…) (%s(…))", info->name, info->name);
+        return REFUSE(c, expr->at, "grouping is not allowed for %s; write sum by (…) (%s(…))",
+                      info->name, info->name);
     return check_log(c, &expr->log, expr->at);
 }
 
@@ -194,13 +206,15 @@ static int check_expr(struct check *c, const struct weir_logql_expr *expr);
 static int check_vector_agg(struct check *c, const struct weir_logql_expr *expr) {
     const struct weir_logql_func_info *info = weir_logql_func_get(expr->func);
     if (expr->left->kind == WEIR_LOGQL_LOG)
-        return REFUSE(c, expr->at, "%s aggregates numbers; wrap the log query: %s(count_over_time({…}[5m]))",
+        return REFUSE(c, expr->at,
+                      "%s aggregates numbers; wrap the log query: %s(count_over_time({…}[5m]))",
                       info->name, info->name);
-    if (expr->left->kind == WEIR_LOGQL_LITERAL) return REFUSE(c, expr->left->at, "%s of a bare number", info->name);
+    if (expr->left->kind == WEIR_LOGQL_LITERAL)
+        return REFUSE(c, expr->left->at, "%s of a bare number", info->name);
     if (expr->grouping.present && !(info->flags & WEIR_LOGQL_FUNC_GROUPS))
         return REFUSE(c, expr->at, "%s takes no grouping", info->name);
-    if (info->flags & WEIR_LOGQL_FUNC_PARAM && (expr->param < 1 || expr->param > 1e9 ||
-                                                expr->param != (double)(int64_t)expr->param))
+    if (info->flags & WEIR_LOGQL_FUNC_PARAM &&
+        (expr->param < 1 || expr->param > 1e9 || expr->param != (double)(int64_t)expr->param))
         return REFUSE(c, expr->at, "%s wants a whole number of at least 1", info->name);
     return check_expr(c, expr->left);
 }
@@ -223,7 +237,8 @@ static int check_binary(struct check *c, const struct weir_logql_expr *expr) {
 }
 
 static int check_label_replace(struct check *c, const struct weir_logql_expr *expr) {
-    if (expr->left->kind == WEIR_LOGQL_LOG) return REFUSE(c, expr->at, "label_replace works on series");
+    if (expr->left->kind == WEIR_LOGQL_LOG)
+        return REFUSE(c, expr->at, "label_replace works on series");
     int rc = check_regex(c, expr->at, expr->replace[3]);
     return rc == 0 ? check_expr(c, expr->left) : rc;
 }
@@ -241,8 +256,8 @@ static int check_expr(struct check *c, const struct weir_logql_expr *expr) {
     return 0;
 }
 
-int weir_logql_check(struct weir_view query, const struct weir_logql_expr *expr, struct weir_arena *arena,
-                     struct weir_error *reterr) {
+int weir_logql_check(struct weir_view query, const struct weir_logql_expr *expr,
+                     struct weir_arena *arena, struct weir_error *reterr) {
     struct check c = {.query = query, .arena = arena, .reterr = reterr};
     return check_expr(&c, expr);
 }

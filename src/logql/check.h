@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the grammar lets through and the language forbids: selectors that match everything, functions
- * without their unwrap, groupings that a function does not take, expressions inside strings.
+/* What the grammar lets through and the language forbids: selectors that match everything,
+ * functions without their unwrap, groupings that a function does not take, expressions inside
+ * strings.
  *
  * Threads: any.
  */
@@ -10,8 +11,8 @@
 #include "logql/ast.h"
 
 /* Errors: WEIR_EINVALID at the place in `query`. The arena is for scratch. */
-int weir_logql_check(struct weir_view query, const struct weir_logql_expr *expr, struct weir_arena *arena,
-                     struct weir_error *reterr);
+int weir_logql_check(struct weir_view query, const struct weir_logql_expr *expr,
+                     struct weir_arena *arena, struct weir_error *reterr);
 /* Only the matchers: their regular expressions; not that they exclude anything. */
 int weir_logql_check_matchers(struct weir_view query, const struct weir_logql_log *log,
                               struct weir_error *reterr);

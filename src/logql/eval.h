@@ -21,10 +21,11 @@ enum {
 };
 
 struct weir_logql_options {
-    int64_t start_ns, end_ns; /* logs: start ≤ time < end; metrics: steps start, start + step, … ≤ end */
-    int64_t step_ns;          /* metrics over a range; instant queries have start = end and step 0 */
-    uint32_t limit;           /* logs */
-    bool forward;             /* logs: the oldest first */
+    int64_t start_ns,
+        end_ns; /* logs: start ≤ time < end; metrics: steps start, start + step, … ≤ end */
+    int64_t step_ns; /* metrics over a range; instant queries have start = end and step 0 */
+    uint32_t limit;  /* logs */
+    bool forward;    /* logs: the oldest first */
 };
 
 struct weir_logql_line {
@@ -59,15 +60,18 @@ struct weir_logql_matrix {
     bool is_sorted; /* the order of the series means something */
 };
 
-int weir_logql_eval_lines(struct weir_source *source, struct weir_query *query, const struct weir_logql_plan *plan,
-                          const struct weir_logql_expr *expr, const struct weir_logql_options *options,
-                          struct weir_logql_lines *ret, struct weir_error *reterr);
-int weir_logql_eval_matrix(struct weir_source *source, struct weir_query *query, const struct weir_logql_plan *plan,
-                           const struct weir_logql_expr *expr, const struct weir_logql_options *options,
-                           struct weir_logql_matrix *ret, struct weir_error *reterr);
+int weir_logql_eval_lines(struct weir_source *source, struct weir_query *query,
+                          const struct weir_logql_plan *plan, const struct weir_logql_expr *expr,
+                          const struct weir_logql_options *options, struct weir_logql_lines *ret,
+                          struct weir_error *reterr);
+int weir_logql_eval_matrix(struct weir_source *source, struct weir_query *query,
+                           const struct weir_logql_plan *plan, const struct weir_logql_expr *expr,
+                           const struct weir_logql_options *options, struct weir_logql_matrix *ret,
+                           struct weir_error *reterr);
 
 /* Copies a line's labels, sorted, into the arena; `skip` (may be NULL) is left out. */
 int weir_logql_labels_freeze(const struct weir_logql_labels *labels, const struct weir_view *skip,
-                             struct weir_arena *arena, const struct weir_logql_label **ret, uint32_t *ret_count);
+                             struct weir_arena *arena, const struct weir_logql_label **ret,
+                             uint32_t *ret_count);
 
 #endif

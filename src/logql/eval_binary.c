@@ -34,7 +34,8 @@ static double apply(enum weir_logql_op op, double a, double b, bool *ret) {
 }
 
 /* `keep`: what a comparison that holds gives without `bool` (the vector's side). */
-static double combine(const struct weir_logql_expr *expr, double a, double b, double keep, bool scalars) {
+static double combine(const struct weir_logql_expr *expr, double a, double b, double keep,
+                      bool scalars) {
     bool holds;
     if (weir_logql_is_absent(a) || weir_logql_is_absent(b)) return weir_logql_absent();
     double value = apply(expr->op, a, b, &holds);
@@ -43,8 +44,9 @@ static double combine(const struct weir_logql_expr *expr, double a, double b, do
     return holds ? keep : weir_logql_absent();
 }
 
-static int with_scalar(struct weir_logql_evaluation *e, const struct weir_logql_expr *expr, struct weir_logql_matrix *left,
-                       struct weir_logql_matrix *right, struct weir_logql_matrix *ret) {
+static int with_scalar(struct weir_logql_evaluation *e, const struct weir_logql_expr *expr,
+                       struct weir_logql_matrix *left, struct weir_logql_matrix *right,
+                       struct weir_logql_matrix *ret) {
     *ret = left->is_scalar ? *right : *left;
     bool both = left->is_scalar && right->is_scalar;
     for (uint32_t s = 0; s < ret->count; s++)
@@ -62,7 +64,8 @@ static int with_scalar(struct weir_logql_evaluation *e, const struct weir_logql_
 /* The labels that two series must share. */
 static int match_key(struct weir_logql_evaluation *e, const struct weir_logql_matching *m,
                      const struct weir_logql_series *series, struct weir_view *ret) {
-    struct weir_logql_grouping by = {.present = true, .without = !m->on, .names = m->names, .names_count = m->names_count};
+    struct weir_logql_grouping by = {
+        .present = true, .without = !m->on, .names = m->names, .names_count = m->names_count};
     struct weir_logql_label *labels;
     uint32_t count;
     int rc = weir_logql_group(&by, series->labels, series->labels_count, e->arena, &labels, &count);
@@ -71,7 +74,8 @@ static int match_key(struct weir_logql_evaluation *e, const struct weir_logql_ma
 }
 
 static int index_series(struct weir_logql_evaluation *e, const struct weir_logql_matching *m,
-                        const struct weir_logql_matrix *matrix, bool must_differ, struct weir_map *map) {
+                        const struct weir_logql_matrix *matrix, bool must_differ,
+                        struct weir_map *map) {
     for (uint32_t i = 0; i < matrix->count; i++) {
         struct weir_view key;
         bool is_new;
@@ -80,7 +84,8 @@ static int index_series(struct weir_logql_evaluation *e, const struct weir_logql
         if (!weir_map_put(map, key, i, &is_new)) return weir_logql_out_of_memory(e);
         if (!is_new && must_differ)
             return weir_error_set(e->reterr, WEIR_EINVALID,
-                                  "found duplicate series on the \"one\" side of the operation; many-to-many matching "
+                                  "found duplicate series on the \"one\" side of the operation; "
+                                  "many-to-many matching "
                                   "is not allowed: matching labels must be unique on one side");
     }
     return 0;
@@ -94,11 +99,15 @@ static int pair_labels(struct weir_logql_evaluation *e, const struct weir_logql_
     struct weir_logql_labels labels;
     *ret = many->labels;
     *ret_count = many->labels_count;
-    if (weir_logql_op_is_comparison(expr->op) && !expr->return_bool && !m->group_left && !m->group_right) return 0;
+    if (weir_logql_op_is_comparison(expr->op) && !expr->return_bool && !m->group_left &&
+        !m->group_right)
+        return 0;
     if (!m->group_left && !m->group_right) {
-        struct weir_logql_grouping by = {.present = true, .without = !m->on, .names = m->names, .names_count = m->names_count};
+        struct weir_logql_grouping by = {
+            .present = true, .without = !m->on, .names = m->names, .names_count = m->names_count};
         struct weir_logql_label *kept;
-        int rc = weir_logql_group(&by, many->labels, many->labels_count, e->arena, &kept, ret_count);
+        int rc =
+            weir_logql_group(&by, many->labels, many->labels_count, e->arena, &kept, ret_count);
         *ret = kept;
         return rc == 0 ? 0 : weir_logql_out_of_memory(e);
     }
@@ -111,7 +120,9 @@ static int pair_labels(struct weir_logql_evaluation *e, const struct weir_logql_
             if (weir_view_eq(one->labels[i].name, m->include[k]))
                 weir_logql_labels_set(&labels, m->include[k], one->labels[i].value);
     }
-    return weir_logql_labels_freeze(&labels, NULL, e->arena, ret, ret_count) == 0 ? 0 : weir_logql_out_of_memory(e);
+    return weir_logql_labels_freeze(&labels, NULL, e->arena, ret, ret_count) == 0
+               ? 0
+               : weir_logql_out_of_memory(e);
 }
 
 static int add_pair(struct weir_logql_evaluation *e, const struct weir_logql_expr *expr,
@@ -120,20 +131,23 @@ static int add_pair(struct weir_logql_evaluation *e, const struct weir_logql_exp
     bool right_is_many = expr->matching.group_right;
     const struct weir_logql_label *labels;
     uint32_t count;
-    int rc = pair_labels(e, expr, right_is_many ? right : left, right_is_many ? left : right, &labels, &count);
+    int rc = pair_labels(e, expr, right_is_many ? right : left, right_is_many ? left : right,
+                         &labels, &count);
     if (rc != 0) return rc;
     struct weir_logql_series *series = weir_logql_matrix_add(e, ret, labels, count);
     if (!series) return WEIR_ELIMIT;
     for (uint32_t i = 0; i < e->steps; i++)
-        series->values[i] = combine(expr, left->values[i], right->values[i], left->values[i], false);
+        series->values[i] =
+            combine(expr, left->values[i], right->values[i], left->values[i], false);
     return 0;
 }
 
 static int join_series(struct weir_logql_evaluation *e, const struct weir_logql_expr *expr,
-                       const struct weir_logql_matrix *left, const struct weir_logql_matrix *right, struct weir_map *map,
-                       struct weir_logql_matrix *ret) {
+                       const struct weir_logql_matrix *left, const struct weir_logql_matrix *right,
+                       struct weir_map *map, struct weir_logql_matrix *ret) {
     const struct weir_logql_matching *m = &expr->matching;
-    const struct weir_logql_matrix *many = m->group_right ? right : left, *one = m->group_right ? left : right;
+    const struct weir_logql_matrix *many = m->group_right ? right : left,
+                                   *one = m->group_right ? left : right;
     struct weir_map used;
     weir_map_init(&used);
     int rc = index_series(e, m, one, true, map);
@@ -146,9 +160,12 @@ static int join_series(struct weir_logql_evaluation *e, const struct weir_logql_
         if (!m->group_left && !m->group_right) weir_map_put(&used, key, i, &is_new);
         if (!is_new)
             rc = weir_error_set(e->reterr, WEIR_EINVALID,
-                                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
-        else if (m->group_right) rc = add_pair(e, expr, &left->series[*slot], &right->series[i], ret);
-        else rc = add_pair(e, expr, &left->series[i], &right->series[*slot], ret);
+                                "multiple matches for labels: many-to-one matching must be "
+                                "explicit (group_left/group_right)");
+        else if (m->group_right)
+            rc = add_pair(e, expr, &left->series[*slot], &right->series[i], ret);
+        else
+            rc = add_pair(e, expr, &left->series[i], &right->series[*slot], ret);
     }
     weir_map_done(&used);
     return rc;
@@ -168,22 +185,24 @@ static int presence(struct weir_logql_evaluation *e, const struct weir_logql_mat
         if (slot && is_new) *slot = (uint64_t)(uintptr_t)weir_arena_calloc(e->arena, e->steps, 1);
         uint8_t *there = slot ? (uint8_t *)(uintptr_t)*slot : NULL;
         if (!there) return weir_logql_out_of_memory(e);
-        for (uint32_t i = 0; i < e->steps; i++) there[i] |= !weir_logql_is_absent(matrix->series[s].values[i]);
+        for (uint32_t i = 0; i < e->steps; i++)
+            there[i] |= !weir_logql_is_absent(matrix->series[s].values[i]);
     }
     return 0;
 }
 
 /* Adds `side`'s series where the other side's presence is as `wanted`. */
 static int add_where(struct weir_logql_evaluation *e, const struct weir_logql_matching *m,
-                     const struct weir_logql_matrix *side, const struct weir_map *other, bool wanted,
-                     struct weir_logql_matrix *ret) {
+                     const struct weir_logql_matrix *side, const struct weir_map *other,
+                     bool wanted, struct weir_logql_matrix *ret) {
     for (uint32_t s = 0; s < side->count; s++) {
         struct weir_view key;
         int rc = match_key(e, m, &side->series[s], &key);
         if (rc != 0) return rc;
         const uint64_t *slot = weir_map_get(other, key);
         const uint8_t *there = slot ? (const uint8_t *)(uintptr_t)*slot : NULL;
-        struct weir_logql_series *series = weir_logql_matrix_add(e, ret, side->series[s].labels, side->series[s].labels_count);
+        struct weir_logql_series *series =
+            weir_logql_matrix_add(e, ret, side->series[s].labels, side->series[s].labels_count);
         if (!series) return WEIR_ELIMIT;
         for (uint32_t i = 0; i < e->steps; i++)
             if ((there && there[i]) == wanted) series->values[i] = side->series[s].values[i];
@@ -192,14 +211,16 @@ static int add_where(struct weir_logql_evaluation *e, const struct weir_logql_ma
 }
 
 static int set_operation(struct weir_logql_evaluation *e, const struct weir_logql_expr *expr,
-                         const struct weir_logql_matrix *left, const struct weir_logql_matrix *right, struct weir_map *map,
+                         const struct weir_logql_matrix *left,
+                         const struct weir_logql_matrix *right, struct weir_map *map,
                          struct weir_logql_matrix *ret) {
     bool is_or = expr->op == WEIR_LOGQL_OP_OR;
     int rc = presence(e, &expr->matching, is_or ? left : right, map);
     if (rc != 0) return rc;
     if (!is_or) return add_where(e, &expr->matching, left, map, expr->op == WEIR_LOGQL_OP_AND, ret);
     for (uint32_t i = 0; i < left->count; i++) {
-        struct weir_logql_series *series = weir_logql_matrix_add(e, ret, left->series[i].labels, left->series[i].labels_count);
+        struct weir_logql_series *series =
+            weir_logql_matrix_add(e, ret, left->series[i].labels, left->series[i].labels_count);
         if (!series) return WEIR_ELIMIT;
         memcpy(series->values, left->series[i].values, e->steps * sizeof *series->values);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Range aggregations. Counts and bytes are kept as differences per step (a line adds to the first
  * window that holds it and takes away behind the last), so that their cost does not grow with
- * range ÷ step and their memory not with the lines; numbers of unwrap are kept and looked at again. */
+ * range ÷ step and their memory not with the lines; numbers of unwrap are kept and looked at again.
+ */
 #include <math.h>
 #include <stdlib.h>
 
@@ -64,8 +65,8 @@ static bool steps_of(const struct range *r, int64_t time_ns, uint32_t *first, ui
 }
 
 /* The group of a label: a small set, so that hashing it is cheap. */
-static int group_labels(struct range *r, struct weir_logql_entry *entry, const struct weir_logql_label **ret,
-                        uint32_t *ret_count) {
+static int group_labels(struct range *r, struct weir_logql_entry *entry,
+                        const struct weir_logql_label **ret, uint32_t *ret_count) {
     struct weir_logql_labels *labels = weir_logql_entry_labels(entry);
     const struct weir_view *skip = r->expr->log.unwrap ? &r->expr->log.unwrap->name : NULL;
     if (!r->by || r->by->without) {
@@ -90,15 +91,17 @@ static int new_stream(struct range *r, const struct weir_logql_label *labels, ui
     struct weir_arena *arena = r->e->arena;
     if (r->count == WEIR_LOGQL_SERIES_MAX)
         return weir_error_set(r->e->reterr, WEIR_ELIMIT,
-                              "maximum of series (%d) reached for a single query; structured metadata such as trace_id "
+                              "maximum of series (%d) reached for a single query; structured "
+                              "metadata such as trace_id "
                               "make series of their own: aggregate with sum by (…)",
                               WEIR_LOGQL_SERIES_MAX);
     struct stream *stream = WEIR_PUSH(arena, r->streams, r->count, r->room);
     struct weir_logql_label *copy = WEIR_NEW_ARRAY(arena, struct weir_logql_label, count + 1);
     if (!stream || !copy) return weir_logql_out_of_memory(r->e);
     for (uint32_t i = 0; i < count; i++)
-        copy[i] = (struct weir_logql_label){weir_arena_copy(arena, labels[i].name), weir_arena_copy(arena, labels[i].value),
-                                            labels[i].category};
+        copy[i] =
+            (struct weir_logql_label){weir_arena_copy(arena, labels[i].name),
+                                      weir_arena_copy(arena, labels[i].value), labels[i].category};
     *stream = (struct stream){.labels = copy, .labels_count = count};
     if (!r->unwraps) {
         stream->counts = WEIR_NEW_ARRAY(arena, int64_t, r->e->steps + 1);
@@ -129,9 +132,10 @@ static int refuse_error(struct range *r, struct weir_logql_entry *entry) {
     const struct weir_view *error =
         entry->labels_ready ? weir_logql_labels_get(&entry->labels, WEIR_VIEW("__error__")) : NULL;
     if (!error || !error->len) return 0;
-    return weir_error_set(r->e->reterr, WEIR_EINVALID,
-                          "pipeline error: '%.*s' on a line; add | __error__=\"\" to leave such lines out",
-                          WEIR_VIEW_ARG(*error));
+    return weir_error_set(
+        r->e->reterr, WEIR_EINVALID,
+        "pipeline error: '%.*s' on a line; add | __error__=\"\" to leave such lines out",
+        WEIR_VIEW_ARG(*error));
 }
 
 static bool take_line(void *arg, struct weir_logql_entry *entry) {
@@ -147,9 +151,12 @@ static bool take_line(void *arg, struct weir_logql_entry *entry) {
     struct stream *stream = r->rc == 0 ? stream_of(r, entry) : NULL;
     if (!stream) return false;
     if (r->unwraps) {
-        struct sample *sample = WEIR_PUSH(r->e->arena, stream->samples, stream->samples_count, stream->samples_room);
-        if (sample) *sample = (struct sample){entry->time_ns, value};
-        else r->rc = weir_logql_out_of_memory(r->e);
+        struct sample *sample =
+            WEIR_PUSH(r->e->arena, stream->samples, stream->samples_count, stream->samples_room);
+        if (sample)
+            *sample = (struct sample){entry->time_ns, value};
+        else
+            r->rc = weir_logql_out_of_memory(r->e);
         return sample;
     }
     stream->counts[first]++;
@@ -168,9 +175,14 @@ static int read_lines(struct range *r) {
     weir_logql_scan_init(&scan, &expr->log, r->by, r->wants_bytes);
     int64_t end_ns = e->start_ns + (int64_t)(e->steps - 1) * e->step_ns;
     struct weir_logql_reader reader = {
-        .source = e->source, .query = e->query, .plan = e->plan, .scan = &scan,
+        .source = e->source,
+        .query = e->query,
+        .plan = e->plan,
+        .scan = &scan,
         .from_ns = e->start_ns - expr->range_ns - expr->offset_ns + 1,
-        .until_ns = end_ns - expr->offset_ns + 1, .visit = take_line, .arg = r,
+        .until_ns = end_ns - expr->offset_ns + 1,
+        .visit = take_line,
+        .arg = r,
     };
     int rc = weir_logql_read(&reader, e->reterr);
     return r->rc != 0 ? r->rc : rc;
@@ -234,14 +246,17 @@ static double counter_rate(const struct sample *s, size_t count, int64_t from_ns
     double grown = s[count - 1].value - s[0].value;
     for (size_t i = 1; i < count; i++)
         if (s[i].value < s[i - 1].value) grown += s[i - 1].value;
-    double to_start = (double)(s[0].time_ns - from_ns) / 1e9, to_end = (double)(to_ns - s[count - 1].time_ns) / 1e9;
+    double to_start = (double)(s[0].time_ns - from_ns) / 1e9,
+           to_end = (double)(to_ns - s[count - 1].time_ns) / 1e9;
     double sampled = (double)(s[count - 1].time_ns - s[0].time_ns) / 1e9;
     double mean = sampled / (double)(count - 1);
-    if (grown > 0 && s[0].value >= 0 && to_start > sampled * (s[0].value / grown)) to_start = sampled * (s[0].value / grown);
+    if (grown > 0 && s[0].value >= 0 && to_start > sampled * (s[0].value / grown))
+        to_start = sampled * (s[0].value / grown);
     double covered = sampled;
     covered += to_start < mean * 1.1 ? to_start : mean / 2;
     covered += to_end < mean * 1.1 ? to_end : mean / 2;
-    return sampled > 0 ? grown * (covered / sampled) / ((double)(to_ns - from_ns) / 1e9) : weir_logql_absent();
+    return sampled > 0 ? grown * (covered / sampled) / ((double)(to_ns - from_ns) / 1e9)
+                       : weir_logql_absent();
 }
 
 static double window_value(struct range *r, const struct sample *s, size_t count, int64_t at_ns) {
@@ -289,7 +304,8 @@ static int finish_windows(struct range *r, struct stream *stream, double *values
 /* ---- absence --------------------------------------------------------------------------------- */
 
 /* 1 where nothing is, with the labels that the selector's equalities name. */
-static int finish_absent(struct range *r, const struct weir_logql_matrix *present, struct weir_logql_matrix *ret) {
+static int finish_absent(struct range *r, const struct weir_logql_matrix *present,
+                         struct weir_logql_matrix *ret) {
     const struct weir_logql_log *log = &r->expr->log;
     struct weir_logql_labels labels;
     const struct weir_logql_label *frozen;
@@ -298,13 +314,15 @@ static int finish_absent(struct range *r, const struct weir_logql_matrix *presen
     for (uint32_t i = 0; i < log->matchers_count; i++)
         if (log->matchers[i].op == WEIR_LOGQL_OP_EQ)
             weir_logql_labels_set(&labels, log->matchers[i].name, log->matchers[i].value);
-    if (weir_logql_labels_freeze(&labels, NULL, r->e->arena, &frozen, &count) != 0) return weir_logql_out_of_memory(r->e);
+    if (weir_logql_labels_freeze(&labels, NULL, r->e->arena, &frozen, &count) != 0)
+        return weir_logql_out_of_memory(r->e);
     struct weir_logql_series *series = weir_logql_matrix_add(r->e, ret, frozen, count);
     if (!series) return WEIR_ELIMIT;
     bool any = false;
     for (uint32_t i = 0; i < r->e->steps; i++) {
         bool there = false;
-        for (uint32_t k = 0; k < present->count && !there; k++) there = !weir_logql_is_absent(present->series[k].values[i]);
+        for (uint32_t k = 0; k < present->count && !there; k++)
+            there = !weir_logql_is_absent(present->series[k].values[i]);
         if (!there) series->values[i] = 1;
         any |= !there;
     }
@@ -316,11 +334,14 @@ static int finish(struct range *r, struct weir_logql_matrix *ret) {
     struct weir_logql_matrix matrix = weir_logql_matrix_new(r->e);
     for (uint32_t i = 0; i < r->count; i++) {
         struct stream *stream = &r->streams[i];
-        struct weir_logql_series *series = weir_logql_matrix_add(r->e, &matrix, stream->labels, stream->labels_count);
+        struct weir_logql_series *series =
+            weir_logql_matrix_add(r->e, &matrix, stream->labels, stream->labels_count);
         if (!series) return WEIR_ELIMIT;
         int rc = 0;
-        if (r->unwraps) rc = finish_windows(r, stream, series->values);
-        else finish_counts(r, stream, series->values);
+        if (r->unwraps)
+            rc = finish_windows(r, stream, series->values);
+        else
+            finish_counts(r, stream, series->values);
         if (rc != 0) return rc;
     }
     *ret = matrix;

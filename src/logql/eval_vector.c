@@ -26,17 +26,22 @@ static int split(struct weir_logql_evaluation *e, const struct weir_logql_groupi
         struct weir_logql_label *labels;
         uint32_t count;
         bool is_new = false;
-        rc = weir_logql_group(by, in->series[i].labels, in->series[i].labels_count, e->arena, &labels, &count);
-        struct weir_view key = rc == 0 ? weir_logql_labels_key(labels, count, e->arena) : weir_view(NULL, 0);
+        rc = weir_logql_group(by, in->series[i].labels, in->series[i].labels_count, e->arena,
+                              &labels, &count);
+        struct weir_view key =
+            rc == 0 ? weir_logql_labels_key(labels, count, e->arena) : weir_view(NULL, 0);
         uint64_t *slot = key.ptr ? weir_map_put(&map, key, ret->count, &is_new) : NULL;
         if (slot && is_new) {
             struct group *group = WEIR_PUSH(e->arena, ret->items, ret->count, ret->room);
             if (group) *group = (struct group){.labels = labels, .labels_count = count};
         }
         struct group *group = slot && !e->arena->failed ? &ret->items[*slot] : NULL;
-        uint32_t *member = group ? WEIR_PUSH(e->arena, group->members, group->count, group->room) : NULL;
-        if (member) *member = i;
-        else rc = weir_logql_out_of_memory(e);
+        uint32_t *member =
+            group ? WEIR_PUSH(e->arena, group->members, group->count, group->room) : NULL;
+        if (member)
+            *member = i;
+        else
+            rc = weir_logql_out_of_memory(e);
     }
     weir_map_done(&map);
     return rc;
@@ -44,7 +49,8 @@ static int split(struct weir_logql_evaluation *e, const struct weir_logql_groupi
 
 /* ---- one number per group -------------------------------------------------------------------- */
 
-static double fold(enum weir_logql_func func, const struct weir_logql_matrix *in, const struct group *group, uint32_t step) {
+static double fold(enum weir_logql_func func, const struct weir_logql_matrix *in,
+                   const struct group *group, uint32_t step) {
     double sum = 0, min = NAN, max = NAN, mean = 0, spread = 0;
     uint32_t count = 0;
     for (uint32_t i = 0; i < group->count; i++) {
@@ -71,11 +77,13 @@ static double fold(enum weir_logql_func func, const struct weir_logql_matrix *in
 }
 
 static int aggregate(struct weir_logql_evaluation *e, const struct weir_logql_expr *expr,
-                     const struct weir_logql_matrix *in, const struct groups *groups, struct weir_logql_matrix *ret) {
+                     const struct weir_logql_matrix *in, const struct groups *groups,
+                     struct weir_logql_matrix *ret) {
     *ret = weir_logql_matrix_new(e);
     for (uint32_t g = 0; g < groups->count; g++) {
         const struct group *group = &groups->items[g];
-        struct weir_logql_series *series = weir_logql_matrix_add(e, ret, group->labels, group->labels_count);
+        struct weir_logql_series *series =
+            weir_logql_matrix_add(e, ret, group->labels, group->labels_count);
         if (!series) return WEIR_ELIMIT;
         for (uint32_t i = 0; i < e->steps; i++) series->values[i] = fold(expr->func, in, group, i);
     }
@@ -115,20 +123,26 @@ static int keep_best(struct weir_logql_evaluation *e, const struct weir_logql_ex
             uint32_t count = 0;
             for (uint32_t i = 0; i < group->count; i++) {
                 double value = matrix->series[group->members[i]].values[step];
-                if (!weir_logql_is_absent(value)) ranks[count++] = (struct ranked){value, group->members[i]};
+                if (!weir_logql_is_absent(value))
+                    ranks[count++] = (struct ranked){value, group->members[i]};
             }
-            qsort(ranks, count, sizeof *ranks, expr->func == WEIR_LOGQL_BOTTOMK ? by_rank_up : by_rank);
+            qsort(ranks, count, sizeof *ranks,
+                  expr->func == WEIR_LOGQL_BOTTOMK ? by_rank_up : by_rank);
             for (uint32_t i = 0; i < count; i++)
-                if (i >= expr->param) matrix->series[ranks[i].series].values[step] = weir_logql_absent();
+                if (i >= expr->param)
+                    matrix->series[ranks[i].series].values[step] = weir_logql_absent();
         }
     return 0;
 }
 
-static int sort_series(struct weir_logql_evaluation *e, struct weir_logql_matrix *matrix, bool down) {
+static int sort_series(struct weir_logql_evaluation *e, struct weir_logql_matrix *matrix,
+                       bool down) {
     struct ranked *ranks = WEIR_NEW_ARRAY(e->arena, struct ranked, matrix->count + 1);
-    struct weir_logql_series *sorted = WEIR_NEW_ARRAY(e->arena, struct weir_logql_series, matrix->count + 1);
+    struct weir_logql_series *sorted =
+        WEIR_NEW_ARRAY(e->arena, struct weir_logql_series, matrix->count + 1);
     if (!ranks || !sorted) return weir_logql_out_of_memory(e);
-    for (uint32_t i = 0; i < matrix->count; i++) ranks[i] = (struct ranked){matrix->series[i].values[e->steps - 1], i};
+    for (uint32_t i = 0; i < matrix->count; i++)
+        ranks[i] = (struct ranked){matrix->series[i].values[e->steps - 1], i};
     qsort(ranks, matrix->count, sizeof *ranks, down ? by_rank : by_rank_up);
     for (uint32_t i = 0; i < matrix->count; i++) sorted[i] = matrix->series[ranks[i].series];
     matrix->series = sorted;
@@ -136,7 +150,8 @@ static int sort_series(struct weir_logql_evaluation *e, struct weir_logql_matrix
     return 0;
 }
 
-int weir_logql_evaluate_vector_agg(struct weir_logql_evaluation *e, const struct weir_logql_expr *expr,
+int weir_logql_evaluate_vector_agg(struct weir_logql_evaluation *e,
+                                   const struct weir_logql_expr *expr,
                                    struct weir_logql_matrix *ret) {
     static const struct weir_logql_grouping nothing = {.present = true};
     const struct weir_logql_grouping *by = expr->grouping.present ? &expr->grouping : &nothing;
@@ -149,7 +164,8 @@ int weir_logql_evaluate_vector_agg(struct weir_logql_evaluation *e, const struct
     bool sorts = expr->func == WEIR_LOGQL_SORT || expr->func == WEIR_LOGQL_SORT_DESC;
     if (sorts) return *ret = in, sort_series(e, ret, expr->func == WEIR_LOGQL_SORT_DESC);
     if ((rc = split(e, by, &in, &groups)) != 0) return rc;
-    if (expr->func != WEIR_LOGQL_TOPK && expr->func != WEIR_LOGQL_BOTTOMK && expr->func != WEIR_LOGQL_APPROX_TOPK)
+    if (expr->func != WEIR_LOGQL_TOPK && expr->func != WEIR_LOGQL_BOTTOMK &&
+        expr->func != WEIR_LOGQL_APPROX_TOPK)
         return aggregate(e, expr, &in, &groups, ret);
     *ret = in;
     rc = keep_best(e, expr, ret, &groups);

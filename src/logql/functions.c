@@ -66,11 +66,11 @@ static const struct {
     const char *sign;
     int strength;
 } ops[] = {
-    {WEIR_LOGQL_OP_OR, "or", 1},  {WEIR_LOGQL_OP_AND, "and", 2}, {WEIR_LOGQL_OP_UNLESS, "unless", 2},
-    {WEIR_LOGQL_OP_EQ, "==", 3},  {WEIR_LOGQL_OP_NE, "!=", 3},   {WEIR_LOGQL_OP_GT, ">", 3},
-    {WEIR_LOGQL_OP_GE, ">=", 3},  {WEIR_LOGQL_OP_LT, "<", 3},    {WEIR_LOGQL_OP_LE, "<=", 3},
-    {WEIR_LOGQL_OP_ADD, "+", 4},  {WEIR_LOGQL_OP_SUB, "-", 4},   {WEIR_LOGQL_OP_MUL, "*", 5},
-    {WEIR_LOGQL_OP_DIV, "/", 5},  {WEIR_LOGQL_OP_MOD, "%", 5},   {WEIR_LOGQL_OP_POW, "^", 6},
+    {WEIR_LOGQL_OP_OR, "or", 1}, {WEIR_LOGQL_OP_AND, "and", 2}, {WEIR_LOGQL_OP_UNLESS, "unless", 2},
+    {WEIR_LOGQL_OP_EQ, "==", 3}, {WEIR_LOGQL_OP_NE, "!=", 3},   {WEIR_LOGQL_OP_GT, ">", 3},
+    {WEIR_LOGQL_OP_GE, ">=", 3}, {WEIR_LOGQL_OP_LT, "<", 3},    {WEIR_LOGQL_OP_LE, "<=", 3},
+    {WEIR_LOGQL_OP_ADD, "+", 4}, {WEIR_LOGQL_OP_SUB, "-", 4},   {WEIR_LOGQL_OP_MUL, "*", 5},
+    {WEIR_LOGQL_OP_DIV, "/", 5}, {WEIR_LOGQL_OP_MOD, "%", 5},   {WEIR_LOGQL_OP_POW, "^", 6},
 };
 
 const char *weir_logql_op_sign(enum weir_logql_op op) {

@@ -2,9 +2,10 @@
 #include "logql/jsonpath.h"
 
 static int bad(struct weir_error *reterr, struct weir_view text, size_t at) {
-    return weir_error_set(reterr, WEIR_EINVALID,
-                          "cannot read the JSON path \"%.*s\" at position %zu; paths look like a.b[0][\"c d\"]",
-                          WEIR_VIEW_ARG(weir_view_upto(text, 100)), at + 1);
+    return weir_error_set(
+        reterr, WEIR_EINVALID,
+        "cannot read the JSON path \"%.*s\" at position %zu; paths look like a.b[0][\"c d\"]",
+        WEIR_VIEW_ARG(weir_view_upto(text, 100)), at + 1);
 }
 
 static bool ends_name(char c) {
@@ -27,8 +28,8 @@ static bool bracket(struct weir_view text, size_t *at, struct weir_logql_path_st
     return true;
 }
 
-int weir_logql_path_parse(struct weir_view text, struct weir_arena *arena, struct weir_logql_path *ret,
-                          struct weir_error *reterr) {
+int weir_logql_path_parse(struct weir_view text, struct weir_arena *arena,
+                          struct weir_logql_path *ret, struct weir_error *reterr) {
     struct weir_logql_path path = {0};
     uint32_t room = 0;
     for (size_t at = 0; at < text.len;) {
@@ -41,7 +42,8 @@ int weir_logql_path_parse(struct weir_view text, struct weir_arena *arena, struc
         if (text.ptr[at] == '.' && at) at++;
         size_t from = at;
         while (at < text.len && !ends_name(text.ptr[at])) at++;
-        if (at == from || (at < text.len && text.ptr[at] != '.' && text.ptr[at] != '[')) return bad(reterr, text, at);
+        if (at == from || (at < text.len && text.ptr[at] != '.' && text.ptr[at] != '['))
+            return bad(reterr, text, at);
         step->key = weir_view(text.ptr + from, at - from);
     }
     if (!path.steps_count) return bad(reterr, text, 0);

@@ -20,7 +20,7 @@ struct weir_logql_path {
 };
 
 /* Errors: WEIR_EINVALID with the position in the path. */
-int weir_logql_path_parse(struct weir_view text, struct weir_arena *arena, struct weir_logql_path *ret,
-                          struct weir_error *reterr);
+int weir_logql_path_parse(struct weir_view text, struct weir_arena *arena,
+                          struct weir_logql_path *ret, struct weir_error *reterr);
 
 #endif

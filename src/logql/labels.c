@@ -7,21 +7,24 @@ void weir_logql_labels_init(struct weir_logql_labels *labels, struct weir_arena 
     *labels = (struct weir_logql_labels){.arena = arena};
 }
 
-static struct weir_logql_label *find(const struct weir_logql_labels *labels, struct weir_view name) {
+static struct weir_logql_label *find(const struct weir_logql_labels *labels,
+                                     struct weir_view name) {
     for (uint32_t i = 0; i < labels->count; i++)
         if (weir_view_eq(labels->items[i].name, name)) return &labels->items[i];
     return NULL;
 }
 
-const struct weir_view *weir_logql_labels_get(const struct weir_logql_labels *labels, struct weir_view name) {
+const struct weir_view *weir_logql_labels_get(const struct weir_logql_labels *labels,
+                                              struct weir_view name) {
     const struct weir_logql_label *label = find(labels, name);
     return label ? &label->value : NULL;
 }
 
-static void append(struct weir_logql_labels *labels, enum weir_logql_category category, struct weir_view name,
-                   struct weir_view value) {
+static void append(struct weir_logql_labels *labels, enum weir_logql_category category,
+                   struct weir_view name, struct weir_view value) {
     if (labels->count >= WEIR_LOGQL_LABELS_MAX) return;
-    struct weir_logql_label *label = WEIR_PUSH(labels->arena, labels->items, labels->count, labels->room);
+    struct weir_logql_label *label =
+        WEIR_PUSH(labels->arena, labels->items, labels->count, labels->room);
     if (label) *label = (struct weir_logql_label){name, value, category};
 }
 
@@ -37,14 +40,19 @@ void weir_logql_labels_add(struct weir_logql_labels *labels, enum weir_logql_cat
         name = extracted(name, labels->arena);
         there = find(labels, name);
     }
-    if (!there) append(labels, category, name, value);
-    else if (category == WEIR_LOGQL_PARSED) there->value = value; /* of two metadata the first stays */
+    if (!there)
+        append(labels, category, name, value);
+    else if (category == WEIR_LOGQL_PARSED)
+        there->value = value; /* of two metadata the first stays */
 }
 
-void weir_logql_labels_set(struct weir_logql_labels *labels, struct weir_view name, struct weir_view value) {
+void weir_logql_labels_set(struct weir_logql_labels *labels, struct weir_view name,
+                           struct weir_view value) {
     struct weir_logql_label *there = find(labels, name);
-    if (there) there->value = value;
-    else append(labels, WEIR_LOGQL_PARSED, name, value);
+    if (there)
+        there->value = value;
+    else
+        append(labels, WEIR_LOGQL_PARSED, name, value);
 }
 
 void weir_logql_labels_remove(struct weir_logql_labels *labels, struct weir_view name) {
@@ -68,7 +76,8 @@ struct weir_view weir_logql_sanitize(struct weir_view name, struct weir_arena *a
     if (!out) return name;
     size_t len = 0;
     if (name.ptr[0] >= '0' && name.ptr[0] <= '9') out[len++] = '_';
-    for (size_t i = 0; i < name.len; i++, len++) out[len] = is_name_char(name.ptr[i], len == 0) ? name.ptr[i] : '_';
+    for (size_t i = 0; i < name.len; i++, len++)
+        out[len] = is_name_char(name.ptr[i], len == 0) ? name.ptr[i] : '_';
     return weir_view(out, len);
 }
 
@@ -77,7 +86,8 @@ struct weir_view weir_logql_sanitize(struct weir_view name, struct weir_arena *a
 static const struct {
     struct weir_view key, name;
 } stream_keys[] = {
-#define KEY(key, name) {WEIR_VIEW_INIT(key), WEIR_VIEW_INIT(name)}
+#define KEY(key, name)                                                                             \
+    { WEIR_VIEW_INIT(key), WEIR_VIEW_INIT(name) }
     KEY("service.name", "service_name"),
     KEY("service.namespace", "service_namespace"),
     KEY("service.instance.id", "service_instance_id"),
@@ -117,7 +127,8 @@ static void add_attrs(struct weir_logql_labels *labels, struct weir_attrs attrs,
         const struct weir_attr *attr = &attrs.items[i];
         if (skip_stream && is_stream_key(attr->key)) continue;
         struct weir_view name = weir_logql_sanitize(attr->key, labels->arena);
-        weir_logql_labels_add(labels, WEIR_LOGQL_METADATA, name, weir_value_text(labels->arena, attr->value));
+        weir_logql_labels_add(labels, WEIR_LOGQL_METADATA, name,
+                              weir_value_text(labels->arena, attr->value));
     }
 }
 
@@ -136,7 +147,8 @@ void weir_logql_labels_add_resource(struct weir_logql_labels *labels, struct wei
 static struct weir_view lower(struct weir_view v, struct weir_arena *arena) {
     char *out = weir_arena_alloc(arena, v.len + 1);
     if (!out) return v;
-    for (size_t i = 0; i < v.len; i++) out[i] = v.ptr[i] >= 'A' && v.ptr[i] <= 'Z' ? (char)(v.ptr[i] + 32) : v.ptr[i];
+    for (size_t i = 0; i < v.len; i++)
+        out[i] = v.ptr[i] >= 'A' && v.ptr[i] <= 'Z' ? (char)(v.ptr[i] + 32) : v.ptr[i];
     return weir_view(out, v.len);
 }
 
@@ -147,9 +159,11 @@ static struct weir_view plain_level(struct weir_view text) {
     return text;
 }
 
-struct weir_view weir_logql_level(int64_t severity_number, struct weir_view severity_text, struct weir_arena *arena) {
+struct weir_view weir_logql_level(int64_t severity_number, struct weir_view severity_text,
+                                  struct weir_arena *arena) {
     static const char *const names[] = {"trace", "debug", "info", "warn", "error", "fatal"};
-    if (severity_number >= 1 && severity_number <= 24) return weir_view_str(names[(severity_number - 1) / 4]);
+    if (severity_number >= 1 && severity_number <= 24)
+        return weir_view_str(names[(severity_number - 1) / 4]);
     return lower(plain_level(severity_text), arena);
 }
 
@@ -161,7 +175,8 @@ bool weir_logql_is_level_name(struct weir_view name) {
     return weir_view_is(name, "level") || weir_view_is(name, "detected_level");
 }
 
-static void add_id(struct weir_logql_labels *labels, const char *name, const uint8_t *id, size_t size) {
+static void add_id(struct weir_logql_labels *labels, const char *name, const uint8_t *id,
+                   size_t size) {
     static const uint8_t zero[16];
     static const char hex[] = "0123456789abcdef";
     if (!id || memcmp(id, zero, size) == 0) return;
@@ -171,17 +186,20 @@ static void add_id(struct weir_logql_labels *labels, const char *name, const uin
         out[2 * i] = hex[id[i] >> 4];
         out[2 * i + 1] = hex[id[i] & 15];
     }
-    weir_logql_labels_add(labels, WEIR_LOGQL_METADATA, weir_view_str(name), weir_view(out, size * 2));
+    weir_logql_labels_add(labels, WEIR_LOGQL_METADATA, weir_view_str(name),
+                          weir_view(out, size * 2));
 }
 
 static void add_text(struct weir_logql_labels *labels, const char *name, struct weir_view text) {
     if (text.len) weir_logql_labels_add(labels, WEIR_LOGQL_METADATA, weir_view_str(name), text);
 }
 
-void weir_logql_labels_add_record(struct weir_logql_labels *labels, const struct weir_logql_record *record) {
+void weir_logql_labels_add_record(struct weir_logql_labels *labels,
+                                  const struct weir_logql_record *record) {
     add_id(labels, "trace_id", record->trace_id, 16);
     add_id(labels, "span_id", record->span_id, 8);
-    struct weir_view level = weir_logql_level(record->severity_number, record->severity_text, labels->arena);
+    struct weir_view level =
+        weir_logql_level(record->severity_number, record->severity_text, labels->arena);
     add_text(labels, "level", level);
     add_attrs(labels, record->attrs, false);
     if (!level.len) {
@@ -191,7 +209,8 @@ void weir_logql_labels_add_record(struct weir_logql_labels *labels, const struct
     add_text(labels, "detected_level", level.len ? level : WEIR_VIEW("unknown"));
     add_text(labels, "severity_text", record->severity_text);
     if (record->severity_number)
-        add_text(labels, "severity_number", weir_arena_printf(labels->arena, "%d", (int)record->severity_number));
+        add_text(labels, "severity_number",
+                 weir_arena_printf(labels->arena, "%d", (int)record->severity_number));
     add_text(labels, "scope_name", record->scope_name);
     add_text(labels, "scope_version", record->scope_version);
     add_text(labels, "event_name", record->event_name);

@@ -16,8 +16,8 @@ int weir_logql_error_at(struct weir_view query, size_t at, struct weir_error *re
     va_start(args, format);
     vsnprintf(words, sizeof words, format, args);
     va_end(args);
-    return weir_error_at(reterr, WEIR_EINVALID, line, column, "parse error at line %u, col %u: %s", line,
-                         column, words);
+    return weir_error_at(reterr, WEIR_EINVALID, line, column, "parse error at line %u, col %u: %s",
+                         line, column, words);
 }
 
 static char peek(const struct weir_logql_lex *lex, size_t ahead) {
@@ -42,8 +42,10 @@ static void skip_blanks(struct weir_logql_lex *lex) {
         if (lex->at >= lex->input.len) return;
         if (c == '#')
             while (lex->at < lex->input.len && peek(lex, 0) != '\n') lex->at++;
-        else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') lex->at++;
-        else return;
+        else if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+            lex->at++;
+        else
+            return;
     }
 }
 
@@ -74,7 +76,7 @@ static bool code_digits(struct weir_logql_lex *lex, unsigned count, unsigned bas
     uint32_t sum = 0;
     for (unsigned i = 0; i < count; i++, lex->at++) {
         char c = peek(lex, 0);
-        unsigned digit = is_digit(c)             ? (unsigned)(c - '0')
+        unsigned digit = is_digit(c)            ? (unsigned)(c - '0')
                          : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
                          : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
                                                 : 99U;
@@ -96,7 +98,8 @@ static size_t escape(struct weir_logql_lex *lex, char *out) {
         out[0] = meanings[known - letters];
         return 1;
     }
-    if (c >= '0' && c <= '7') return code_digits(lex, 3, 8, &code) && code < 256 ? (out[0] = (char)code, 1U) : 0;
+    if (c >= '0' && c <= '7')
+        return code_digits(lex, 3, 8, &code) && code < 256 ? (out[0] = (char)code, 1U) : 0;
     lex->at++;
     if (c == 'x') return code_digits(lex, 2, 16, &code) ? (out[0] = (char)code, 1U) : 0;
     if (c != 'u' && c != 'U') return 0;
@@ -105,7 +108,8 @@ static size_t escape(struct weir_logql_lex *lex, char *out) {
     return put_utf8(out, code);
 }
 
-static int quoted(struct weir_logql_lex *lex, struct weir_logql_token *ret, struct weir_error *reterr) {
+static int quoted(struct weir_logql_lex *lex, struct weir_logql_token *ret,
+                  struct weir_error *reterr) {
     size_t from = lex->at++;
     char *out = weir_arena_alloc(lex->arena, lex->input.len - from + 4);
     if (!out) return weir_error_set(reterr, WEIR_ENOMEMORY, "query needs too much memory");
@@ -113,7 +117,8 @@ static int quoted(struct weir_logql_lex *lex, struct weir_logql_token *ret, stru
     for (;;) {
         char c = peek(lex, 0);
         if (lex->at >= lex->input.len || c == '\n')
-            return weir_logql_error_at(lex->input, from, reterr, "string has no end; close it with \"");
+            return weir_logql_error_at(lex->input, from, reterr,
+                                       "string has no end; close it with \"");
         if (c == '"') break;
         lex->at++;
         if (c != '\\') {
@@ -122,9 +127,10 @@ static int quoted(struct weir_logql_lex *lex, struct weir_logql_token *ret, stru
         }
         size_t at = lex->at - 1, size = escape(lex, out + len);
         if (size == 0)
-            return weir_logql_error_at(lex->input, at, reterr,
-                                       "invalid escape in a string; write \\\\ for a backslash, or use "
-                                       "`backquotes`");
+            return weir_logql_error_at(
+                lex->input, at, reterr,
+                "invalid escape in a string; write \\\\ for a backslash, or use "
+                "`backquotes`");
         len += size;
     }
     lex->at++;
@@ -133,12 +139,14 @@ static int quoted(struct weir_logql_lex *lex, struct weir_logql_token *ret, stru
     return 0;
 }
 
-static int backquoted(struct weir_logql_lex *lex, struct weir_logql_token *ret, struct weir_error *reterr) {
+static int backquoted(struct weir_logql_lex *lex, struct weir_logql_token *ret,
+                      struct weir_error *reterr) {
     size_t from = lex->at + 1;
     struct weir_view rest = weir_view_from(lex->input, from);
     size_t len = weir_view_find(rest, WEIR_VIEW("`"));
     if (len == SIZE_MAX)
-        return weir_logql_error_at(lex->input, lex->at, reterr, "string has no end; close it with `");
+        return weir_logql_error_at(lex->input, lex->at, reterr,
+                                   "string has no end; close it with `");
     lex->at = from + len + 1;
     ret->kind = WEIR_LOGQL_TOKEN_STRING;
     ret->str = weir_view_upto(rest, len);
@@ -173,7 +181,8 @@ static size_t number_len(const struct weir_logql_lex *lex) {
     bool is_hex = peek(lex, 0) == '0' && (peek(lex, 1) == 'x' || peek(lex, 1) == 'X');
     for (;; len++) {
         char c = peek(lex, len);
-        if (is_name(c) || c == '.' || (unsigned char)c == 0xc2 || (unsigned char)c == 0xb5) continue;
+        if (is_name(c) || c == '.' || (unsigned char)c == 0xc2 || (unsigned char)c == 0xb5)
+            continue;
         char before = len ? peek(lex, len - 1) : 0;
         bool exponent = !is_hex && (before == 'e' || before == 'E') && is_digit(peek(lex, len + 1));
         if ((c == '+' || c == '-') && exponent) continue;
@@ -181,7 +190,8 @@ static size_t number_len(const struct weir_logql_lex *lex) {
     }
 }
 
-static int number(struct weir_logql_lex *lex, struct weir_logql_token *ret, struct weir_error *reterr) {
+static int number(struct weir_logql_lex *lex, struct weir_logql_token *ret,
+                  struct weir_error *reterr) {
     struct weir_view text = weir_view_upto(weir_view_from(lex->input, lex->at), number_len(lex));
     if (weir_view_to_f64(text, &ret->number)) {
         ret->kind = WEIR_LOGQL_TOKEN_NUMBER;
@@ -191,9 +201,10 @@ static int number(struct weir_logql_lex *lex, struct weir_logql_token *ret, stru
     } else if (weir_logql_to_bytes(text, &ret->number)) {
         ret->kind = WEIR_LOGQL_TOKEN_BYTES;
     } else {
-        return weir_logql_error_at(lex->input, lex->at, reterr,
-                                   "\"%.*s\" is not a number, a duration (5m, 1h30m) or a size (10MB)",
-                                   WEIR_VIEW_ARG(weir_view_upto(text, 40)));
+        return weir_logql_error_at(
+            lex->input, lex->at, reterr,
+            "\"%.*s\" is not a number, a duration (5m, 1h30m) or a size (10MB)",
+            WEIR_VIEW_ARG(weir_view_upto(text, 40)));
     }
     lex->at += text.len;
     return 0;
@@ -205,13 +216,15 @@ static const struct {
     char text[3];
     int kind;
 } pairs[] = {
-    {"|=", WEIR_LOGQL_TOKEN_PIPE_EQ}, {"|~", WEIR_LOGQL_TOKEN_PIPE_RE}, {"|>", WEIR_LOGQL_TOKEN_PIPE_PAT},
-    {"!=", WEIR_LOGQL_TOKEN_NE},      {"!~", WEIR_LOGQL_TOKEN_NRE},     {"!>", WEIR_LOGQL_TOKEN_NPAT},
-    {"=~", WEIR_LOGQL_TOKEN_RE},      {"==", WEIR_LOGQL_TOKEN_EQ_EQ},   {">=", WEIR_LOGQL_TOKEN_GE},
-    {"<=", WEIR_LOGQL_TOKEN_LE},
+    {"|=", WEIR_LOGQL_TOKEN_PIPE_EQ},  {"|~", WEIR_LOGQL_TOKEN_PIPE_RE},
+    {"|>", WEIR_LOGQL_TOKEN_PIPE_PAT}, {"!=", WEIR_LOGQL_TOKEN_NE},
+    {"!~", WEIR_LOGQL_TOKEN_NRE},      {"!>", WEIR_LOGQL_TOKEN_NPAT},
+    {"=~", WEIR_LOGQL_TOKEN_RE},       {"==", WEIR_LOGQL_TOKEN_EQ_EQ},
+    {">=", WEIR_LOGQL_TOKEN_GE},       {"<=", WEIR_LOGQL_TOKEN_LE},
 };
 
-static int sign(struct weir_logql_lex *lex, struct weir_logql_token *ret, struct weir_error *reterr) {
+static int sign(struct weir_logql_lex *lex, struct weir_logql_token *ret,
+                struct weir_error *reterr) {
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (peek(lex, 0) == pairs[i].text[0] && peek(lex, 1) == pairs[i].text[1]) {
             ret->kind = pairs[i].kind;
@@ -246,12 +259,18 @@ int weir_logql_lex_next(struct weir_logql_lex *lex, struct weir_logql_token *ret
     int rc = 0;
     if (lex->at >= lex->input.len) return 0;
     char c = peek(lex, 0);
-    if (is_name_start(c)) name(lex, ret);
-    else if (is_digit(c) || (c == '.' && is_digit(peek(lex, 1)))) rc = number(lex, ret, reterr);
-    else if (c == '"') rc = quoted(lex, ret, reterr);
-    else if (c == '`') rc = backquoted(lex, ret, reterr);
-    else if (c == '-' && peek(lex, 1) == '-' && is_name_start(peek(lex, 2))) flag(lex, ret);
-    else rc = sign(lex, ret, reterr);
+    if (is_name_start(c))
+        name(lex, ret);
+    else if (is_digit(c) || (c == '.' && is_digit(peek(lex, 1))))
+        rc = number(lex, ret, reterr);
+    else if (c == '"')
+        rc = quoted(lex, ret, reterr);
+    else if (c == '`')
+        rc = backquoted(lex, ret, reterr);
+    else if (c == '-' && peek(lex, 1) == '-' && is_name_start(peek(lex, 2)))
+        flag(lex, ret);
+    else
+        rc = sign(lex, ret, reterr);
     ret->text = weir_view(lex->input.ptr + from, lex->at - from);
     return rc;
 }

@@ -9,7 +9,8 @@
 #include "base/arena.h"
 #include "base/error.h"
 
-/* Signs of one character are their own code: '{' '}' '(' ')' '[' ']' ',' '|' '+' '-' '*' '/' '%' '^'
+/* Signs of one character are their own code: '{' '}' '(' ')' '[' ']' ',' '|' '+' '-' '*' '/' '%'
+ * '^'
  * '=' '>' '<'. */
 enum weir_logql_token_kind {
     WEIR_LOGQL_TOKEN_END = 0,
@@ -18,15 +19,15 @@ enum weir_logql_token_kind {
     WEIR_LOGQL_TOKEN_NUMBER,
     WEIR_LOGQL_TOKEN_DURATION,
     WEIR_LOGQL_TOKEN_BYTES,
-    WEIR_LOGQL_TOKEN_FLAG,      /* --strict */
-    WEIR_LOGQL_TOKEN_PIPE_EQ,   /* |= */
-    WEIR_LOGQL_TOKEN_PIPE_RE,   /* |~ */
-    WEIR_LOGQL_TOKEN_PIPE_PAT,  /* |> */
-    WEIR_LOGQL_TOKEN_NE,        /* != */
-    WEIR_LOGQL_TOKEN_NRE,       /* !~ */
-    WEIR_LOGQL_TOKEN_NPAT,      /* !> */
-    WEIR_LOGQL_TOKEN_RE,        /* =~ */
-    WEIR_LOGQL_TOKEN_EQ_EQ,     /* == */
+    WEIR_LOGQL_TOKEN_FLAG,     /* --strict */
+    WEIR_LOGQL_TOKEN_PIPE_EQ,  /* |= */
+    WEIR_LOGQL_TOKEN_PIPE_RE,  /* |~ */
+    WEIR_LOGQL_TOKEN_PIPE_PAT, /* |> */
+    WEIR_LOGQL_TOKEN_NE,       /* != */
+    WEIR_LOGQL_TOKEN_NRE,      /* !~ */
+    WEIR_LOGQL_TOKEN_NPAT,     /* !> */
+    WEIR_LOGQL_TOKEN_RE,       /* =~ */
+    WEIR_LOGQL_TOKEN_EQ_EQ,    /* == */
     WEIR_LOGQL_TOKEN_GE,
     WEIR_LOGQL_TOKEN_LE,
 };

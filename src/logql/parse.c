@@ -92,7 +92,8 @@ static int range(struct weir_logql_parser *p, struct weir_logql_expr *expr) {
         sign = -1;
         if ((rc = weir_logql_advance(p)) != 0) return rc;
     }
-    if (p->token.kind != WEIR_LOGQL_TOKEN_DURATION) return weir_logql_unexpected(p, "an offset such as 1h");
+    if (p->token.kind != WEIR_LOGQL_TOKEN_DURATION)
+        return weir_logql_unexpected(p, "an offset such as 1h");
     expr->offset_ns = sign * p->token.duration_ns;
     return weir_logql_advance(p);
 }
@@ -102,7 +103,8 @@ static int log_range(struct weir_logql_parser *p, struct weir_logql_expr *expr) 
     int rc;
     if (p->token.kind == '(') {
         if (++p->depth > WEIR_LOGQL_DEPTH_MAX)
-            return weir_logql_error_at(p->lex.input, p->token.at, p->reterr, "query is nested too deeply");
+            return weir_logql_error_at(p->lex.input, p->token.at, p->reterr,
+                                       "query is nested too deeply");
         rc = weir_logql_advance(p);
         if (rc == 0) rc = log_range(p, expr);
         if (rc == 0) rc = weir_logql_expect(p, ')', ")");
@@ -123,7 +125,8 @@ static int range_agg(struct weir_logql_parser *p, const struct weir_logql_func_i
     int rc = weir_logql_advance(p);
     if (rc == 0) rc = weir_logql_expect(p, '(', "(");
     if (rc == 0 && p->token.kind != '{' && p->token.kind != '(') {
-        if (!(info->flags & WEIR_LOGQL_FUNC_PARAM)) return weir_logql_unexpected(p, "a stream selector {…}");
+        if (!(info->flags & WEIR_LOGQL_FUNC_PARAM))
+            return weir_logql_unexpected(p, "a stream selector {…}");
         expr->has_param = true;
         rc = number(p, &expr->param);
         if (rc == 0) rc = weir_logql_expect(p, ',', ",");
@@ -171,7 +174,8 @@ static int label_replace(struct weir_logql_parser *p, struct weir_logql_expr **r
     if (rc == 0) rc = expression(p, 1, &expr->left);
     for (int i = 0; rc == 0 && i < 4; i++) {
         rc = weir_logql_expect(p, ',', ",");
-        if (rc == 0 && p->token.kind != WEIR_LOGQL_TOKEN_STRING) rc = weir_logql_unexpected(p, "a string");
+        if (rc == 0 && p->token.kind != WEIR_LOGQL_TOKEN_STRING)
+            rc = weir_logql_unexpected(p, "a string");
         expr->replace[i] = p->token.str;
         if (rc == 0) rc = weir_logql_advance(p);
     }
@@ -182,14 +186,17 @@ static int call(struct weir_logql_parser *p, struct weir_logql_expr **ret) {
     if (weir_logql_at_name(p, "vector")) return vector_call(p, ret);
     if (weir_logql_at_name(p, "label_replace")) return label_replace(p, ret);
     const struct weir_logql_func_info *info = weir_logql_func_find(p->token.text);
-    if (info) return info->flags & WEIR_LOGQL_FUNC_RANGE ? range_agg(p, info, ret) : vector_agg(p, info, ret);
+    if (info)
+        return info->flags & WEIR_LOGQL_FUNC_RANGE ? range_agg(p, info, ret)
+                                                   : vector_agg(p, info, ret);
     if (weir_logql_at_name(p, "variants"))
         return weir_logql_error_at(p->lex.input, p->token.at, p->reterr,
                                    "variants(…) is not supported; send one query per variant");
     const char *nearest = weir_logql_func_nearest(p->token.text);
-    return weir_logql_error_at(p->lex.input, p->token.at, p->reterr, "unknown function \"%.*s\"%s%s%s",
-                               WEIR_VIEW_ARG(weir_view_upto(p->token.text, 60)),
-                               nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return weir_logql_error_at(
+        p->lex.input, p->token.at, p->reterr, "unknown function \"%.*s\"%s%s%s",
+        WEIR_VIEW_ARG(weir_view_upto(p->token.text, 60)), nearest ? "; did you mean " : "",
+        nearest ? nearest : "", nearest ? "?" : "");
 }
 
 static int literal(struct weir_logql_parser *p, struct weir_logql_expr **ret) {
@@ -218,7 +225,8 @@ static int atom(struct weir_logql_parser *p, struct weir_logql_expr **ret) {
     if (rc == 0) rc = expression(p, 1, ret);
     if (rc == 0) rc = weir_logql_expect(p, ')', ")");
     /* ({…}) |= "x": the pipeline may stand behind the parentheses. */
-    if (rc == 0 && (*ret)->kind == WEIR_LOGQL_LOG) rc = weir_logql_parse_stages(p, &(*ret)->log, false);
+    if (rc == 0 && (*ret)->kind == WEIR_LOGQL_LOG)
+        rc = weir_logql_parse_stages(p, &(*ret)->log, false);
     return rc;
 }
 
@@ -269,13 +277,15 @@ static int matching(struct weir_logql_parser *p, struct weir_logql_expr *expr) {
 /* Precedence climbing: binds operators of at least `strength`; ^ groups to the right. */
 static int expression(struct weir_logql_parser *p, int strength, struct weir_logql_expr **ret) {
     if (++p->depth > WEIR_LOGQL_DEPTH_MAX)
-        return weir_logql_error_at(p->lex.input, p->token.at, p->reterr, "query is nested too deeply");
+        return weir_logql_error_at(p->lex.input, p->token.at, p->reterr,
+                                   "query is nested too deeply");
     int rc = atom(p, ret);
     for (int i = 0; rc == 0; i++) {
         enum weir_logql_op op = binary_op(p);
         int own = weir_logql_op_strength(op);
         if (op == WEIR_LOGQL_OP_NONE || own < strength) break;
-        if (i > 200) return weir_logql_error_at(p->lex.input, p->token.at, p->reterr, "too many operators");
+        if (i > 200)
+            return weir_logql_error_at(p->lex.input, p->token.at, p->reterr, "too many operators");
         struct weir_logql_expr *expr = new_expr(p, WEIR_LOGQL_BINARY);
         if (!expr) return weir_logql_nomem(p);
         expr->op = op;
@@ -291,29 +301,34 @@ static int expression(struct weir_logql_parser *p, int strength, struct weir_log
 
 static int start(struct weir_logql_parser *p, struct weir_view query) {
     if (query.len > WEIR_LOGQL_QUERY_MAX)
-        return weir_error_set(p->reterr, WEIR_EINVALID, "query is longer than %d bytes", WEIR_LOGQL_QUERY_MAX);
+        return weir_error_set(p->reterr, WEIR_EINVALID, "query is longer than %d bytes",
+                              WEIR_LOGQL_QUERY_MAX);
     return weir_logql_advance(p);
 }
 
 int weir_logql_parse(struct weir_view query, struct weir_arena *arena, struct weir_logql_expr **ret,
                      struct weir_error *reterr) {
-    struct weir_logql_parser p = {.lex = {.input = query, .arena = arena}, .arena = arena, .reterr = reterr};
+    struct weir_logql_parser p = {
+        .lex = {.input = query, .arena = arena}, .arena = arena, .reterr = reterr};
     struct weir_logql_expr *expr = NULL;
     int rc = start(&p, query);
     if (rc == 0) rc = expression(&p, 1, &expr);
-    if (rc == 0 && p.token.kind != WEIR_LOGQL_TOKEN_END) rc = weir_logql_unexpected(&p, "the end of the query");
+    if (rc == 0 && p.token.kind != WEIR_LOGQL_TOKEN_END)
+        rc = weir_logql_unexpected(&p, "the end of the query");
     if (rc == 0) rc = weir_logql_check(query, expr, arena, reterr);
     if (rc == 0) *ret = expr;
     return rc;
 }
 
-int weir_logql_parse_selector(struct weir_view query, struct weir_arena *arena, struct weir_logql_log *ret,
-                              struct weir_error *reterr) {
-    struct weir_logql_parser p = {.lex = {.input = query, .arena = arena}, .arena = arena, .reterr = reterr};
+int weir_logql_parse_selector(struct weir_view query, struct weir_arena *arena,
+                              struct weir_logql_log *ret, struct weir_error *reterr) {
+    struct weir_logql_parser p = {
+        .lex = {.input = query, .arena = arena}, .arena = arena, .reterr = reterr};
     struct weir_logql_log log = {0};
     int rc = start(&p, query);
     if (rc == 0 && p.token.kind != WEIR_LOGQL_TOKEN_END) rc = weir_logql_parse_matchers(&p, &log);
-    if (rc == 0 && p.token.kind != WEIR_LOGQL_TOKEN_END) rc = weir_logql_unexpected(&p, "the end of the selector");
+    if (rc == 0 && p.token.kind != WEIR_LOGQL_TOKEN_END)
+        rc = weir_logql_unexpected(&p, "the end of the selector");
     if (rc == 0) rc = weir_logql_check_matchers(query, &log, reterr);
     if (rc == 0) *ret = log;
     return rc;

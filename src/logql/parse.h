@@ -13,7 +13,7 @@
 int weir_logql_parse(struct weir_view query, struct weir_arena *arena, struct weir_logql_expr **ret,
                      struct weir_error *reterr);
 /* Only {…} with its matchers, for the series and label calls. An empty view or "{}" gives none. */
-int weir_logql_parse_selector(struct weir_view query, struct weir_arena *arena, struct weir_logql_log *ret,
-                              struct weir_error *reterr);
+int weir_logql_parse_selector(struct weir_view query, struct weir_arena *arena,
+                              struct weir_logql_log *ret, struct weir_error *reterr);
 
 #endif

@@ -53,7 +53,8 @@ int weir_logql_parse_matchers(struct weir_logql_parser *p, struct weir_logql_log
     uint32_t room = 0;
     int rc = weir_logql_expect(p, '{', "a stream selector {…}");
     while (rc == 0 && p->token.kind != '}') {
-        struct weir_logql_matcher *item = WEIR_PUSH(p->arena, log->matchers, log->matchers_count, room);
+        struct weir_logql_matcher *item =
+            WEIR_PUSH(p->arena, log->matchers, log->matchers_count, room);
         if (!item) return weir_logql_nomem(p);
         rc = matcher(p, item);
         if (rc != 0 || p->token.kind == '}') break;
@@ -95,7 +96,8 @@ static int line_filter(struct weir_logql_parser *p, struct weir_logql_stage *sta
     int rc;
     do {
         if ((rc = weir_logql_advance(p)) != 0) return rc;
-        struct weir_logql_needle *item = WEIR_PUSH(p->arena, stage->needles, stage->needles_count, room);
+        struct weir_logql_needle *item =
+            WEIR_PUSH(p->arena, stage->needles, stage->needles_count, room);
         if (!item) return weir_logql_nomem(p);
         rc = needle(p, item);
     } while (rc == 0 && weir_logql_at_name(p, "or"));
@@ -114,10 +116,14 @@ static int filter_number(struct weir_logql_parser *p, struct weir_logql_filter *
         if ((rc = weir_logql_advance(p)) != 0) return rc;
         text.len = (size_t)(p->token.text.ptr + p->token.text.len - text.ptr);
     }
-    if (p->token.kind == WEIR_LOGQL_TOKEN_NUMBER) filter->kind = WEIR_LOGQL_FILTER_NUMBER;
-    else if (p->token.kind == WEIR_LOGQL_TOKEN_DURATION) filter->kind = WEIR_LOGQL_FILTER_DURATION;
-    else if (p->token.kind == WEIR_LOGQL_TOKEN_BYTES) filter->kind = WEIR_LOGQL_FILTER_BYTES;
-    else return weir_logql_unexpected(p, "a string, number, duration or size");
+    if (p->token.kind == WEIR_LOGQL_TOKEN_NUMBER)
+        filter->kind = WEIR_LOGQL_FILTER_NUMBER;
+    else if (p->token.kind == WEIR_LOGQL_TOKEN_DURATION)
+        filter->kind = WEIR_LOGQL_FILTER_DURATION;
+    else if (p->token.kind == WEIR_LOGQL_TOKEN_BYTES)
+        filter->kind = WEIR_LOGQL_FILTER_BYTES;
+    else
+        return weir_logql_unexpected(p, "a string, number, duration or size");
     filter->number = negative ? -p->token.number : p->token.number;
     filter->text = text;
     return weir_logql_advance(p);
@@ -131,7 +137,8 @@ static int filter_leaf(struct weir_logql_parser *p, struct weir_logql_filter **r
     if (rc != 0) return rc;
     enum weir_logql_op as_label = label_op(p->token.kind), as_number = number_op(p->token.kind);
     if (as_label == WEIR_LOGQL_OP_NONE && as_number == WEIR_LOGQL_OP_NONE)
-        return weir_logql_unexpected(p, "a comparison (= != =~ !~ == > >= < <=) after the label name");
+        return weir_logql_unexpected(p,
+                                     "a comparison (= != =~ !~ == > >= < <=) after the label name");
     if ((rc = weir_logql_advance(p)) != 0) return rc;
     *ret = filter;
     if (weir_logql_at_name(p, "ip") &&
@@ -153,7 +160,8 @@ static int filter_leaf(struct weir_logql_parser *p, struct weir_logql_filter **r
 static int filter_atom(struct weir_logql_parser *p, struct weir_logql_filter **ret) {
     if (p->token.kind != '(') return filter_leaf(p, ret);
     if (++p->depth > WEIR_LOGQL_DEPTH_MAX)
-        return weir_logql_error_at(p->lex.input, p->token.at, p->reterr, "query is nested too deeply");
+        return weir_logql_error_at(p->lex.input, p->token.at, p->reterr,
+                                   "query is nested too deeply");
     int rc = weir_logql_advance(p);
     if (rc == 0) rc = filter_or(p, ret);
     p->depth--;
@@ -186,7 +194,9 @@ static int filter_and(struct weir_logql_parser *p, struct weir_logql_filter **re
     int rc = filter_atom(p, ret);
     for (int i = 0; rc == 0 && at_and(p, &word); i++) {
         struct weir_logql_filter *right = NULL;
-        if (i > 500) return weir_logql_error_at(p->lex.input, p->token.at, p->reterr, "too many label filters");
+        if (i > 500)
+            return weir_logql_error_at(p->lex.input, p->token.at, p->reterr,
+                                       "too many label filters");
         if (word) rc = weir_logql_advance(p);
         if (rc == 0) rc = filter_atom(p, &right);
         if (rc == 0) rc = filter_join(p, WEIR_LOGQL_FILTER_AND, *ret, right, ret);
@@ -198,7 +208,9 @@ static int filter_or(struct weir_logql_parser *p, struct weir_logql_filter **ret
     int rc = filter_and(p, ret);
     for (int i = 0; rc == 0 && weir_logql_at_name(p, "or"); i++) {
         struct weir_logql_filter *right = NULL;
-        if (i > 500) return weir_logql_error_at(p->lex.input, p->token.at, p->reterr, "too many label filters");
+        if (i > 500)
+            return weir_logql_error_at(p->lex.input, p->token.at, p->reterr,
+                                       "too many label filters");
         rc = weir_logql_advance(p);
         if (rc == 0) rc = filter_and(p, &right);
         if (rc == 0) rc = filter_join(p, WEIR_LOGQL_FILTER_OR, *ret, right, ret);
@@ -208,7 +220,8 @@ static int filter_or(struct weir_logql_parser *p, struct weir_logql_filter **ret
 
 /* ---- the other stages ------------------------------------------------------------------------ */
 
-/* name="expr" or a bare name, which stands for itself: of json, logfmt; `format`: of label_format. */
+/* name="expr" or a bare name, which stands for itself: of json, logfmt; `format`: of label_format.
+ */
 static int pairs(struct weir_logql_parser *p, struct weir_logql_stage *stage, bool format) {
     uint32_t room = 0;
     for (;;) {
@@ -241,14 +254,17 @@ static int extractions(struct weir_logql_parser *p, struct weir_logql_stage *sta
         int rc = weir_logql_advance(p);
         if (rc != 0) return rc;
     }
-    return p->token.kind == WEIR_LOGQL_TOKEN_NAME && !weir_logql_at_name(p, "offset") ? pairs(p, stage, false) : 0;
+    return p->token.kind == WEIR_LOGQL_TOKEN_NAME && !weir_logql_at_name(p, "offset")
+               ? pairs(p, stage, false)
+               : 0;
 }
 
 /* drop a, b="c"; keep …; distinct … */
 static int names(struct weir_logql_parser *p, struct weir_logql_stage *stage) {
     uint32_t room = 0;
     for (;;) {
-        struct weir_logql_matcher *item = WEIR_PUSH(p->arena, stage->matchers, stage->matchers_count, room);
+        struct weir_logql_matcher *item =
+            WEIR_PUSH(p->arena, stage->matchers, stage->matchers_count, room);
         if (!item) return weir_logql_nomem(p);
         item->at = p->token.at;
         int rc = take_name(p, &item->name);
@@ -305,9 +321,11 @@ static int named_stage(struct weir_logql_parser *p, struct weir_logql_stage *sta
 static int stage_body(struct weir_logql_parser *p, struct weir_logql_stage *stage) {
     struct weir_logql_parser ahead = *p;
     ahead.reterr = NULL;
-    bool is_label = p->token.kind != WEIR_LOGQL_TOKEN_NAME ||
-                    (weir_logql_advance(&ahead) == 0 && (label_op(ahead.token.kind) || number_op(ahead.token.kind)) &&
-                     ahead.token.kind != WEIR_LOGQL_TOKEN_NE && ahead.token.kind != WEIR_LOGQL_TOKEN_NRE);
+    bool is_label =
+        p->token.kind != WEIR_LOGQL_TOKEN_NAME ||
+        (weir_logql_advance(&ahead) == 0 &&
+         (label_op(ahead.token.kind) || number_op(ahead.token.kind)) &&
+         ahead.token.kind != WEIR_LOGQL_TOKEN_NE && ahead.token.kind != WEIR_LOGQL_TOKEN_NRE);
     for (size_t i = 0; !is_label && i < sizeof stage_names / sizeof *stage_names; i++)
         if (weir_logql_at_name(p, stage_names[i].name)) {
             stage->kind = stage_names[i].kind;
@@ -326,13 +344,15 @@ static int unwrap(struct weir_logql_parser *p, struct weir_logql_log *log) {
     node->at = p->token.at;
     if ((rc = take_name(p, &node->name)) != 0 || p->token.kind != '(') return rc;
     node->conversion_name = node->name;
-    if (weir_view_is(node->name, "bytes")) node->conversion = WEIR_LOGQL_CONVERT_BYTES;
+    if (weir_view_is(node->name, "bytes"))
+        node->conversion = WEIR_LOGQL_CONVERT_BYTES;
     else if (weir_view_is(node->name, "duration") || weir_view_is(node->name, "duration_seconds"))
         node->conversion = WEIR_LOGQL_CONVERT_DURATION;
     else
-        return weir_logql_error_at(p->lex.input, node->at, p->reterr,
-                                   "unknown conversion \"%.*s\"; there are bytes, duration, duration_seconds",
-                                   WEIR_VIEW_ARG(node->name));
+        return weir_logql_error_at(
+            p->lex.input, node->at, p->reterr,
+            "unknown conversion \"%.*s\"; there are bytes, duration, duration_seconds",
+            WEIR_VIEW_ARG(node->name));
     if ((rc = weir_logql_advance(p)) == 0) rc = take_name(p, &node->name);
     return rc == 0 ? weir_logql_expect(p, ')', ")") : rc;
 }
@@ -341,8 +361,8 @@ bool weir_logql_at_stage(const struct weir_logql_parser *p) {
     return p->token.kind == '|' || line_op(p->token.kind) != WEIR_LOGQL_OP_NONE;
 }
 
-static int one_stage(struct weir_logql_parser *p, struct weir_logql_log *log, struct weir_logql_stage ***tail,
-                     bool may_unwrap) {
+static int one_stage(struct weir_logql_parser *p, struct weir_logql_log *log,
+                     struct weir_logql_stage ***tail, bool may_unwrap) {
     struct weir_logql_stage *stage = WEIR_NEW(p->arena, struct weir_logql_stage);
     if (!stage) return weir_logql_nomem(p);
     stage->at = p->token.at;
@@ -360,13 +380,15 @@ static int one_stage(struct weir_logql_parser *p, struct weir_logql_log *log, st
         rc = stage_body(p, stage);
     }
     if (rc == 0 && log->unwrap && stage->kind != WEIR_LOGQL_STAGE_LABEL_FILTER)
-        return weir_logql_error_at(p->lex.input, stage->at, p->reterr, "only label filters may follow unwrap");
+        return weir_logql_error_at(p->lex.input, stage->at, p->reterr,
+                                   "only label filters may follow unwrap");
     **tail = stage;
     *tail = &stage->next;
     return rc;
 }
 
-int weir_logql_parse_stages(struct weir_logql_parser *p, struct weir_logql_log *log, bool may_unwrap) {
+int weir_logql_parse_stages(struct weir_logql_parser *p, struct weir_logql_log *log,
+                            bool may_unwrap) {
     struct weir_logql_stage **tail = log->unwrap ? &log->unwrap->filters : &log->stages;
     while (*tail) tail = &(*tail)->next;
     while (weir_logql_at_stage(p)) {

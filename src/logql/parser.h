@@ -26,8 +26,10 @@ int weir_logql_nomem(struct weir_logql_parser *p);
 
 /* {a="b", …} */
 int weir_logql_parse_matchers(struct weir_logql_parser *p, struct weir_logql_log *log);
-/* Stages as long as the token in hand starts one, appended to `log`. `may_unwrap`: inside a range. */
-int weir_logql_parse_stages(struct weir_logql_parser *p, struct weir_logql_log *log, bool may_unwrap);
+/* Stages as long as the token in hand starts one, appended to `log`. `may_unwrap`: inside a range.
+ */
+int weir_logql_parse_stages(struct weir_logql_parser *p, struct weir_logql_log *log,
+                            bool may_unwrap);
 bool weir_logql_at_stage(const struct weir_logql_parser *p);
 
 #endif

@@ -17,22 +17,26 @@ static size_t capture_len(struct weir_view v) {
     return end != SIZE_MAX && is_name(weir_view(v.ptr + 1, end - 1)) ? end + 1 : 0;
 }
 
-static struct weir_logql_piece *add(struct weir_logql_pattern *pattern, struct weir_arena *arena, uint32_t *room) {
+static struct weir_logql_piece *add(struct weir_logql_pattern *pattern, struct weir_arena *arena,
+                                    uint32_t *room) {
     return WEIR_PUSH(arena, pattern->pieces, pattern->pieces_count, *room);
 }
 
-static int split(struct weir_view text, struct weir_arena *arena, struct weir_logql_pattern *pattern,
-                 struct weir_error *reterr) {
+static int split(struct weir_view text, struct weir_arena *arena,
+                 struct weir_logql_pattern *pattern, struct weir_error *reterr) {
     uint32_t room = 0;
     for (size_t at = 0; at < text.len;) {
         if (pattern->pieces_count >= WEIR_LOGQL_PATTERN_PIECES_MAX)
-            return weir_error_set(reterr, WEIR_EINVALID, "pattern: more than %d pieces", WEIR_LOGQL_PATTERN_PIECES_MAX);
+            return weir_error_set(reterr, WEIR_EINVALID, "pattern: more than %d pieces",
+                                  WEIR_LOGQL_PATTERN_PIECES_MAX);
         size_t len = capture_len(weir_view_from(text, at));
-        struct weir_logql_piece *last = pattern->pieces_count ? &pattern->pieces[pattern->pieces_count - 1] : NULL;
+        struct weir_logql_piece *last =
+            pattern->pieces_count ? &pattern->pieces[pattern->pieces_count - 1] : NULL;
         if (len && last && last->is_capture)
-            return weir_error_set(reterr, WEIR_EINVALID,
-                                  "pattern: found consecutive captures near \"%.*s\"; put text between them",
-                                  WEIR_VIEW_ARG(weir_view_upto(weir_view_from(text, at), len)));
+            return weir_error_set(
+                reterr, WEIR_EINVALID,
+                "pattern: found consecutive captures near \"%.*s\"; put text between them",
+                WEIR_VIEW_ARG(weir_view_upto(weir_view_from(text, at), len)));
         if (!len && last && !last->is_capture) { /* the literal goes on */
             last->text.len++;
             at++;
@@ -57,9 +61,12 @@ int weir_logql_pattern_parse(struct weir_view text, bool wants_names, struct wei
     for (uint32_t i = 0; i < pattern->pieces_count; i++)
         named += pattern->pieces[i].is_capture && !weir_view_is(pattern->pieces[i].text, "_");
     if (wants_names && !named)
-        return weir_error_set(reterr, WEIR_EINVALID, "pattern: at least one capture <name> is required");
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "pattern: at least one capture <name> is required");
     if (!wants_names && named)
-        return weir_error_set(reterr, WEIR_EINVALID, "pattern: named captures are not allowed in a line filter; write <_>");
+        return weir_error_set(
+            reterr, WEIR_EINVALID,
+            "pattern: named captures are not allowed in a line filter; write <_>");
     *ret = pattern;
     return 0;
 }
@@ -76,7 +83,8 @@ bool weir_logql_pattern_extract(const struct weir_logql_pattern *pattern, struct
             continue;
         }
         size_t end = i + 1 < count ? weir_view_find(line, pieces[i + 1].text) : line.len;
-        if (end == SIZE_MAX) { /* the rest of the shape is missing: the capture takes what is there */
+        if (end ==
+            SIZE_MAX) { /* the rest of the shape is missing: the capture takes what is there */
             captures[i] = line;
             return true;
         }
@@ -90,7 +98,8 @@ bool weir_logql_pattern_match(const struct weir_logql_pattern *pattern, struct w
     const struct weir_logql_piece *pieces = pattern->pieces;
     uint32_t count = pattern->pieces_count;
     if (!count) return line.len == 0;
-    if (!pieces[count - 1].is_capture && !weir_view_ends(line, pieces[count - 1].text)) return false;
+    if (!pieces[count - 1].is_capture && !weir_view_ends(line, pieces[count - 1].text))
+        return false;
     for (uint32_t i = 0; i < count; i++) {
         if (pieces[i].is_capture) continue;
         size_t at = weir_view_find(line, pieces[i].text);

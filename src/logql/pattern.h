@@ -25,8 +25,8 @@ struct weir_logql_pattern {
  * none may. Two captures side by side are refused: nothing says where one ends. */
 int weir_logql_pattern_parse(struct weir_view text, bool wants_names, struct weir_arena *arena,
                              struct weir_logql_pattern **ret, struct weir_error *reterr);
-/* Reads the line from left to right; `captures[i]` gets piece i's text where it is a capture that was
- * found (ptr NULL otherwise). False when not even the first literal matched. */
+/* Reads the line from left to right; `captures[i]` gets piece i's text where it is a capture that
+ * was found (ptr NULL otherwise). False when not even the first literal matched. */
 bool weir_logql_pattern_extract(const struct weir_logql_pattern *pattern, struct weir_view line,
                                 struct weir_view *captures);
 /* The whole line has the pattern's shape. */

@@ -2,7 +2,8 @@
 /* What a query needs before it can run: compiled expressions, the columns to read, the hints to the
  * store, and a word about everything that parses but is not evaluated.
  *
- * Threads: owner only. Memory: arena; the regular expressions are the plan's until weir_logql_plan_done.
+ * Threads: owner only. Memory: arena; the regular expressions are the plan's until
+ * weir_logql_plan_done.
  */
 #ifndef WEIR_LOGQL_PLAN_H
 #define WEIR_LOGQL_PLAN_H
@@ -42,13 +43,15 @@ struct weir_logql_regex_list;
 
 struct weir_logql_plan {
     struct weir_arena *arena;
-    struct weir_logql_regex_list *regexes; /* all of them, to free and to ask whether they gave up */
+    struct weir_logql_regex_list
+        *regexes; /* all of them, to free and to ask whether they gave up */
 };
 
 /* Compiles everything in the tree in place. Errors: WEIR_EINVALID (cannot be after a check),
  * WEIR_EUNSUPPORTED "… is not evaluated" for what only parses. */
-int weir_logql_plan_init(struct weir_logql_plan *plan, struct weir_view text, struct weir_logql_expr *expr,
-                         struct weir_arena *arena, struct weir_error *reterr);
+int weir_logql_plan_init(struct weir_logql_plan *plan, struct weir_view text,
+                         struct weir_logql_expr *expr, struct weir_arena *arena,
+                         struct weir_error *reterr);
 /* The same for a bare selector. */
 int weir_logql_plan_init_selector(struct weir_logql_plan *plan, struct weir_logql_log *log,
                                   struct weir_arena *arena, struct weir_error *reterr);
@@ -56,7 +59,8 @@ void weir_logql_plan_done(struct weir_logql_plan *plan);
 /* WEIR_ELIMIT when a regular expression gave up on some line. Once per block. */
 int weir_logql_plan_check(const struct weir_logql_plan *plan, struct weir_error *reterr);
 
-/* Columns and hints for a pipeline whose answer shows the labels `names` only (NULL: all of them). */
+/* Columns and hints for a pipeline whose answer shows the labels `names` only (NULL: all of them).
+ */
 void weir_logql_scan_init(struct weir_logql_scan *scan, const struct weir_logql_log *log,
                           const struct weir_logql_grouping *by, bool needs_bytes);
 

@@ -8,11 +8,16 @@ void weir_logql_print_string(struct weir_view str, struct weir_buf *out) {
     weir_buf_add_char(out, '"');
     for (size_t i = 0; i < str.len; i++) {
         unsigned char c = (unsigned char)str.ptr[i];
-        if (c == '"' || c == '\\') weir_buf_printf(out, "\\%c", c);
-        else if (c == '\n') weir_buf_add_str(out, "\\n");
-        else if (c == '\t') weir_buf_add_str(out, "\\t");
-        else if (c < ' ' || c == 0x7f) weir_buf_printf(out, "\\x%02x", c);
-        else weir_buf_add_char(out, (char)c);
+        if (c == '"' || c == '\\')
+            weir_buf_printf(out, "\\%c", c);
+        else if (c == '\n')
+            weir_buf_add_str(out, "\\n");
+        else if (c == '\t')
+            weir_buf_add_str(out, "\\t");
+        else if (c < ' ' || c == 0x7f)
+            weir_buf_printf(out, "\\x%02x", c);
+        else
+            weir_buf_add_char(out, (char)c);
     }
     weir_buf_add_char(out, '"');
 }
@@ -26,8 +31,12 @@ static void add_duration(int64_t ns, struct weir_buf *out) {
     static const struct {
         const char *unit;
         int64_t ns;
-    } units[] = {{"h", INT64_C(3600000000000)}, {"m", INT64_C(60000000000)}, {"s", 1000000000},
-                 {"ms", 1000000},               {"us", 1000},                {"ns", 1}};
+    } units[] = {{"h", INT64_C(3600000000000)},
+                 {"m", INT64_C(60000000000)},
+                 {"s", 1000000000},
+                 {"ms", 1000000},
+                 {"us", 1000},
+                 {"ns", 1}};
     if (ns < 0) weir_buf_add_char(out, '-');
     uint64_t left = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
     for (size_t i = 0; i < sizeof units / sizeof *units && left; i++) {
@@ -91,17 +100,22 @@ static void add_filter(const struct weir_logql_filter *f, struct weir_buf *out) 
     weir_buf_add_view(out, f->name);
     bool is_text = f->kind == WEIR_LOGQL_FILTER_STRING || f->kind == WEIR_LOGQL_FILTER_IP;
     weir_buf_add_str(out, is_text ? label_sign(f->op) : weir_logql_op_sign(f->op));
-    if (f->kind == WEIR_LOGQL_FILTER_STRING) weir_logql_print_string(f->text, out);
-    else if (f->kind == WEIR_LOGQL_FILTER_IP) add_ip(f->text, out);
-    else weir_buf_add_view(out, f->text);
+    if (f->kind == WEIR_LOGQL_FILTER_STRING)
+        weir_logql_print_string(f->text, out);
+    else if (f->kind == WEIR_LOGQL_FILTER_IP)
+        add_ip(f->text, out);
+    else
+        weir_buf_add_view(out, f->text);
 }
 
 static void add_line_filter(const struct weir_logql_stage *s, struct weir_buf *out) {
     weir_buf_add_str(out, line_sign(s->op));
     for (uint32_t i = 0; i < s->needles_count; i++) {
         weir_buf_add_str(out, i ? " or " : " ");
-        if (s->needles[i].is_ip) add_ip(s->needles[i].text, out);
-        else weir_logql_print_string(s->needles[i].text, out);
+        if (s->needles[i].is_ip)
+            add_ip(s->needles[i].text, out);
+        else
+            weir_logql_print_string(s->needles[i].text, out);
     }
 }
 
@@ -110,8 +124,10 @@ static void add_pairs(const struct weir_logql_stage *s, struct weir_buf *out) {
         weir_buf_add_str(out, i ? ", " : " ");
         weir_buf_add_view(out, s->pairs[i].name);
         weir_buf_add_char(out, '=');
-        if (s->pairs[i].is_name) weir_buf_add_view(out, s->pairs[i].value);
-        else weir_logql_print_string(s->pairs[i].value, out);
+        if (s->pairs[i].is_name)
+            weir_buf_add_view(out, s->pairs[i].value);
+        else
+            weir_logql_print_string(s->pairs[i].value, out);
     }
 }
 

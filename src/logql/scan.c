@@ -14,14 +14,15 @@ struct reading {
     const struct weir_logql_reader *reader;
     const struct weir_block *block;
     struct weir_arena block_arena, row_arena;
-    struct resource *resources;        /* per dictionary code, or one */
+    struct resource *resources;         /* per dictionary code, or one */
     const struct weir_attr *last_attrs; /* without codes: whose labels resources[0] holds */
     uint32_t row;
     struct weir_query *query;
     bool stopped;
 };
 
-static const struct weir_column_data *column(const struct reading *r, enum weir_logql_column which) {
+static const struct weir_column_data *column(const struct reading *r,
+                                             enum weir_logql_column which) {
     int index = r->reader->scan->index[which];
     return index < 0 ? NULL : &r->block->columns[index];
 }
@@ -50,7 +51,8 @@ static void learn(struct reading *r, struct resource *resource, struct weir_attr
     const struct weir_logql_log *log = r->reader->scan->log;
     weir_logql_labels_init(&resource->labels, &r->block_arena);
     weir_logql_labels_add_resource(&resource->labels, attrs);
-    resource->rejected = selects_by_index(log) && !weir_logql_matchers_accept(log, &resource->labels);
+    resource->rejected =
+        selects_by_index(log) && !weir_logql_matchers_accept(log, &resource->labels);
     resource->known = true;
 }
 
@@ -62,7 +64,8 @@ static struct resource *resource_at(struct reading *r) {
         return resource;
     }
     struct resource *resource = &r->resources[0];
-    if (!resource->known || r->last_attrs != data->attrs[r->row].items) learn(r, resource, data->attrs[r->row]);
+    if (!resource->known || r->last_attrs != data->attrs[r->row].items)
+        learn(r, resource, data->attrs[r->row]);
     r->last_attrs = data->attrs[r->row].items;
     return resource;
 }
@@ -78,7 +81,8 @@ static void fill_labels(void *arg, struct weir_logql_entry *entry) {
     if (!entry->labels.items) return;
     entry->labels.room = count + 24;
     uint32_t streams = 0;
-    while (streams < count && resource->labels.items[streams].category == WEIR_LOGQL_STREAM) streams++;
+    while (streams < count && resource->labels.items[streams].category == WEIR_LOGQL_STREAM)
+        streams++;
     memcpy(entry->labels.items, resource->labels.items, streams * sizeof *entry->labels.items);
     entry->labels.count = streams;
     const struct weir_column_data *attrs = column(r, WEIR_LOGQL_COLUMN_ATTRS);
@@ -110,7 +114,8 @@ static struct weir_view line_at(struct reading *r) {
 static int one_row(struct reading *r, struct weir_error *reterr) {
     const struct weir_logql_reader *reader = r->reader;
     int64_t time_ns = column(r, WEIR_LOGQL_COLUMN_TIME)->i64[r->row];
-    if (time_ns < reader->from_ns || time_ns >= reader->until_ns || resource_at(r)->rejected) return 0;
+    if (time_ns < reader->from_ns || time_ns >= reader->until_ns || resource_at(r)->rejected)
+        return 0;
     weir_arena_reset(&r->row_arena);
     struct weir_logql_entry entry = {
         .time_ns = time_ns, .fill = fill_labels, .fill_arg = r, .arena = &r->row_arena};
@@ -119,7 +124,8 @@ static int one_row(struct reading *r, struct weir_error *reterr) {
         !weir_logql_matchers_accept(reader->scan->log, weir_logql_entry_labels(&entry)))
         return 0;
     if (!weir_logql_stages_run(reader->scan->log->stages, &entry)) return 0;
-    if (r->row_arena.failed) return weir_error_set(reterr, WEIR_ELIMIT, "a log line needs too much memory to parse");
+    if (r->row_arena.failed)
+        return weir_error_set(reterr, WEIR_ELIMIT, "a log line needs too much memory to parse");
     r->stopped = !reader->visit(reader->arg, &entry);
     return 0;
 }
@@ -128,7 +134,8 @@ static int one_block(struct reading *r, const struct weir_block *block, struct w
     r->block = block;
     weir_arena_reset(&r->block_arena);
     const struct weir_column_data *data = column(r, WEIR_LOGQL_COLUMN_RESOURCE);
-    r->resources = WEIR_NEW_ARRAY(&r->block_arena, struct resource, data->codes ? data->dict_count : 1);
+    r->resources =
+        WEIR_NEW_ARRAY(&r->block_arena, struct resource, data->codes ? data->dict_count : 1);
     r->last_attrs = NULL;
     if (!r->resources) return weir_error_set(reterr, WEIR_ENOMEMORY, "query needs too much memory");
     int rc = 0;

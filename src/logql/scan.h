@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads the lines of one log pipeline: asks the source for blocks, keeps the lines that the selector
- * and the stages accept, and hands each to a visitor.
+/* Reads the lines of one log pipeline: asks the source for blocks, keeps the lines that the
+ * selector and the stages accept, and hands each to a visitor.
  *
  * Selector and resource labels are worked out once per distinct resource of a block.
  *
@@ -30,7 +30,8 @@ struct weir_logql_reader {
 };
 
 int weir_logql_read(const struct weir_logql_reader *reader, struct weir_error *reterr);
-/* Lines of one block that came by other ways (live tail); oldest first. `block` has scan->columns. */
+/* Lines of one block that came by other ways (live tail); oldest first. `block` has scan->columns.
+ */
 int weir_logql_read_block(const struct weir_logql_reader *reader, const struct weir_block *block,
                           struct weir_error *reterr);
 

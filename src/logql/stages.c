@@ -30,8 +30,10 @@ static bool text_accepts(struct weir_view name, enum weir_logql_op op, struct we
                          const struct weir_regex *regex, struct weir_view value) {
     bool is_level = weir_logql_is_level_name(name);
     switch ((int)op) {
-    case WEIR_LOGQL_OP_EQ: return is_level ? weir_logql_level_eq(value, wanted) : weir_view_eq(value, wanted);
-    case WEIR_LOGQL_OP_NE: return is_level ? !weir_logql_level_eq(value, wanted) : !weir_view_eq(value, wanted);
+    case WEIR_LOGQL_OP_EQ:
+        return is_level ? weir_logql_level_eq(value, wanted) : weir_view_eq(value, wanted);
+    case WEIR_LOGQL_OP_NE:
+        return is_level ? !weir_logql_level_eq(value, wanted) : !weir_view_eq(value, wanted);
     case WEIR_LOGQL_OP_RE: return weir_regex_is_match(regex, value);
     case WEIR_LOGQL_OP_NRE: return !weir_regex_is_match(regex, value);
     default: return true;
@@ -43,10 +45,12 @@ static struct weir_view value_of(const struct weir_logql_labels *labels, struct 
     return value ? *value : weir_view("", 0);
 }
 
-bool weir_logql_matchers_accept(const struct weir_logql_log *log, const struct weir_logql_labels *labels) {
+bool weir_logql_matchers_accept(const struct weir_logql_log *log,
+                                const struct weir_logql_labels *labels) {
     for (uint32_t i = 0; i < log->matchers_count; i++) {
         const struct weir_logql_matcher *m = &log->matchers[i];
-        if (!text_accepts(m->name, m->op, m->value, log->regexes[i], value_of(labels, m->name))) return false;
+        if (!text_accepts(m->name, m->op, m->value, log->regexes[i], value_of(labels, m->name)))
+            return false;
     }
     return true;
 }
@@ -64,7 +68,8 @@ static bool needle_hits(const struct weir_logql_stage *stage, uint32_t i, struct
 }
 
 static bool line_filter(const struct weir_logql_stage *stage, struct weir_view line) {
-    bool negated = stage->op == WEIR_LOGQL_OP_NE || stage->op == WEIR_LOGQL_OP_NRE || stage->op == WEIR_LOGQL_OP_NPAT;
+    bool negated = stage->op == WEIR_LOGQL_OP_NE || stage->op == WEIR_LOGQL_OP_NRE ||
+                   stage->op == WEIR_LOGQL_OP_NPAT;
     for (uint32_t i = 0; i < stage->needles_count; i++)
         if (needle_hits(stage, i, line)) return !negated;
     return negated;
@@ -105,15 +110,19 @@ static bool number_filter(const struct weir_logql_filter *filter, struct weir_lo
     double value;
     if (weir_logql_labels_get(labels, WEIR_VIEW("__error__"))) return true; /* kept, to be seen */
     if (!text) return false;
-    if (to_number(filter->kind, *text, &value)) return number_accepts(filter->op, value, filter->number);
-    weir_logql_set_error(entry, "LabelFilterErr", "the label's value is not a number of the wanted kind");
+    if (to_number(filter->kind, *text, &value))
+        return number_accepts(filter->op, value, filter->number);
+    weir_logql_set_error(entry, "LabelFilterErr",
+                         "the label's value is not a number of the wanted kind");
     return true;
 }
 
 static bool label_filter(const struct weir_logql_filter *filter, struct weir_logql_entry *entry) {
     switch (filter->kind) {
-    case WEIR_LOGQL_FILTER_AND: return label_filter(filter->left, entry) && label_filter(filter->right, entry);
-    case WEIR_LOGQL_FILTER_OR: return label_filter(filter->left, entry) || label_filter(filter->right, entry);
+    case WEIR_LOGQL_FILTER_AND:
+        return label_filter(filter->left, entry) && label_filter(filter->right, entry);
+    case WEIR_LOGQL_FILTER_OR:
+        return label_filter(filter->left, entry) || label_filter(filter->right, entry);
     case WEIR_LOGQL_FILTER_STRING:
         return text_accepts(filter->name, filter->op, filter->text, filter->regex,
                             value_of(weir_logql_entry_labels(entry), filter->name));
@@ -125,11 +134,13 @@ static bool label_filter(const struct weir_logql_filter *filter, struct weir_log
     return true;
 }
 
-bool weir_logql_unwrap_value(const struct weir_logql_unwrap *unwrap, struct weir_logql_entry *entry, double *ret) {
-    const struct weir_view *text = weir_logql_labels_get(weir_logql_entry_labels(entry), unwrap->name);
+bool weir_logql_unwrap_value(const struct weir_logql_unwrap *unwrap, struct weir_logql_entry *entry,
+                             double *ret) {
+    const struct weir_view *text =
+        weir_logql_labels_get(weir_logql_entry_labels(entry), unwrap->name);
     if (!text || !text->len) return false;
     struct weir_view value = weir_view_trim(*text);
-    bool good = unwrap->conversion == WEIR_LOGQL_CONVERT_BYTES      ? weir_logql_to_bytes(value, ret)
+    bool good = unwrap->conversion == WEIR_LOGQL_CONVERT_BYTES ? weir_logql_to_bytes(value, ret)
                 : unwrap->conversion == WEIR_LOGQL_CONVERT_DURATION ? to_seconds(value, ret)
                                                                     : weir_view_to_f64(value, ret);
     if (!good) {
@@ -141,7 +152,8 @@ bool weir_logql_unwrap_value(const struct weir_logql_unwrap *unwrap, struct weir
 
 /* ---- formats --------------------------------------------------------------------------------- */
 
-static void add_cased(struct weir_buf *buf, const struct weir_logql_template_part *part, struct weir_view text) {
+static void add_cased(struct weir_buf *buf, const struct weir_logql_template_part *part,
+                      struct weir_view text) {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (part->upper && c >= 'a' && c <= 'z') c = (char)(c - 32);
@@ -150,7 +162,8 @@ static void add_cased(struct weir_buf *buf, const struct weir_logql_template_par
     }
 }
 
-static struct weir_view render(const struct weir_logql_template *template, struct weir_logql_entry *entry) {
+static struct weir_view render(const struct weir_logql_template *template,
+                               struct weir_logql_entry *entry) {
     struct weir_buf buf;
     weir_buf_init(&buf, 1 << 20);
     for (uint32_t i = 0; i < template->parts_count; i++) {
@@ -202,7 +215,8 @@ static void drop_or_keep(const struct weir_logql_stage *stage, struct weir_logql
     uint32_t count = 0;
     for (uint32_t i = 0; i < labels->count; i++) {
         bool special = keeps_named && weir_view_starts(labels->items[i].name, WEIR_VIEW("__error"));
-        if (special || named(stage, &labels->items[i]) == keeps_named) labels->items[count++] = labels->items[i];
+        if (special || named(stage, &labels->items[i]) == keeps_named)
+            labels->items[count++] = labels->items[i];
     }
     labels->count = count;
 }
@@ -219,7 +233,8 @@ static void decolorize(struct weir_logql_entry *entry) {
             out[len++] = line.ptr[i];
             continue;
         }
-        for (i += 2; i < line.len && (line.ptr[i] < '@' || line.ptr[i] > '~'); i++) {}
+        for (i += 2; i < line.len && (line.ptr[i] < '@' || line.ptr[i] > '~'); i++) {
+        }
     }
     entry->line = weir_view(out, len);
 }

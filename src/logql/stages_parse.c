@@ -13,8 +13,8 @@ static void add(struct weir_logql_entry *entry, struct weir_view name, struct we
 /* ---- json ------------------------------------------------------------------------------------ */
 
 /* The text of a scalar; false for null. */
-static bool scalar_text(struct weir_json *json, enum weir_json_token token, struct weir_arena *arena,
-                        struct weir_view *ret) {
+static bool scalar_text(struct weir_json *json, enum weir_json_token token,
+                        struct weir_arena *arena, struct weir_view *ret) {
     switch (token) {
     case WEIR_JSON_STRING: *ret = weir_json_str(json, arena); return true;
     case WEIR_JSON_NUMBER: *ret = json->text; return true;
@@ -32,19 +32,22 @@ static bool scalar_text(struct weir_json *json, enum weir_json_token token, stru
     return false;
 }
 
-static struct weir_view join(struct weir_view prefix, struct weir_view key, struct weir_arena *arena) {
+static struct weir_view join(struct weir_view prefix, struct weir_view key,
+                             struct weir_arena *arena) {
     if (!prefix.len) return key;
     return weir_arena_printf(arena, "%.*s_%.*s", WEIR_VIEW_ARG(prefix), WEIR_VIEW_ARG(key));
 }
 
-/* The members of the object just opened become labels; nested objects with their name in front; arrays
- * are left out. False when the text is malformed. */
-static bool flatten(struct weir_json *json, struct weir_view prefix, struct weir_logql_entry *entry) {
+/* The members of the object just opened become labels; nested objects with their name in front;
+ * arrays are left out. False when the text is malformed. */
+static bool flatten(struct weir_json *json, struct weir_view prefix,
+                    struct weir_logql_entry *entry) {
     for (;;) {
         enum weir_json_token token = weir_json_next(json);
         if (token == WEIR_JSON_OBJECT_END) return true;
         if (token != WEIR_JSON_KEY) return false;
-        struct weir_view name = join(prefix, weir_json_str(json, entry->arena), entry->arena), value;
+        struct weir_view name = join(prefix, weir_json_str(json, entry->arena), entry->arena),
+                         value;
         token = weir_json_next(json);
         if (token == WEIR_JSON_ERROR) return false;
         if (token == WEIR_JSON_OBJECT) {
@@ -58,7 +61,8 @@ static bool flatten(struct weir_json *json, struct weir_view prefix, struct weir
 }
 
 /* Reads on to the member or element of one step; false when it is not there. */
-static bool descend(struct weir_json *json, enum weir_json_token *token, const struct weir_logql_path_step *step) {
+static bool descend(struct weir_json *json, enum weir_json_token *token,
+                    const struct weir_logql_path_step *step) {
     uint64_t index = 0;
     if (*token != (step->key.ptr ? WEIR_JSON_OBJECT : WEIR_JSON_ARRAY)) return false;
     for (;; index++) {
@@ -78,7 +82,8 @@ static bool descend(struct weir_json *json, enum weir_json_token *token, const s
     }
 }
 
-static void extract(struct weir_view line, const struct weir_logql_pair *pair, struct weir_logql_entry *entry) {
+static void extract(struct weir_view line, const struct weir_logql_pair *pair,
+                    struct weir_logql_entry *entry) {
     struct weir_logql_path path;
     struct weir_json json;
     struct weir_view value;
@@ -140,8 +145,10 @@ void weir_logql_parse_unpack(struct weir_logql_entry *entry) {
         if (token == WEIR_JSON_OBJECT || token == WEIR_JSON_ARRAY) weir_json_skip(&json);
         if (token != WEIR_JSON_STRING) continue;
         struct weir_view value = weir_json_str(&json, entry->arena);
-        if (weir_view_is(name, "_entry")) line = value;
-        else add(entry, name, value);
+        if (weir_view_is(name, "_entry"))
+            line = value;
+        else
+            add(entry, name, value);
     }
     entry->line = line;
 }
@@ -182,7 +189,8 @@ struct pair {
 };
 
 /* The next key[=value]; false at the end. */
-static bool next_pair(struct weir_view line, size_t *at, struct weir_arena *arena, struct pair *ret) {
+static bool next_pair(struct weir_view line, size_t *at, struct weir_arena *arena,
+                      struct pair *ret) {
     while (*at < line.len && (is_blank(line.ptr[*at]) || line.ptr[*at] == '=')) ++*at;
     if (*at >= line.len) return false;
     size_t from = *at;
@@ -201,14 +209,16 @@ static bool next_pair(struct weir_view line, size_t *at, struct weir_arena *aren
     return true;
 }
 
-static void add_pair(const struct weir_logql_stage *stage, const struct pair *pair, struct weir_logql_entry *entry) {
+static void add_pair(const struct weir_logql_stage *stage, const struct pair *pair,
+                     struct weir_logql_entry *entry) {
     if (!pair->value.len && !stage->keep_empty) return;
     if (!stage->pairs_count) {
         add(entry, pair->key, pair->value);
         return;
     }
     for (uint32_t i = 0; i < stage->pairs_count; i++)
-        if (weir_view_eq(stage->pairs[i].value, pair->key)) add(entry, stage->pairs[i].name, pair->value);
+        if (weir_view_eq(stage->pairs[i].value, pair->key))
+            add(entry, stage->pairs[i].name, pair->value);
 }
 
 void weir_logql_parse_logfmt(const struct weir_logql_stage *stage, struct weir_logql_entry *entry) {
@@ -237,7 +247,8 @@ void weir_logql_parse_regexp(const struct weir_logql_stage *stage, struct weir_l
             add(entry, weir_regex_group_name(regex, i), groups[i]);
 }
 
-void weir_logql_parse_pattern(const struct weir_logql_stage *stage, struct weir_logql_entry *entry) {
+void weir_logql_parse_pattern(const struct weir_logql_stage *stage,
+                              struct weir_logql_entry *entry) {
     struct weir_view captures[WEIR_LOGQL_PATTERN_PIECES_MAX];
     const struct weir_logql_pattern *pattern = stage->patterns[0];
     if (!weir_logql_pattern_extract(pattern, entry->line, captures)) return;

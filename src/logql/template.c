@@ -11,13 +11,15 @@ static bool is_name(struct weir_view v) {
 }
 
 static int unsupported(struct weir_error *reterr, struct weir_view action) {
-    return weir_error_set(reterr, WEIR_EINVALID,
-                          "template: {{%.*s}} is not supported; there are {{.label}}, {{__line__}}, "
-                          "{{__timestamp__}}, each with | ToUpper or | ToLower",
-                          WEIR_VIEW_ARG(weir_view_upto(action, 80)));
+    return weir_error_set(
+        reterr, WEIR_EINVALID,
+        "template: {{%.*s}} is not supported; there are {{.label}}, {{__line__}}, "
+        "{{__timestamp__}}, each with | ToUpper or | ToLower",
+        WEIR_VIEW_ARG(weir_view_upto(action, 80)));
 }
 
-static int action_part(struct weir_view action, struct weir_logql_template_part *part, struct weir_error *reterr) {
+static int action_part(struct weir_view action, struct weir_logql_template_part *part,
+                       struct weir_error *reterr) {
     struct weir_view rest = action, value = weir_view_trim(weir_view_cut(&rest, '|'));
     if (value.len && value.ptr[0] == '.' && is_name(weir_view_from(value, 1))) {
         part->kind = WEIR_LOGQL_TEMPLATE_LABEL;
@@ -46,7 +48,8 @@ int weir_logql_template_parse(struct weir_view text, struct weir_arena *arena,
     uint32_t room = 0;
     if (!template) return weir_error_set(reterr, WEIR_ENOMEMORY, "template needs too much memory");
     while (text.len) {
-        struct weir_logql_template_part *part = WEIR_PUSH(arena, template->parts, template->parts_count, room);
+        struct weir_logql_template_part *part =
+            WEIR_PUSH(arena, template->parts, template->parts_count, room);
         if (!part) return weir_error_set(reterr, WEIR_ENOMEMORY, "template needs too much memory");
         size_t open = weir_view_find(text, WEIR_VIEW("{{"));
         if (open != 0) { /* plain text up to the next action */
@@ -55,7 +58,8 @@ int weir_logql_template_parse(struct weir_view text, struct weir_arena *arena,
             continue;
         }
         size_t close = weir_view_find(text, WEIR_VIEW("}}"));
-        if (close == SIZE_MAX) return weir_error_set(reterr, WEIR_EINVALID, "template: {{ without }}");
+        if (close == SIZE_MAX)
+            return weir_error_set(reterr, WEIR_EINVALID, "template: {{ without }}");
         int rc = action_part(weir_view(text.ptr + 2, close - 2), part, reterr);
         if (rc != 0) return rc;
         text = weir_view_from(text, close + 2);

@@ -9,10 +9,13 @@ static const struct {
     {{"messaging.destination.name", "messaging.destination", "kafka.topic", "messaging.kafka.topic",
       "messaging.source.name", "messaging.kafka.destination.name"},
      false},
-    {{"messaging.destination.partition.id", "messaging.kafka.destination.partition", "messaging.kafka.partition",
-      "messaging.kafka.source.partition", "messaging.destination_partition", "kafka.partition"},
+    {{"messaging.destination.partition.id", "messaging.kafka.destination.partition",
+      "messaging.kafka.partition", "messaging.kafka.source.partition",
+      "messaging.destination_partition", "kafka.partition"},
      true},
-    {{"messaging.kafka.offset", "messaging.kafka.message.offset", "kafka.offset", "messaging.offset"}, true},
+    {{"messaging.kafka.offset", "messaging.kafka.message.offset", "kafka.offset",
+      "messaging.offset"},
+     true},
     {{"messaging.consumer.group.name", "messaging.kafka.consumer.group", "messaging.consumer.group",
       "messaging.kafka.consumer_group", "kafka.consumer.group"},
      false},
@@ -26,7 +29,8 @@ static const struct {
 /* Only today's names of one thing that are different things today stay apart: asking for
  * messaging.operation.type must not find messaging.operation.name. */
 static bool stands_alone(struct weir_view name) {
-    return weir_view_is(name, "messaging.operation.type") || weir_view_is(name, "messaging.operation.name");
+    return weir_view_is(name, "messaging.operation.type") ||
+           weir_view_is(name, "messaging.operation.name");
 }
 
 static void add(struct weir_traceql_aliases *aliases, struct weir_view name) {

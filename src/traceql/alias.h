@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names that one thing had in the generations of the messaging conventions. A query that asks for any
- * of them finds spans of all of them; nothing is rewritten when it is stored.
+/* Names that one thing had in the generations of the messaging conventions. A query that asks for
+ * any of them finds spans of all of them; nothing is rewritten when it is stored.
  *
  * Threads: any. Source: OpenTelemetry semantic conventions 1.44, messaging, deprecated names.
  */

@@ -155,10 +155,10 @@ enum weir_traceql_relation {
     WEIR_TRACEQL_REL_SIBLING,    /* ~ */
 };
 
-enum weir_traceql_mode { /* of the five structural relations */
-    WEIR_TRACEQL_MODE_PLAIN,   /* answers with the right side's spans */
-    WEIR_TRACEQL_MODE_NEGATED, /* !>  : right spans without such a left span */
-    WEIR_TRACEQL_MODE_UNION,   /* &>  : both sides' spans */
+enum weir_traceql_mode {                            /* of the five structural relations */
+                         WEIR_TRACEQL_MODE_PLAIN,   /* answers with the right side's spans */
+                         WEIR_TRACEQL_MODE_NEGATED, /* !>  : right spans without such a left span */
+                         WEIR_TRACEQL_MODE_UNION,   /* &>  : both sides' spans */
 };
 
 struct weir_traceql_spanset {
@@ -201,14 +201,14 @@ struct weir_traceql_stage {
     enum weir_traceql_stage_kind kind;
     uint32_t at;
     struct weir_traceql_stage *next;
-    struct weir_traceql_spanset *spanset; /* FILTER */
-    struct weir_traceql_expr *scalar;     /* SCALAR: a comparison */
+    struct weir_traceql_spanset *spanset;              /* FILTER */
+    struct weir_traceql_expr *scalar;                  /* SCALAR: a comparison */
     struct weir_traceql_expr *by[WEIR_TRACEQL_BY_MAX]; /* BY (1), SELECT, METRICS by (…) */
     uint32_t by_count;
     enum weir_traceql_metric metric;
-    struct weir_traceql_expr *field;              /* METRICS: the argument; NULL for rate() */
-    struct weir_traceql_spanset *selection;       /* compare({…}) */
-    double numbers[WEIR_TRACEQL_NUMBERS_MAX];     /* quantiles; top n and times of compare; k */
+    struct weir_traceql_expr *field;          /* METRICS: the argument; NULL for rate() */
+    struct weir_traceql_spanset *selection;   /* compare({…}) */
+    double numbers[WEIR_TRACEQL_NUMBERS_MAX]; /* quantiles; top n and times of compare; k */
     uint32_t numbers_count;
 };
 

@@ -10,6 +10,7 @@
 #include "traceql/ast.h"
 
 /* Also sets query->is_metrics. Errors: WEIR_EINVALID at the place in `text`. */
-int weir_traceql_check(struct weir_view text, struct weir_traceql_query *query, struct weir_error *reterr);
+int weir_traceql_check(struct weir_view text, struct weir_traceql_query *query,
+                       struct weir_error *reterr);
 
 #endif

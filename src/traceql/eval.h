@@ -35,9 +35,10 @@ struct weir_traceql_results {
     uint64_t inspected_count; /* candidate traces looked at */
 };
 
-int weir_traceql_search(struct weir_source *source, struct weir_query *query, const struct weir_traceql_plan *plan,
-                        const struct weir_traceql_options *options, struct weir_traceql_results *ret,
-                        struct weir_error *reterr);
+int weir_traceql_search(struct weir_source *source, struct weir_query *query,
+                        const struct weir_traceql_plan *plan,
+                        const struct weir_traceql_options *options,
+                        struct weir_traceql_results *ret, struct weir_error *reterr);
 
 struct weir_traceql_label {
     struct weir_view name;
@@ -57,8 +58,9 @@ struct weir_traceql_matrix {
     uint32_t intervals;
 };
 
-int weir_traceql_metrics(struct weir_source *source, struct weir_query *query, const struct weir_traceql_plan *plan,
-                         const struct weir_traceql_options *options, struct weir_traceql_matrix *ret,
-                         struct weir_error *reterr);
+int weir_traceql_metrics(struct weir_source *source, struct weir_query *query,
+                         const struct weir_traceql_plan *plan,
+                         const struct weir_traceql_options *options,
+                         struct weir_traceql_matrix *ret, struct weir_error *reterr);
 
 #endif

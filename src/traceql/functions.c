@@ -45,7 +45,8 @@ const struct weir_traceql_intrinsic_info *weir_traceql_intrinsic_find(struct wei
     return NULL;
 }
 
-const struct weir_traceql_intrinsic_info *weir_traceql_intrinsic_get(enum weir_traceql_intrinsic intrinsic) {
+const struct weir_traceql_intrinsic_info *weir_traceql_intrinsic_get(
+    enum weir_traceql_intrinsic intrinsic) {
     for (size_t i = 0; i < COUNT(intrinsics); i++)
         if (intrinsics[i].intrinsic == intrinsic) return &intrinsics[i];
     return &intrinsics[0];
@@ -81,9 +82,11 @@ bool weir_traceql_constant_find(struct weir_view name, struct weir_traceql_value
     return false;
 }
 
-static const char *constant_name(enum weir_traceql_type type, int64_t number, const char *otherwise) {
+static const char *constant_name(enum weir_traceql_type type, int64_t number,
+                                 const char *otherwise) {
     for (size_t i = 0; i < COUNT(constants); i++)
-        if (constants[i].value.type == type && constants[i].value.i64 == number) return constants[i].name;
+        if (constants[i].value.type == type && constants[i].value.i64 == number)
+            return constants[i].name;
     return otherwise;
 }
 
@@ -124,7 +127,8 @@ const char *weir_traceql_metric_name(enum weir_traceql_metric metric) {
 }
 
 const char *weir_traceql_name_nearest(struct weir_view name) {
-    const char *names[COUNT(intrinsics) + COUNT(constants) + COUNT(aggregates) + COUNT(metrics) + 4];
+    const char
+        *names[COUNT(intrinsics) + COUNT(constants) + COUNT(aggregates) + COUNT(metrics) + 4];
     size_t count = 0;
     for (size_t i = 0; i < COUNT(intrinsics); i++) names[count++] = intrinsics[i].name;
     for (size_t i = 0; i < COUNT(constants); i++) names[count++] = constants[i].name;
@@ -141,12 +145,12 @@ static const struct {
     const char *sign;
     int strength;
 } ops[] = {
-    {WEIR_TRACEQL_OP_OR, "||", 1},  {WEIR_TRACEQL_OP_AND, "&&", 1}, {WEIR_TRACEQL_OP_EQ, "=", 2},
-    {WEIR_TRACEQL_OP_NE, "!=", 2},  {WEIR_TRACEQL_OP_RE, "=~", 2},  {WEIR_TRACEQL_OP_NRE, "!~", 2},
-    {WEIR_TRACEQL_OP_GT, ">", 2},   {WEIR_TRACEQL_OP_GE, ">=", 2},  {WEIR_TRACEQL_OP_LT, "<", 2},
-    {WEIR_TRACEQL_OP_LE, "<=", 2},  {WEIR_TRACEQL_OP_ADD, "+", 3},  {WEIR_TRACEQL_OP_SUB, "-", 3},
-    {WEIR_TRACEQL_OP_MUL, "*", 4},  {WEIR_TRACEQL_OP_DIV, "/", 4},  {WEIR_TRACEQL_OP_MOD, "%", 4},
-    {WEIR_TRACEQL_OP_POW, "^", 5},  {WEIR_TRACEQL_OP_NOT, "!", 0},  {WEIR_TRACEQL_OP_NEG, "-", 0},
+    {WEIR_TRACEQL_OP_OR, "||", 1}, {WEIR_TRACEQL_OP_AND, "&&", 1}, {WEIR_TRACEQL_OP_EQ, "=", 2},
+    {WEIR_TRACEQL_OP_NE, "!=", 2}, {WEIR_TRACEQL_OP_RE, "=~", 2},  {WEIR_TRACEQL_OP_NRE, "!~", 2},
+    {WEIR_TRACEQL_OP_GT, ">", 2},  {WEIR_TRACEQL_OP_GE, ">=", 2},  {WEIR_TRACEQL_OP_LT, "<", 2},
+    {WEIR_TRACEQL_OP_LE, "<=", 2}, {WEIR_TRACEQL_OP_ADD, "+", 3},  {WEIR_TRACEQL_OP_SUB, "-", 3},
+    {WEIR_TRACEQL_OP_MUL, "*", 4}, {WEIR_TRACEQL_OP_DIV, "/", 4},  {WEIR_TRACEQL_OP_MOD, "%", 4},
+    {WEIR_TRACEQL_OP_POW, "^", 5}, {WEIR_TRACEQL_OP_NOT, "!", 0},  {WEIR_TRACEQL_OP_NEG, "-", 0},
 };
 
 const char *weir_traceql_op_sign(enum weir_traceql_op op) {

@@ -16,7 +16,8 @@ struct weir_traceql_intrinsic_info {
 
 /* By name; the first entry of an intrinsic is how it is printed. NULL when there is none. */
 const struct weir_traceql_intrinsic_info *weir_traceql_intrinsic_find(struct weir_view name);
-const struct weir_traceql_intrinsic_info *weir_traceql_intrinsic_get(enum weir_traceql_intrinsic intrinsic);
+const struct weir_traceql_intrinsic_info *weir_traceql_intrinsic_get(
+    enum weir_traceql_intrinsic intrinsic);
 /* All of them, for completion; false past the last. */
 bool weir_traceql_intrinsic_at(size_t index, const struct weir_traceql_intrinsic_info **ret);
 /* The nearest name, or NULL. */

@@ -15,8 +15,8 @@ int weir_traceql_error_at(struct weir_view query, size_t at, struct weir_error *
     va_start(args, format);
     vsnprintf(words, sizeof words, format, args);
     va_end(args);
-    return weir_error_at(reterr, WEIR_EINVALID, line, column, "parse error at line %u, col %u: %s", line,
-                         column, words);
+    return weir_error_at(reterr, WEIR_EINVALID, line, column, "parse error at line %u, col %u: %s",
+                         line, column, words);
 }
 
 static char peek(const struct weir_traceql_lex *lex, size_t ahead) {
@@ -48,8 +48,10 @@ static void skip_blanks(struct weir_traceql_lex *lex) {
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
-static int no_end(struct weir_traceql_lex *lex, size_t from, char quote, struct weir_error *reterr) {
-    return weir_traceql_error_at(lex->input, from, reterr, "string has no end; close it with %c", quote);
+static int no_end(struct weir_traceql_lex *lex, size_t from, char quote,
+                  struct weir_error *reterr) {
+    return weir_traceql_error_at(lex->input, from, reterr, "string has no end; close it with %c",
+                                 quote);
 }
 
 /* A string in "…" with escapes. Decoded into `ret`. */
@@ -67,9 +69,10 @@ static int quoted(struct weir_traceql_lex *lex, struct weir_view *ret, struct we
             char next = peek(lex, 1);
             const char *known = next ? strchr(letters, next) : NULL;
             if (!known)
-                return weir_traceql_error_at(lex->input, lex->at, reterr,
-                                             "invalid escape in a string; write \\\\ for a backslash, or use "
-                                             "`backquotes`");
+                return weir_traceql_error_at(
+                    lex->input, lex->at, reterr,
+                    "invalid escape in a string; write \\\\ for a backslash, or use "
+                    "`backquotes`");
             c = meanings[known - letters];
             lex->at++;
         }
@@ -80,7 +83,8 @@ static int quoted(struct weir_traceql_lex *lex, struct weir_view *ret, struct we
     return 0;
 }
 
-static int backquoted(struct weir_traceql_lex *lex, struct weir_view *ret, struct weir_error *reterr) {
+static int backquoted(struct weir_traceql_lex *lex, struct weir_view *ret,
+                      struct weir_error *reterr) {
     struct weir_view rest = weir_view_from(lex->input, lex->at + 1);
     size_t len = weir_view_find(rest, WEIR_VIEW("`"));
     if (len == SIZE_MAX) return no_end(lex, lex->at, '`', reterr);
@@ -97,7 +101,8 @@ static bool ends_attribute(char c) {
 
 /* The name behind a scope's dot: plain (dots, dashes, slashes… in it) or with "quoted parts". A '/'
  * belongs to the name unless blanks stand before it. */
-static int attribute_name(struct weir_traceql_lex *lex, struct weir_view *ret, struct weir_error *reterr) {
+static int attribute_name(struct weir_traceql_lex *lex, struct weir_view *ret,
+                          struct weir_error *reterr) {
     size_t from = lex->at, len = 0;
     char *out = weir_arena_alloc(lex->arena, lex->input.len - from + 1);
     if (!out) return weir_error_set(reterr, WEIR_ENOMEMORY, "query needs too much memory");
@@ -117,7 +122,8 @@ static int attribute_name(struct weir_traceql_lex *lex, struct weir_view *ret, s
         }
     }
     if (!len)
-        return weir_traceql_error_at(lex->input, from, reterr, "an attribute name must follow the dot");
+        return weir_traceql_error_at(lex->input, from, reterr,
+                                     "an attribute name must follow the dot");
     *ret = weir_view(out, len);
     return 0;
 }
@@ -128,7 +134,8 @@ static size_t word_len(const struct weir_traceql_lex *lex) {
     return len;
 }
 
-static const char *const scopes[] = {"span", "resource", "parent", "event", "link", "instrumentation"};
+static const char *const scopes[] = {"span",  "resource", "parent",
+                                     "event", "link",     "instrumentation"};
 
 static bool is_scope(struct weir_view word) {
     for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++)
@@ -137,7 +144,8 @@ static bool is_scope(struct weir_view word) {
 }
 
 /* A keyword, an intrinsic (also scope:intrinsic), or the scope of an attribute. */
-static int name(struct weir_traceql_lex *lex, struct weir_traceql_token *ret, struct weir_error *reterr) {
+static int name(struct weir_traceql_lex *lex, struct weir_traceql_token *ret,
+                struct weir_error *reterr) {
     struct weir_view word = weir_view_upto(weir_view_from(lex->input, lex->at), word_len(lex));
     size_t from = lex->at;
     lex->at += word.len;
@@ -165,13 +173,16 @@ static int name(struct weir_traceql_lex *lex, struct weir_traceql_token *ret, st
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-static int number(struct weir_traceql_lex *lex, struct weir_traceql_token *ret, struct weir_error *reterr) {
+static int number(struct weir_traceql_lex *lex, struct weir_traceql_token *ret,
+                  struct weir_error *reterr) {
     size_t len = 0;
     for (;; len++) {
         char c = peek(lex, len), before = len ? peek(lex, len - 1) : 0;
         bool exponent = (before == 'e' || before == 'E') && is_digit(peek(lex, len + 1));
         bool micro = (unsigned char)c == 0xc2 || (unsigned char)c == 0xb5;
-        if (!is_digit(c) && !is_letter(c) && c != '.' && !micro && !((c == '+' || c == '-') && exponent)) break;
+        if (!is_digit(c) && !is_letter(c) && c != '.' && !micro &&
+            !((c == '+' || c == '-') && exponent))
+            break;
     }
     struct weir_view text = weir_view_upto(weir_view_from(lex->input, lex->at), len);
     ret->text = text;
@@ -183,7 +194,8 @@ static int number(struct weir_traceql_lex *lex, struct weir_traceql_token *ret, 
     } else if (weir_view_to_duration_ns(text, &ret->i64)) {
         ret->kind = WEIR_TRACEQL_TOKEN_DURATION;
     } else {
-        return weir_traceql_error_at(lex->input, lex->at, reterr, "\"%.*s\" is not a number or a duration (100ms, 1h30m)",
+        return weir_traceql_error_at(lex->input, lex->at, reterr,
+                                     "\"%.*s\" is not a number or a duration (100ms, 1h30m)",
                                      WEIR_VIEW_ARG(weir_view_upto(text, 40)));
     }
     lex->at += len;
@@ -195,7 +207,8 @@ static int number(struct weir_traceql_lex *lex, struct weir_traceql_token *ret, 
 static const struct {
     char text[4];
     int kind;
-} signs[] = { /* longest first */
+} signs[] = {
+    /* longest first */
     {"!>>", WEIR_TRACEQL_TOKEN_NOT_DESC},    {"!<<", WEIR_TRACEQL_TOKEN_NOT_ANCE},
     {"&>>", WEIR_TRACEQL_TOKEN_UNION_DESC},  {"&<<", WEIR_TRACEQL_TOKEN_UNION_ANCE},
     {"!=", WEIR_TRACEQL_TOKEN_NE},           {"=~", WEIR_TRACEQL_TOKEN_RE},
@@ -207,7 +220,8 @@ static const struct {
     {"&<", WEIR_TRACEQL_TOKEN_UNION_PARENT}, {"&~", WEIR_TRACEQL_TOKEN_UNION_SIBL},
 };
 
-static int sign(struct weir_traceql_lex *lex, struct weir_traceql_token *ret, struct weir_error *reterr) {
+static int sign(struct weir_traceql_lex *lex, struct weir_traceql_token *ret,
+                struct weir_error *reterr) {
     struct weir_view rest = weir_view_from(lex->input, lex->at);
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
         if (weir_view_starts(rest, weir_view_str(signs[i].text))) {
@@ -218,7 +232,8 @@ static int sign(struct weir_traceql_lex *lex, struct weir_traceql_token *ret, st
     char c = peek(lex, 0);
     if (!c || !strchr("{}(),|+-*/%^=><~!", c))
         return weir_traceql_error_at(lex->input, lex->at, reterr, "unexpected character '%c'%s",
-                                     c >= ' ' && c < 127 ? c : '?', c == '&' ? "; and is written &&" : "");
+                                     c >= ' ' && c < 127 ? c : '?',
+                                     c == '&' ? "; and is written &&" : "");
     ret->kind = c;
     lex->at++;
     return 0;

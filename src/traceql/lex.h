@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TraceQL's words. Attribute names hold dots, dashes and slashes (`span.http.status-code`), so a name
- * is read differently behind a scope's dot than elsewhere.
+/* TraceQL's words. Attribute names hold dots, dashes and slashes (`span.http.status-code`), so a
+ * name is read differently behind a scope's dot than elsewhere.
  *
  * Threads: owner only. Memory: decoded strings go to the arena, the rest are views into the query.
  */
@@ -19,24 +19,24 @@ enum weir_traceql_token_kind {
     WEIR_TRACEQL_TOKEN_INT,
     WEIR_TRACEQL_TOKEN_FLOAT,
     WEIR_TRACEQL_TOKEN_DURATION,
-    WEIR_TRACEQL_TOKEN_NE,       /* != */
-    WEIR_TRACEQL_TOKEN_RE,       /* =~ */
-    WEIR_TRACEQL_TOKEN_NRE,      /* !~, also: negated sibling */
+    WEIR_TRACEQL_TOKEN_NE,  /* != */
+    WEIR_TRACEQL_TOKEN_RE,  /* =~ */
+    WEIR_TRACEQL_TOKEN_NRE, /* !~, also: negated sibling */
     WEIR_TRACEQL_TOKEN_GE,
     WEIR_TRACEQL_TOKEN_LE,
-    WEIR_TRACEQL_TOKEN_AND,      /* && */
-    WEIR_TRACEQL_TOKEN_OR,       /* || */
-    WEIR_TRACEQL_TOKEN_DESC,     /* >> */
-    WEIR_TRACEQL_TOKEN_ANCE,     /* << */
-    WEIR_TRACEQL_TOKEN_NOT_CHILD,  /* !> */
-    WEIR_TRACEQL_TOKEN_NOT_PARENT, /* !< */
-    WEIR_TRACEQL_TOKEN_NOT_DESC,   /* !>> */
-    WEIR_TRACEQL_TOKEN_NOT_ANCE,   /* !<< */
-    WEIR_TRACEQL_TOKEN_UNION_CHILD, /* &> */
+    WEIR_TRACEQL_TOKEN_AND,          /* && */
+    WEIR_TRACEQL_TOKEN_OR,           /* || */
+    WEIR_TRACEQL_TOKEN_DESC,         /* >> */
+    WEIR_TRACEQL_TOKEN_ANCE,         /* << */
+    WEIR_TRACEQL_TOKEN_NOT_CHILD,    /* !> */
+    WEIR_TRACEQL_TOKEN_NOT_PARENT,   /* !< */
+    WEIR_TRACEQL_TOKEN_NOT_DESC,     /* !>> */
+    WEIR_TRACEQL_TOKEN_NOT_ANCE,     /* !<< */
+    WEIR_TRACEQL_TOKEN_UNION_CHILD,  /* &> */
     WEIR_TRACEQL_TOKEN_UNION_PARENT, /* &< */
-    WEIR_TRACEQL_TOKEN_UNION_DESC,  /* &>> */
-    WEIR_TRACEQL_TOKEN_UNION_ANCE,  /* &<< */
-    WEIR_TRACEQL_TOKEN_UNION_SIBL,  /* &~ */
+    WEIR_TRACEQL_TOKEN_UNION_DESC,   /* &>> */
+    WEIR_TRACEQL_TOKEN_UNION_ANCE,   /* &<< */
+    WEIR_TRACEQL_TOKEN_UNION_SIBL,   /* &~ */
 };
 
 struct weir_traceql_token {

@@ -15,8 +15,8 @@ struct cell {
 
 struct bin {
     struct weir_traceql_label *labels;
-    struct cell *cells;    /* per interval */
-    uint32_t *buckets;     /* per interval and power of two; NULL when not wanted */
+    struct cell *cells; /* per interval */
+    uint32_t *buckets;  /* per interval and power of two; NULL when not wanted */
 };
 
 struct metrics {
@@ -36,16 +36,19 @@ struct metrics {
 };
 
 static int nomem(struct metrics *m) {
-    return weir_error_set(m->reterr, WEIR_ELIMIT, "query needs too much memory: narrow the range or group by less");
+    return weir_error_set(m->reterr, WEIR_ELIMIT,
+                          "query needs too much memory: narrow the range or group by less");
 }
 
 static bool wants_buckets(const struct metrics *m) {
-    return m->stage->metric == WEIR_TRACEQL_METRIC_QUANTILE || m->stage->metric == WEIR_TRACEQL_METRIC_HISTOGRAM;
+    return m->stage->metric == WEIR_TRACEQL_METRIC_QUANTILE ||
+           m->stage->metric == WEIR_TRACEQL_METRIC_HISTOGRAM;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static struct weir_view group_key(struct metrics *m, const struct weir_traceql_span *span, struct weir_traceql_value *values) {
+static struct weir_view group_key(struct metrics *m, const struct weir_traceql_span *span,
+                                  struct weir_traceql_value *values) {
     struct weir_buf key;
     weir_buf_init(&key, 1 << 20);
     for (uint32_t i = 0; i < m->stage->by_count; i++) {
@@ -61,20 +64,24 @@ static struct weir_view group_key(struct metrics *m, const struct weir_traceql_s
 
 static int new_bin(struct metrics *m, const struct weir_traceql_value *values) {
     if (m->count == WEIR_TRACEQL_SERIES_MAX)
-        return weir_error_set(m->reterr, WEIR_ELIMIT, "more than %d series; group by fewer or less varied fields",
+        return weir_error_set(m->reterr, WEIR_ELIMIT,
+                              "more than %d series; group by fewer or less varied fields",
                               WEIR_TRACEQL_SERIES_MAX);
     struct bin *bin = WEIR_PUSH(m->arena, m->bins, m->count, m->room);
     if (!bin) return nomem(m);
     bin->labels = WEIR_NEW_ARRAY(m->arena, struct weir_traceql_label, m->stage->by_count + 2);
     bin->cells = WEIR_NEW_ARRAY(m->arena, struct cell, m->intervals);
-    bin->buckets = wants_buckets(m) ? WEIR_NEW_ARRAY(m->arena, uint32_t, (size_t)m->intervals * BUCKETS) : NULL;
+    bin->buckets = wants_buckets(m)
+                       ? WEIR_NEW_ARRAY(m->arena, uint32_t, (size_t)m->intervals * BUCKETS)
+                       : NULL;
     for (uint32_t i = 0; bin->labels && i < m->stage->by_count; i++) {
         struct weir_buf name;
         weir_buf_init(&name, 4096);
         weir_traceql_print_field(&m->stage->by[i]->field, &name);
         bin->labels[i].name = weir_arena_copy(m->arena, weir_buf_view(&name));
         bin->labels[i].value = values[i];
-        bool has_str = values[i].type == WEIR_TRACEQL_TYPE_STRING || values[i].type == WEIR_TRACEQL_TYPE_ARRAY;
+        bool has_str =
+            values[i].type == WEIR_TRACEQL_TYPE_STRING || values[i].type == WEIR_TRACEQL_TYPE_ARRAY;
         if (has_str) bin->labels[i].value.str = weir_arena_copy(m->arena, values[i].str);
         weir_buf_done(&name);
     }
@@ -134,13 +141,18 @@ static int read_spans(struct metrics *m, struct weir_source *source) {
     if (!layout) return nomem(m);
     weir_traceql_layout_init(layout, m->plan, false);
     struct weir_select select = {
-        .table = WEIR_TABLE_SPANS, .from_ns = m->options->start_ns + 1, .until_ns = m->options->end_ns + 1,
-        .columns = layout->columns, .columns_count = layout->columns_count, .predicates = predicates,
+        .table = WEIR_TABLE_SPANS,
+        .from_ns = m->options->start_ns + 1,
+        .until_ns = m->options->end_ns + 1,
+        .columns = layout->columns,
+        .columns_count = layout->columns_count,
+        .predicates = predicates,
         .predicates_count = weir_traceql_plan_predicates(m->plan, predicates),
     };
     int rc = source->select(source, m->query, &select, &cursor, m->reterr);
     if (rc != 0) return rc;
-    while ((rc = weir_query_check(m->query, m->reterr)) == 0 && (rc = cursor->next(cursor, &block, m->reterr)) == 0) {
+    while ((rc = weir_query_check(m->query, m->reterr)) == 0 &&
+           (rc = cursor->next(cursor, &block, m->reterr)) == 0) {
         for (uint32_t row = 0; rc == 0 && row < block->rows_count; row++) {
             struct weir_traceql_span span;
             weir_traceql_span_read(m->plan, layout, block, row, values, &span);
@@ -156,11 +168,14 @@ static int read_spans(struct metrics *m, struct weir_source *source) {
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static struct weir_traceql_series *add_series(struct metrics *m, struct weir_traceql_matrix *matrix, const struct bin *bin,
-                                              const char *extra_name, double extra) {
-    struct weir_traceql_series *series = WEIR_PUSH(m->arena, matrix->series, matrix->count, matrix->room);
+static struct weir_traceql_series *add_series(struct metrics *m, struct weir_traceql_matrix *matrix,
+                                              const struct bin *bin, const char *extra_name,
+                                              double extra) {
+    struct weir_traceql_series *series =
+        WEIR_PUSH(m->arena, matrix->series, matrix->count, matrix->room);
     double *values = weir_arena_alloc(m->arena, m->intervals * sizeof *values);
-    struct weir_traceql_label *labels = WEIR_NEW_ARRAY(m->arena, struct weir_traceql_label, m->stage->by_count + 2);
+    struct weir_traceql_label *labels =
+        WEIR_NEW_ARRAY(m->arena, struct weir_traceql_label, m->stage->by_count + 2);
     if (!series || !values || !labels) return NULL;
     uint32_t count = m->stage->by_count;
     memcpy(labels, bin->labels, count * sizeof *labels);
@@ -170,7 +185,8 @@ static struct weir_traceql_series *add_series(struct metrics *m, struct weir_tra
     if (!count) /* as Tempo names a series without groups */
         labels[count++] = (struct weir_traceql_label){
             WEIR_VIEW("__name__"),
-            {.type = WEIR_TRACEQL_TYPE_STRING, .str = weir_view_str(weir_traceql_metric_name(m->stage->metric))}};
+            {.type = WEIR_TRACEQL_TYPE_STRING,
+             .str = weir_view_str(weir_traceql_metric_name(m->stage->metric))}};
     for (uint32_t i = 0; i < m->intervals; i++) values[i] = NAN;
     *series = (struct weir_traceql_series){labels, count, values};
     return series;
@@ -208,31 +224,38 @@ static double bucket_quantile(const uint32_t *buckets, double count, double q) {
     return exp2(BUCKETS - 1);
 }
 
-static bool finish_quantiles(struct metrics *m, const struct bin *bin, struct weir_traceql_matrix *matrix) {
+static bool finish_quantiles(struct metrics *m, const struct bin *bin,
+                             struct weir_traceql_matrix *matrix) {
     for (uint32_t k = 0; k < m->stage->numbers_count; k++) {
         struct weir_traceql_series *series = add_series(m, matrix, bin, "p", m->stage->numbers[k]);
         if (!series) return false;
         for (uint32_t i = 0; i < m->intervals; i++)
             if (bin->cells[i].count > 0)
-                series->values[i] = bucket_quantile(bin->buckets + (size_t)i * BUCKETS, bin->cells[i].count,
-                                                    m->stage->numbers[k]) * (m->is_duration ? 1e-9 : 1);
+                series->values[i] = bucket_quantile(bin->buckets + (size_t)i * BUCKETS,
+                                                    bin->cells[i].count, m->stage->numbers[k]) *
+                                    (m->is_duration ? 1e-9 : 1);
     }
     return true;
 }
 
-static bool finish_histogram(struct metrics *m, const struct bin *bin, struct weir_traceql_matrix *matrix) {
+static bool finish_histogram(struct metrics *m, const struct bin *bin,
+                             struct weir_traceql_matrix *matrix) {
     for (uint32_t b = 0; b < BUCKETS; b++) {
         bool any = false;
-        for (uint32_t i = 0; i < m->intervals; i++) any |= bin->buckets[(size_t)i * BUCKETS + b] > 0;
+        for (uint32_t i = 0; i < m->intervals; i++)
+            any |= bin->buckets[(size_t)i * BUCKETS + b] > 0;
         struct weir_traceql_series *series =
-            any ? add_series(m, matrix, bin, "__bucket", exp2(b) * (m->is_duration ? 1e-9 : 1)) : NULL;
+            any ? add_series(m, matrix, bin, "__bucket", exp2(b) * (m->is_duration ? 1e-9 : 1))
+                : NULL;
         if (any && !series) return false;
-        for (uint32_t i = 0; any && i < m->intervals; i++) series->values[i] = bin->buckets[(size_t)i * BUCKETS + b];
+        for (uint32_t i = 0; any && i < m->intervals; i++)
+            series->values[i] = bin->buckets[(size_t)i * BUCKETS + b];
     }
     return true;
 }
 
-static bool finish_bin(struct metrics *m, const struct bin *bin, struct weir_traceql_matrix *matrix) {
+static bool finish_bin(struct metrics *m, const struct bin *bin,
+                       struct weir_traceql_matrix *matrix) {
     if (m->stage->metric == WEIR_TRACEQL_METRIC_QUANTILE) return finish_quantiles(m, bin, matrix);
     if (m->stage->metric == WEIR_TRACEQL_METRIC_HISTOGRAM) return finish_histogram(m, bin, matrix);
     struct weir_traceql_series *series = add_series(m, matrix, bin, NULL, 0);
@@ -253,14 +276,16 @@ static int by_value(const void *a, const void *b) {
 }
 
 /* topk, bottomk: per interval; what is not among them is not there. */
-static bool keep_best(struct metrics *m, const struct weir_traceql_stage *stage, struct weir_traceql_matrix *matrix) {
+static bool keep_best(struct metrics *m, const struct weir_traceql_stage *stage,
+                      struct weir_traceql_matrix *matrix) {
     struct rank *ranks = WEIR_NEW_ARRAY(m->arena, struct rank, matrix->count + 1);
     if (!ranks) return false;
     double sign = stage->metric == WEIR_TRACEQL_METRIC_BOTTOMK ? -1 : 1;
     for (uint32_t i = 0; i < m->intervals; i++) {
         uint32_t count = 0;
         for (uint32_t k = 0; k < matrix->count; k++)
-            if (!isnan(matrix->series[k].values[i])) ranks[count++] = (struct rank){sign * matrix->series[k].values[i], k};
+            if (!isnan(matrix->series[k].values[i]))
+                ranks[count++] = (struct rank){sign * matrix->series[k].values[i], k};
         qsort(ranks, count, sizeof *ranks, by_value);
         for (uint32_t k = 0; k < count; k++)
             if (k >= stage->numbers[0]) matrix->series[ranks[k].series].values[i] = NAN;
@@ -281,26 +306,38 @@ static int finish(struct metrics *m, struct weir_traceql_matrix *ret) {
         .start_ns = m->options->start_ns, .step_ns = m->step_ns, .intervals = m->intervals};
     bool good = true;
     for (uint32_t i = 0; good && i < m->count; i++) good = finish_bin(m, &m->bins[i], &matrix);
-    for (const struct weir_traceql_stage *s = m->stage->next; good && s; s = s->next) good = keep_best(m, s, &matrix);
+    for (const struct weir_traceql_stage *s = m->stage->next; good && s; s = s->next)
+        good = keep_best(m, s, &matrix);
     *ret = matrix;
     return good ? 0 : nomem(m);
 }
 
-int weir_traceql_metrics(struct weir_source *source, struct weir_query *query, const struct weir_traceql_plan *plan,
-                         const struct weir_traceql_options *options, struct weir_traceql_matrix *ret,
-                         struct weir_error *reterr) {
+int weir_traceql_metrics(struct weir_source *source, struct weir_query *query,
+                         const struct weir_traceql_plan *plan,
+                         const struct weir_traceql_options *options,
+                         struct weir_traceql_matrix *ret, struct weir_error *reterr) {
     const struct weir_traceql_stage *stage = plan->query->stages;
     while (stage && stage->kind != WEIR_TRACEQL_STAGE_METRICS) stage = stage->next;
     int64_t span = options->end_ns - options->start_ns;
-    if (!stage) return weir_error_set(reterr, WEIR_EINVALID, "a metrics query ends in rate(), count_over_time(), …");
-    if (span <= 0) return weir_error_set(reterr, WEIR_EINVALID, "the end must lie behind the start");
+    if (!stage)
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "a metrics query ends in rate(), count_over_time(), …");
+    if (span <= 0)
+        return weir_error_set(reterr, WEIR_EINVALID, "the end must lie behind the start");
     int64_t step = options->step_ns > 0 ? options->step_ns : span;
     if ((span + step - 1) / step > WEIR_TRACEQL_INTERVALS_MAX)
-        return weir_error_set(reterr, WEIR_EINVALID, "more than %d points per series; increase the step",
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "more than %d points per series; increase the step",
                               WEIR_TRACEQL_INTERVALS_MAX);
     struct metrics m = {
-        .query = query, .arena = &query->arena, .plan = plan, .stage = stage, .options = options, .reterr = reterr,
-        .step_ns = step, .intervals = (uint32_t)((span + step - 1) / step),
+        .query = query,
+        .arena = &query->arena,
+        .plan = plan,
+        .stage = stage,
+        .options = options,
+        .reterr = reterr,
+        .step_ns = step,
+        .intervals = (uint32_t)((span + step - 1) / step),
     };
     weir_map_init(&m.map);
     weir_arena_init(&m.scratch, (size_t)16 << 20);

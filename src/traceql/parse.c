@@ -15,7 +15,8 @@ int weir_traceql_nomem(struct weir_traceql_parser *p) {
 
 int weir_traceql_deeper(struct weir_traceql_parser *p) {
     if (++p->depth <= WEIR_TRACEQL_DEPTH_MAX) return 0;
-    return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr, "query is nested too deeply");
+    return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr,
+                                 "query is nested too deeply");
 }
 
 bool weir_traceql_at_name(const struct weir_traceql_parser *p, const char *name) {
@@ -27,7 +28,8 @@ int weir_traceql_unexpected(struct weir_traceql_parser *p, const char *expected)
         return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr,
                                      "unexpected end of the query, expected %s", expected);
     struct weir_view text = weir_view(p->lex.input.ptr + p->token.at, p->token.end - p->token.at);
-    return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr, "unexpected %.*s, expected %s",
+    return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr,
+                                 "unexpected %.*s, expected %s",
                                  WEIR_VIEW_ARG(weir_view_upto(text, 60)), expected);
 }
 
@@ -113,7 +115,9 @@ static int spanset(struct weir_traceql_parser *p, int strength, struct weir_trac
         struct weir_traceql_spanset probe;
         int own = relation_of(p->token.kind, &probe);
         if (own == 0 || own < strength) break;
-        if (i > 100) return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr, "too many operators");
+        if (i > 100)
+            return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr,
+                                         "too many operators");
         struct weir_traceql_spanset *set = new_spanset(p);
         if (!set) return weir_traceql_nomem(p);
         relation_of(p->token.kind, set);
@@ -131,7 +135,8 @@ static int spanset(struct weir_traceql_parser *p, int strength, struct weir_trac
 static int fields(struct weir_traceql_parser *p, struct weir_traceql_stage *stage) {
     for (;;) {
         if (stage->by_count == WEIR_TRACEQL_BY_MAX)
-            return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr, "more than %d fields", WEIR_TRACEQL_BY_MAX);
+            return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr,
+                                         "more than %d fields", WEIR_TRACEQL_BY_MAX);
         p->scalar = false;
         int rc = weir_traceql_parse_expr(p, 1, &stage->by[stage->by_count++]);
         if (rc != 0) return rc;
@@ -160,7 +165,8 @@ static int metric_arguments(struct weir_traceql_parser *p, struct weir_traceql_s
     case WEIR_TRACEQL_METRIC_COUNT: return 0;
     case WEIR_TRACEQL_METRIC_TOPK:
     case WEIR_TRACEQL_METRIC_BOTTOMK:
-        if (p->token.kind != WEIR_TRACEQL_TOKEN_INT) return weir_traceql_unexpected(p, "a whole number");
+        if (p->token.kind != WEIR_TRACEQL_TOKEN_INT)
+            return weir_traceql_unexpected(p, "a whole number");
         stage->numbers[stage->numbers_count++] = p->token.f64;
         return weir_traceql_advance(p);
     case WEIR_TRACEQL_METRIC_COMPARE: {
@@ -184,7 +190,8 @@ static int metric_arguments(struct weir_traceql_parser *p, struct weir_traceql_s
 }
 
 static int metric_stage(struct weir_traceql_parser *p, struct weir_traceql_stage *stage) {
-    bool second = stage->metric == WEIR_TRACEQL_METRIC_TOPK || stage->metric == WEIR_TRACEQL_METRIC_BOTTOMK;
+    bool second =
+        stage->metric == WEIR_TRACEQL_METRIC_TOPK || stage->metric == WEIR_TRACEQL_METRIC_BOTTOMK;
     stage->kind = second ? WEIR_TRACEQL_STAGE_SECOND : WEIR_TRACEQL_STAGE_METRICS;
     int rc = weir_traceql_advance(p);
     if (rc == 0) rc = weir_traceql_expect(p, '(', "(");
@@ -203,13 +210,16 @@ static int stage_body(struct weir_traceql_parser *p, struct weir_traceql_stage *
     }
     bool by = weir_traceql_at_name(p, "by"), select = weir_traceql_at_name(p, "select");
     if (by || select || weir_traceql_at_name(p, "coalesce")) {
-        stage->kind = by ? WEIR_TRACEQL_STAGE_BY : select ? WEIR_TRACEQL_STAGE_SELECT : WEIR_TRACEQL_STAGE_COALESCE;
+        stage->kind = by       ? WEIR_TRACEQL_STAGE_BY
+                      : select ? WEIR_TRACEQL_STAGE_SELECT
+                               : WEIR_TRACEQL_STAGE_COALESCE;
         int rc = weir_traceql_advance(p);
         if (rc == 0) rc = weir_traceql_expect(p, '(', "(");
         if (rc != 0) return rc;
         return by || select ? fields(p, stage) : weir_traceql_expect(p, ')', ")");
     }
-    if (p->token.kind == WEIR_TRACEQL_TOKEN_NAME && weir_traceql_metric_find(p->token.text, &stage->metric))
+    if (p->token.kind == WEIR_TRACEQL_TOKEN_NAME &&
+        weir_traceql_metric_find(p->token.text, &stage->metric))
         return metric_stage(p, stage);
     stage->kind = WEIR_TRACEQL_STAGE_SCALAR;
     p->scalar = true;
@@ -230,7 +240,9 @@ static int one_stage(struct weir_traceql_parser *p, struct weir_traceql_stage **
 static int stages(struct weir_traceql_parser *p, struct weir_traceql_stage **tail) {
     int rc = 0;
     for (int i = 0; rc == 0 && p->token.kind == '|'; i++) {
-        if (i > 50) return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr, "too many pipeline stages");
+        if (i > 50)
+            return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr,
+                                         "too many pipeline stages");
         rc = weir_traceql_advance(p);
         if (rc == 0) rc = one_stage(p, &tail);
     }
@@ -244,16 +256,19 @@ static int hints(struct weir_traceql_parser *p, struct weir_traceql_query *query
     int rc = weir_traceql_advance(p);
     if (rc == 0) rc = weir_traceql_expect(p, '(', "(");
     while (rc == 0) {
-        struct weir_traceql_hint *hint = WEIR_PUSH(p->arena, query->hints, query->hints_count, room);
+        struct weir_traceql_hint *hint =
+            WEIR_PUSH(p->arena, query->hints, query->hints_count, room);
         struct weir_traceql_expr *value = NULL;
         if (!hint) return weir_traceql_nomem(p);
-        if (p->token.kind != WEIR_TRACEQL_TOKEN_NAME) return weir_traceql_unexpected(p, "a hint's name");
+        if (p->token.kind != WEIR_TRACEQL_TOKEN_NAME)
+            return weir_traceql_unexpected(p, "a hint's name");
         hint->name = p->token.text;
         rc = weir_traceql_advance(p);
         if (rc == 0) rc = weir_traceql_expect(p, '=', "=");
         if (rc == 0) rc = weir_traceql_parse_expr(p, 3, &value);
         if (rc != 0) return rc;
-        if (value->kind != WEIR_TRACEQL_EXPR_VALUE) return weir_traceql_unexpected(p, "a constant for the hint");
+        if (value->kind != WEIR_TRACEQL_EXPR_VALUE)
+            return weir_traceql_unexpected(p, "a constant for the hint");
         hint->value = value->value;
         hint->text = value->text;
         if (p->token.kind == ')') break;
@@ -276,17 +291,20 @@ static int root(struct weir_traceql_parser *p, struct weir_traceql_query *query)
     }
     if (rc == 0) rc = stages(p, tail);
     if (rc == 0) rc = hints(p, query);
-    if (rc == 0 && p->token.kind != WEIR_TRACEQL_TOKEN_END) rc = weir_traceql_unexpected(p, "the end of the query");
+    if (rc == 0 && p->token.kind != WEIR_TRACEQL_TOKEN_END)
+        rc = weir_traceql_unexpected(p, "the end of the query");
     return rc;
 }
 
-int weir_traceql_parse(struct weir_view text, struct weir_arena *arena, struct weir_traceql_query **ret,
-                       struct weir_error *reterr) {
-    struct weir_traceql_parser p = {.lex = {.input = text, .arena = arena}, .arena = arena, .reterr = reterr};
+int weir_traceql_parse(struct weir_view text, struct weir_arena *arena,
+                       struct weir_traceql_query **ret, struct weir_error *reterr) {
+    struct weir_traceql_parser p = {
+        .lex = {.input = text, .arena = arena}, .arena = arena, .reterr = reterr};
     struct weir_traceql_query *query = WEIR_NEW(arena, struct weir_traceql_query);
     if (!query) return weir_traceql_nomem(&p);
     if (text.len > WEIR_TRACEQL_QUERY_MAX)
-        return weir_error_set(reterr, WEIR_EINVALID, "query is longer than %d bytes", WEIR_TRACEQL_QUERY_MAX);
+        return weir_error_set(reterr, WEIR_EINVALID, "query is longer than %d bytes",
+                              WEIR_TRACEQL_QUERY_MAX);
     int rc = weir_traceql_advance(&p);
     if (rc == 0) rc = root(&p, query);
     if (rc == 0) rc = weir_traceql_check(text, query, reterr);
@@ -294,15 +312,19 @@ int weir_traceql_parse(struct weir_view text, struct weir_arena *arena, struct w
     return rc;
 }
 
-int weir_traceql_parse_field(struct weir_view text, struct weir_arena *arena, struct weir_traceql_field *ret,
-                             struct weir_error *reterr) {
-    struct weir_traceql_parser p = {.lex = {.input = text, .arena = arena}, .arena = arena, .reterr = reterr};
+int weir_traceql_parse_field(struct weir_view text, struct weir_arena *arena,
+                             struct weir_traceql_field *ret, struct weir_error *reterr) {
+    struct weir_traceql_parser p = {
+        .lex = {.input = text, .arena = arena}, .arena = arena, .reterr = reterr};
     struct weir_traceql_expr *expr = NULL;
     int rc = weir_traceql_advance(&p);
     if (rc == 0) rc = weir_traceql_parse_expr(&p, 5, &expr);
-    if (rc == 0 && (p.token.kind != WEIR_TRACEQL_TOKEN_END || expr->kind != WEIR_TRACEQL_EXPR_FIELD))
-        rc = weir_error_set(reterr, WEIR_EINVALID, "\"%.*s\" is not a field; fields look like .x, span.x, "
-                            "resource.x, duration", WEIR_VIEW_ARG(weir_view_upto(text, 80)));
+    if (rc == 0 &&
+        (p.token.kind != WEIR_TRACEQL_TOKEN_END || expr->kind != WEIR_TRACEQL_EXPR_FIELD))
+        rc = weir_error_set(reterr, WEIR_EINVALID,
+                            "\"%.*s\" is not a field; fields look like .x, span.x, "
+                            "resource.x, duration",
+                            WEIR_VIEW_ARG(weir_view_upto(text, 80)));
     if (rc == 0) *ret = expr->field;
     return rc;
 }

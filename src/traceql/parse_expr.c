@@ -2,7 +2,8 @@
 #include "traceql/functions.h"
 #include "traceql/parser.h"
 
-static struct weir_traceql_expr *new_expr(struct weir_traceql_parser *p, enum weir_traceql_expr_kind kind) {
+static struct weir_traceql_expr *new_expr(struct weir_traceql_parser *p,
+                                          enum weir_traceql_expr_kind kind) {
     struct weir_traceql_expr *expr = WEIR_NEW(p->arena, struct weir_traceql_expr);
     if (!expr) return NULL;
     expr->kind = kind;
@@ -16,9 +17,12 @@ static int attribute(struct weir_traceql_parser *p, struct weir_traceql_expr **r
         const char *name;
         enum weir_traceql_scope scope;
     } scopes[] = {
-        {"", WEIR_TRACEQL_SCOPE_ANY},          {"span", WEIR_TRACEQL_SCOPE_SPAN},
-        {"resource", WEIR_TRACEQL_SCOPE_RESOURCE}, {"parent", WEIR_TRACEQL_SCOPE_PARENT},
-        {"event", WEIR_TRACEQL_SCOPE_EVENT},   {"link", WEIR_TRACEQL_SCOPE_LINK},
+        {"", WEIR_TRACEQL_SCOPE_ANY},
+        {"span", WEIR_TRACEQL_SCOPE_SPAN},
+        {"resource", WEIR_TRACEQL_SCOPE_RESOURCE},
+        {"parent", WEIR_TRACEQL_SCOPE_PARENT},
+        {"event", WEIR_TRACEQL_SCOPE_EVENT},
+        {"link", WEIR_TRACEQL_SCOPE_LINK},
         {"instrumentation", WEIR_TRACEQL_SCOPE_INSTRUMENTATION},
     };
     struct weir_traceql_expr *expr = *ret = new_expr(p, WEIR_TRACEQL_EXPR_FIELD);
@@ -54,17 +58,21 @@ static int named(struct weir_traceql_parser *p, struct weir_traceql_expr **ret) 
     struct weir_traceql_value value = {.type = WEIR_TRACEQL_TYPE_NIL};
     if (!info && !weir_traceql_constant_find(p->token.text, &value)) {
         const char *nearest = weir_traceql_name_nearest(p->token.text);
-        return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr,
-                                     "unknown identifier \"%.*s\"%s%s%s; attributes start with a dot or a "
-                                     "scope: .%.*s",
-                                     WEIR_VIEW_ARG(weir_view_upto(p->token.text, 60)),
-                                     nearest ? ", did you mean " : "", nearest ? nearest : "",
-                                     nearest ? "?" : "", WEIR_VIEW_ARG(weir_view_upto(p->token.text, 60)));
+        return weir_traceql_error_at(
+            p->lex.input, p->token.at, p->reterr,
+            "unknown identifier \"%.*s\"%s%s%s; attributes start with a dot or a "
+            "scope: .%.*s",
+            WEIR_VIEW_ARG(weir_view_upto(p->token.text, 60)), nearest ? ", did you mean " : "",
+            nearest ? nearest : "", nearest ? "?" : "",
+            WEIR_VIEW_ARG(weir_view_upto(p->token.text, 60)));
     }
-    struct weir_traceql_expr *expr = *ret = new_expr(p, info ? WEIR_TRACEQL_EXPR_FIELD : WEIR_TRACEQL_EXPR_VALUE);
+    struct weir_traceql_expr *expr = *ret =
+        new_expr(p, info ? WEIR_TRACEQL_EXPR_FIELD : WEIR_TRACEQL_EXPR_VALUE);
     if (!expr) return weir_traceql_nomem(p);
-    if (info) expr->field.intrinsic = info->intrinsic;
-    else expr->value = value;
+    if (info)
+        expr->field.intrinsic = info->intrinsic;
+    else
+        expr->value = value;
     return weir_traceql_advance(p);
 }
 
@@ -141,20 +149,25 @@ static enum weir_traceql_op binary_op(int token) {
     }
 }
 
-int weir_traceql_parse_expr(struct weir_traceql_parser *p, int strength, struct weir_traceql_expr **ret) {
+int weir_traceql_parse_expr(struct weir_traceql_parser *p, int strength,
+                            struct weir_traceql_expr **ret) {
     int rc = weir_traceql_deeper(p);
     if (rc == 0) rc = atom(p, ret);
     for (int i = 0; rc == 0; i++) {
         enum weir_traceql_op op = binary_op(p->token.kind);
         int own = weir_traceql_op_strength(op);
         if (op == WEIR_TRACEQL_OP_NONE || own < strength) break;
-        if (i > 500) return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr, "too many operators");
+        if (i > 500)
+            return weir_traceql_error_at(p->lex.input, p->token.at, p->reterr,
+                                         "too many operators");
         struct weir_traceql_expr *expr = new_expr(p, WEIR_TRACEQL_EXPR_BINARY);
         if (!expr) return weir_traceql_nomem(p);
         expr->op = op;
         expr->left = *ret;
         rc = weir_traceql_advance(p);
-        if (rc == 0) rc = weir_traceql_parse_expr(p, op == WEIR_TRACEQL_OP_POW ? own : own + 1, &expr->right);
+        if (rc == 0)
+            rc =
+                weir_traceql_parse_expr(p, op == WEIR_TRACEQL_OP_POW ? own : own + 1, &expr->right);
         *ret = expr;
     }
     p->depth--;

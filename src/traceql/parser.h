@@ -23,6 +23,7 @@ int weir_traceql_nomem(struct weir_traceql_parser *p);
 int weir_traceql_deeper(struct weir_traceql_parser *p);
 
 /* An expression that binds operators of at least `strength` (1 = all). */
-int weir_traceql_parse_expr(struct weir_traceql_parser *p, int strength, struct weir_traceql_expr **ret);
+int weir_traceql_parse_expr(struct weir_traceql_parser *p, int strength,
+                            struct weir_traceql_expr **ret);
 
 #endif

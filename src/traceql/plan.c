@@ -33,7 +33,8 @@ static int compile(struct work *w, struct weir_traceql_expr *expr) {
 
 static int slot_of(struct work *w, struct weir_traceql_field *field, bool shown) {
     struct weir_traceql_plan *plan = w->plan;
-    enum weir_traceql_scope scope = field->scope == WEIR_TRACEQL_SCOPE_PARENT ? WEIR_TRACEQL_SCOPE_ANY : field->scope;
+    enum weir_traceql_scope scope =
+        field->scope == WEIR_TRACEQL_SCOPE_PARENT ? WEIR_TRACEQL_SCOPE_ANY : field->scope;
     for (uint32_t i = 0; i < plan->slots_count; i++)
         if (plan->slots[i].scope == scope && weir_view_eq(plan->slots[i].name, field->name)) {
             plan->slots[i].shown |= shown;
@@ -41,10 +42,14 @@ static int slot_of(struct work *w, struct weir_traceql_field *field, bool shown)
             return 0;
         }
     if (plan->slots_count == WEIR_TRACEQL_SLOTS_MAX)
-        return weir_error_set(w->reterr, WEIR_EINVALID, "query names more than %d attributes", WEIR_TRACEQL_SLOTS_MAX);
+        return weir_error_set(w->reterr, WEIR_EINVALID, "query names more than %d attributes",
+                              WEIR_TRACEQL_SLOTS_MAX);
     field->slot = plan->slots_count;
-    plan->slots[plan->slots_count++] = (struct weir_traceql_slot){
-        .scope = scope, .name = field->name, .aliases = weir_traceql_aliases_of(field->name), .shown = shown};
+    plan->slots[plan->slots_count++] =
+        (struct weir_traceql_slot){.scope = scope,
+                                   .name = field->name,
+                                   .aliases = weir_traceql_aliases_of(field->name),
+                                   .shown = shown};
     return 0;
 }
 
@@ -52,7 +57,8 @@ static int attribute(struct work *w, struct weir_traceql_field *field, bool show
     switch (field->scope) {
     case WEIR_TRACEQL_SCOPE_EVENT: w->plan->needs[WEIR_TRACEQL_FIXED_EVENTS] = true; return 0;
     case WEIR_TRACEQL_SCOPE_LINK: w->plan->needs[WEIR_TRACEQL_FIXED_LINKS] = true; return 0;
-    case WEIR_TRACEQL_SCOPE_INSTRUMENTATION: return not_evaluated(w, "an attribute of the instrumentation scope");
+    case WEIR_TRACEQL_SCOPE_INSTRUMENTATION:
+        return not_evaluated(w, "an attribute of the instrumentation scope");
     case WEIR_TRACEQL_SCOPE_PARENT: w->plan->needs_trace = true; return slot_of(w, field, false);
     case WEIR_TRACEQL_SCOPE_ANY:
     case WEIR_TRACEQL_SCOPE_SPAN:
@@ -125,8 +131,9 @@ static int plan_spanset(struct work *w, struct weir_traceql_spanset *set) {
 
 static int plan_stage(struct work *w, struct weir_traceql_stage *stage) {
     int rc = 0;
-    bool only_shows = stage->kind == WEIR_TRACEQL_STAGE_SELECT || stage->kind == WEIR_TRACEQL_STAGE_METRICS ||
-                      stage->kind == WEIR_TRACEQL_STAGE_BY || stage->kind == WEIR_TRACEQL_STAGE_SECOND;
+    bool only_shows =
+        stage->kind == WEIR_TRACEQL_STAGE_SELECT || stage->kind == WEIR_TRACEQL_STAGE_METRICS ||
+        stage->kind == WEIR_TRACEQL_STAGE_BY || stage->kind == WEIR_TRACEQL_STAGE_SECOND;
     w->plan->is_simple &= only_shows;
     if (stage->metric == WEIR_TRACEQL_METRIC_COMPARE && stage->kind == WEIR_TRACEQL_STAGE_METRICS)
         return not_evaluated(w, "compare(…)");
@@ -153,27 +160,31 @@ int weir_traceql_plan_init(struct weir_traceql_plan *plan, struct weir_traceql_q
     if (rc == 0 && query->is_metrics && !plan->is_simple)
         rc = not_evaluated(&w, "a metrics stage behind anything but one filter {…}");
     if (rc == 0 && query->is_metrics && plan->unsupported)
-        rc = weir_error_set(reterr, WEIR_EUNSUPPORTED, "%s is not evaluated in a metrics query", plan->unsupported);
+        rc = weir_error_set(reterr, WEIR_EUNSUPPORTED, "%s is not evaluated in a metrics query",
+                            plan->unsupported);
     if (rc != 0) weir_traceql_plan_done(plan);
     return rc;
 }
 
 void weir_traceql_plan_done(struct weir_traceql_plan *plan) {
     if (!plan) return;
-    for (struct weir_traceql_regex_list *item = plan->regexes; item; item = item->next) weir_regex_free(item->regex);
+    for (struct weir_traceql_regex_list *item = plan->regexes; item; item = item->next)
+        weir_regex_free(item->regex);
     plan->regexes = NULL;
 }
 
 int weir_traceql_plan_check(const struct weir_traceql_plan *plan, struct weir_error *reterr) {
     int rc = 0;
-    for (const struct weir_traceql_regex_list *item = plan->regexes; rc == 0 && item; item = item->next)
+    for (const struct weir_traceql_regex_list *item = plan->regexes; rc == 0 && item;
+         item = item->next)
         rc = weir_regex_check(item->regex, reterr);
     return rc;
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
-static int add_column(struct weir_traceql_layout *layout, enum weir_column_id id, struct weir_view key) {
+static int add_column(struct weir_traceql_layout *layout, enum weir_column_id id,
+                      struct weir_view key) {
     for (uint32_t i = 0; i < layout->columns_count; i++)
         if (layout->columns[i].id == id && weir_view_eq(layout->columns[i].key, key)) return (int)i;
     if (layout->columns_count == WEIR_TRACEQL_COLUMNS_MAX) return -1;
@@ -181,36 +192,44 @@ static int add_column(struct weir_traceql_layout *layout, enum weir_column_id id
     return (int)layout->columns_count++;
 }
 
-static void add_slot(struct weir_traceql_layout *layout, const struct weir_traceql_slot *slot, int16_t *places) {
+static void add_slot(struct weir_traceql_layout *layout, const struct weir_traceql_slot *slot,
+                     int16_t *places) {
     if (slot->scope != WEIR_TRACEQL_SCOPE_RESOURCE)
         for (uint32_t i = 0; i < slot->aliases.count; i++)
             *places++ = (int16_t)add_column(layout, WEIR_COLUMN_ATTR, slot->aliases.names[i]);
     if (slot->scope != WEIR_TRACEQL_SCOPE_SPAN)
         for (uint32_t i = 0; i < slot->aliases.count; i++)
-            *places++ = (int16_t)add_column(layout, WEIR_COLUMN_RESOURCE_ATTR, slot->aliases.names[i]);
+            *places++ =
+                (int16_t)add_column(layout, WEIR_COLUMN_RESOURCE_ATTR, slot->aliases.names[i]);
     *places = -1;
 }
 
-void weir_traceql_layout_init(struct weir_traceql_layout *layout, const struct weir_traceql_plan *plan, bool whole) {
+void weir_traceql_layout_init(struct weir_traceql_layout *layout,
+                              const struct weir_traceql_plan *plan, bool whole) {
     static const enum weir_column_id ids[WEIR_TRACEQL_FIXED_COUNT] = {
-        WEIR_COLUMN_TIME_NS,     WEIR_COLUMN_TRACE_ID,    WEIR_COLUMN_SPAN_ID,        WEIR_COLUMN_PARENT_SPAN_ID,
-        WEIR_COLUMN_NAME,        WEIR_COLUMN_DURATION_NS, WEIR_COLUMN_KIND,           WEIR_COLUMN_STATUS_CODE,
-        WEIR_COLUMN_STATUS_MESSAGE, WEIR_COLUMN_SCOPE_NAME, WEIR_COLUMN_SCOPE_VERSION, WEIR_COLUMN_EVENTS,
-        WEIR_COLUMN_LINKS,       WEIR_COLUMN_RESOURCE_ATTR,
+        WEIR_COLUMN_TIME_NS,        WEIR_COLUMN_TRACE_ID,      WEIR_COLUMN_SPAN_ID,
+        WEIR_COLUMN_PARENT_SPAN_ID, WEIR_COLUMN_NAME,          WEIR_COLUMN_DURATION_NS,
+        WEIR_COLUMN_KIND,           WEIR_COLUMN_STATUS_CODE,   WEIR_COLUMN_STATUS_MESSAGE,
+        WEIR_COLUMN_SCOPE_NAME,     WEIR_COLUMN_SCOPE_VERSION, WEIR_COLUMN_EVENTS,
+        WEIR_COLUMN_LINKS,          WEIR_COLUMN_RESOURCE_ATTR,
     };
     memset(layout, 0, sizeof *layout);
     for (int i = 0; i < WEIR_TRACEQL_FIXED_COUNT; i++) {
-        bool in_traces = i <= WEIR_TRACEQL_FIXED_DURATION || i == WEIR_TRACEQL_FIXED_STATUS || i == WEIR_TRACEQL_FIXED_SERVICE;
+        bool in_traces = i <= WEIR_TRACEQL_FIXED_DURATION || i == WEIR_TRACEQL_FIXED_STATUS ||
+                         i == WEIR_TRACEQL_FIXED_SERVICE;
         bool wanted = plan->needs[i] || (whole && in_traces);
-        struct weir_view key = i == WEIR_TRACEQL_FIXED_SERVICE ? WEIR_VIEW("service.name") : weir_view("", 0);
+        struct weir_view key =
+            i == WEIR_TRACEQL_FIXED_SERVICE ? WEIR_VIEW("service.name") : weir_view("", 0);
         layout->fixed[i] = wanted ? add_column(layout, ids[i], key) : -1;
     }
-    for (uint32_t i = 0; i < plan->slots_count; i++) add_slot(layout, &plan->slots[i], layout->slots[i]);
+    for (uint32_t i = 0; i < plan->slots_count; i++)
+        add_slot(layout, &plan->slots[i], layout->slots[i]);
 }
 
 /* ---- hints ----------------------------------------------------------------------------------- */
 
-static bool to_column(const struct weir_traceql_plan *plan, const struct weir_traceql_field *field, struct weir_column *ret) {
+static bool to_column(const struct weir_traceql_plan *plan, const struct weir_traceql_field *field,
+                      struct weir_column *ret) {
     *ret = (struct weir_column){.id = WEIR_COLUMN_NAME};
     if (field->intrinsic == WEIR_TRACEQL_NAME) return true;
     ret->id = WEIR_COLUMN_DURATION_NS;
@@ -228,7 +247,8 @@ static bool to_column(const struct weir_traceql_plan *plan, const struct weir_tr
     return true;
 }
 
-static bool to_value(const struct weir_column *column, const struct weir_traceql_value *value, struct weir_value *ret) {
+static bool to_value(const struct weir_column *column, const struct weir_traceql_value *value,
+                     struct weir_value *ret) {
     bool is_attr = column->key.len > 0;
     switch (value->type) {
     case WEIR_TRACEQL_TYPE_STRING: *ret = weir_value_str(value->str); return true;
@@ -260,17 +280,21 @@ static bool to_op(enum weir_traceql_op op, bool is_duration, enum weir_op *ret) 
 static uint32_t add_hints(const struct weir_traceql_plan *plan, const struct weir_traceql_expr *e,
                           struct weir_predicate *ret, uint32_t count) {
     if (e->kind != WEIR_TRACEQL_EXPR_BINARY || count == WEIR_TRACEQL_PREDICATES_MAX) return count;
-    if (e->op == WEIR_TRACEQL_OP_AND) return add_hints(plan, e->right, ret, add_hints(plan, e->left, ret, count));
+    if (e->op == WEIR_TRACEQL_OP_AND)
+        return add_hints(plan, e->right, ret, add_hints(plan, e->left, ret, count));
     struct weir_predicate p = {0};
-    if (e->left->kind != WEIR_TRACEQL_EXPR_FIELD || e->right->kind != WEIR_TRACEQL_EXPR_VALUE) return count;
-    if (!to_column(plan, &e->left->field, &p.column) || !to_value(&p.column, &e->right->value, &p.value) ||
+    if (e->left->kind != WEIR_TRACEQL_EXPR_FIELD || e->right->kind != WEIR_TRACEQL_EXPR_VALUE)
+        return count;
+    if (!to_column(plan, &e->left->field, &p.column) ||
+        !to_value(&p.column, &e->right->value, &p.value) ||
         !to_op(e->op, e->left->field.intrinsic == WEIR_TRACEQL_DURATION, &p.op))
         return count;
     ret[count] = p;
     return count + 1;
 }
 
-uint32_t weir_traceql_plan_predicates(const struct weir_traceql_plan *plan, struct weir_predicate *ret) {
+uint32_t weir_traceql_plan_predicates(const struct weir_traceql_plan *plan,
+                                      struct weir_predicate *ret) {
     const struct weir_traceql_spanset *set = plan->query->spanset;
     return set->is_filter && set->filter ? add_hints(plan, set->filter, ret, 0) : 0;
 }

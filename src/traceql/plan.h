@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a query needs before it can run: compiled expressions, a slot for each attribute it names, the
- * columns to read, the hints to the store.
+/* What a query needs before it can run: compiled expressions, a slot for each attribute it names,
+ * the columns to read, the hints to the store.
  *
- * Threads: owner only. Memory: arena; the regular expressions are the plan's until weir_traceql_plan_done.
+ * Threads: owner only. Memory: arena; the regular expressions are the plan's until
+ * weir_traceql_plan_done.
  */
 #ifndef WEIR_TRACEQL_PLAN_H
 #define WEIR_TRACEQL_PLAN_H
@@ -19,7 +20,8 @@ enum {
 
 /* One attribute that the query names: the row's value is put under its number. */
 struct weir_traceql_slot {
-    enum weir_traceql_scope scope; /* ANY, SPAN, RESOURCE (PARENT reads its own ANY slot of the parent) */
+    enum weir_traceql_scope
+        scope; /* ANY, SPAN, RESOURCE (PARENT reads its own ANY slot of the parent) */
     struct weir_view name;
     struct weir_traceql_aliases aliases;
     bool shown; /* part of the answer's attributes */
@@ -54,8 +56,8 @@ struct weir_traceql_plan {
     bool needs[WEIR_TRACEQL_FIXED_COUNT]; /* by the filters */
     bool shows_status, shows_kind;        /* select(status), … */
     bool needs_trace;                     /* some field is known only with the whole trace */
-    bool is_simple;                       /* one filter decides span by span; stages only show or group */
-    const char *unsupported;              /* what a metrics query cannot evaluate, or NULL */
+    bool is_simple;          /* one filter decides span by span; stages only show or group */
+    const char *unsupported; /* what a metrics query cannot evaluate, or NULL */
     struct weir_traceql_regex_list *regexes;
 };
 
@@ -75,8 +77,10 @@ void weir_traceql_plan_done(struct weir_traceql_plan *plan);
 /* WEIR_ELIMIT when a regular expression gave up. Once per block. */
 int weir_traceql_plan_check(const struct weir_traceql_plan *plan, struct weir_error *reterr);
 /* `whole`: everything that a whole trace needs; else only what the filters look at. */
-void weir_traceql_layout_init(struct weir_traceql_layout *layout, const struct weir_traceql_plan *plan, bool whole);
+void weir_traceql_layout_init(struct weir_traceql_layout *layout,
+                              const struct weir_traceql_plan *plan, bool whole);
 /* Hints that every span of a single filter satisfies; gives their number. */
-uint32_t weir_traceql_plan_predicates(const struct weir_traceql_plan *plan, struct weir_predicate *ret);
+uint32_t weir_traceql_plan_predicates(const struct weir_traceql_plan *plan,
+                                      struct weir_predicate *ret);
 
 #endif

@@ -8,9 +8,12 @@ static void add_string(struct weir_view str, struct weir_buf *out) {
     weir_buf_add_char(out, '"');
     for (size_t i = 0; i < str.len; i++) {
         char c = str.ptr[i];
-        if (c == '"' || c == '\\') weir_buf_printf(out, "\\%c", c);
-        else if (c == '\n') weir_buf_add_str(out, "\\n");
-        else weir_buf_add_char(out, c);
+        if (c == '"' || c == '\\')
+            weir_buf_printf(out, "\\%c", c);
+        else if (c == '\n')
+            weir_buf_add_str(out, "\\n");
+        else
+            weir_buf_add_char(out, c);
     }
     weir_buf_add_char(out, '"');
 }
@@ -18,29 +21,35 @@ static void add_string(struct weir_view str, struct weir_buf *out) {
 static bool is_plain_name(struct weir_view name) {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                     c == '.' || c == '-' || c == '/';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '_' || c == '.' || c == '-' || c == '/';
         if (!plain) return false;
     }
     /* "parent." + "span.x" would read as another scope; a digit first would read as a number */
-    return !weir_view_starts(name, WEIR_VIEW("span.")) && !weir_view_starts(name, WEIR_VIEW("resource.")) &&
+    return !weir_view_starts(name, WEIR_VIEW("span.")) &&
+           !weir_view_starts(name, WEIR_VIEW("resource.")) &&
            !(name.len && name.ptr[0] >= '0' && name.ptr[0] <= '9');
 }
 
 void weir_traceql_print_field(const struct weir_traceql_field *field, struct weir_buf *out) {
-    static const char *const scopes[] = {"", "span", "resource", "parent", "event", "link", "instrumentation"};
+    static const char *const scopes[] = {"",      "span", "resource",       "parent",
+                                         "event", "link", "instrumentation"};
     if (field->intrinsic) {
         weir_buf_add_str(out, weir_traceql_intrinsic_get(field->intrinsic)->name);
         return;
     }
     weir_buf_printf(out, "%s.", scopes[field->scope]);
-    if (is_plain_name(field->name)) weir_buf_add_view(out, field->name);
-    else add_string(field->name, out);
+    if (is_plain_name(field->name))
+        weir_buf_add_view(out, field->name);
+    else
+        add_string(field->name, out);
 }
 
 static void add_value(const struct weir_traceql_expr *expr, struct weir_buf *out) {
-    if (expr->value.type == WEIR_TRACEQL_TYPE_STRING) add_string(expr->value.str, out);
-    else weir_buf_add_view(out, expr->text); /* numbers and words as written */
+    if (expr->value.type == WEIR_TRACEQL_TYPE_STRING)
+        add_string(expr->value.str, out);
+    else
+        weir_buf_add_view(out, expr->text); /* numbers and words as written */
 }
 
 static void add_expr(const struct weir_traceql_expr *expr, struct weir_buf *out) {
@@ -153,8 +162,10 @@ void weir_traceql_print(const struct weir_traceql_query *query, struct weir_buf 
     for (uint32_t i = 0; i < query->hints_count; i++) {
         weir_buf_add_str(out, i ? ", " : " with(");
         weir_buf_printf(out, "%.*s=", WEIR_VIEW_ARG(query->hints[i].name));
-        if (query->hints[i].value.type == WEIR_TRACEQL_TYPE_STRING) add_string(query->hints[i].value.str, out);
-        else weir_buf_add_view(out, query->hints[i].text);
+        if (query->hints[i].value.type == WEIR_TRACEQL_TYPE_STRING)
+            add_string(query->hints[i].value.str, out);
+        else
+            weir_buf_add_view(out, query->hints[i].text);
     }
     if (query->hints_count) weir_buf_add_char(out, ')');
 }

@@ -10,7 +10,8 @@
 #include "traceql/ast.h"
 
 void weir_traceql_print(const struct weir_traceql_query *query, struct weir_buf *out);
-/* One field as written: "span.http.method", ".x", "duration". Also the label of a grouped series. */
+/* One field as written: "span.http.method", ".x", "duration". Also the label of a grouped series.
+ */
 void weir_traceql_print_field(const struct weir_traceql_field *field, struct weir_buf *out);
 
 #endif

@@ -6,8 +6,8 @@
 #include "traceql/eval.h"
 
 enum {
-    BATCH = 512,      /* candidates that are fetched by one scan */
-    SINGLE_MAX = 24,  /* up to so many are asked for one by one, by the index of ids */
+    BATCH = 512,     /* candidates that are fetched by one scan */
+    SINGLE_MAX = 24, /* up to so many are asked for one by one, by the index of ids */
 };
 /* A trace may reach so far out of the searched range. */
 #define TRACE_REACH_NS (INT64_C(3600) * WEIR_NS_PER_S)
@@ -24,14 +24,15 @@ struct search {
     const struct weir_traceql_options *options;
     struct weir_arena *arena;
     struct weir_error *reterr;
-    struct weir_map seen;                 /* trace id → 0 */
-    struct candidate *candidates;         /* of the batch in hand */
+    struct weir_map seen;         /* trace id → 0 */
+    struct candidate *candidates; /* of the batch in hand */
     uint32_t count, wanted;
     struct weir_traceql_results results;
 };
 
 static int nomem(struct search *s) {
-    return weir_error_set(s->reterr, WEIR_ELIMIT, "query needs too much memory: narrow the time range or the filters");
+    return weir_error_set(s->reterr, WEIR_ELIMIT,
+                          "query needs too much memory: narrow the time range or the filters");
 }
 
 /* ---- 1: candidates --------------------------------------------------------------------------- */
@@ -40,7 +41,8 @@ static int nomem(struct search *s) {
 static bool any_filter_accepts(const struct search *s, const struct weir_traceql_spanset *set,
                                const struct weir_traceql_span *span) {
     if (set->is_filter) return weir_traceql_accepts(s->plan, set->filter, span) != 0;
-    return any_filter_accepts(s, set->left, span) || (set->right && any_filter_accepts(s, set->right, span));
+    return any_filter_accepts(s, set->left, span) ||
+           (set->right && any_filter_accepts(s, set->right, span));
 }
 
 static int note(struct search *s, const struct weir_traceql_span *span) {
@@ -52,7 +54,8 @@ static int note(struct search *s, const struct weir_traceql_span *span) {
         if (span->start_ns < known->first_ns) known->first_ns = span->start_ns;
         return 0;
     }
-    if (s->count == s->wanted) return 0; /* comes again with the next batch's scan, or is over the limit */
+    if (s->count == s->wanted)
+        return 0; /* comes again with the next batch's scan, or is over the limit */
     struct weir_view id = weir_arena_copy(s->arena, weir_view(span->trace_id, 16));
     if (!id.ptr || !weir_map_put(&s->seen, id, s->count, &is_new)) return nomem(s);
     struct candidate *fresh = &s->candidates[s->count++];
@@ -61,7 +64,8 @@ static int note(struct search *s, const struct weir_traceql_span *span) {
     return 0;
 }
 
-static int collect_block(struct search *s, const struct weir_traceql_layout *layout, const struct weir_block *block) {
+static int collect_block(struct search *s, const struct weir_traceql_layout *layout,
+                         const struct weir_block *block) {
     struct weir_value values[WEIR_TRACEQL_SLOTS_MAX];
     for (uint32_t row = block->rows_count; row-- > 0;) {
         struct weir_traceql_span span;
@@ -82,39 +86,51 @@ static bool is_candidate(const void *ctx, struct weir_view id) {
     return slot && *slot < s->count;
 }
 
-static int add_span(struct search *s, struct weir_traceql_trace *traces, uint32_t index, const struct weir_traceql_span *span) {
+static int add_span(struct search *s, struct weir_traceql_trace *traces, uint32_t index,
+                    const struct weir_traceql_span *span) {
     struct weir_traceql_trace *trace = &traces[index];
     if (trace->count >= WEIR_TRACEQL_TRACE_SPANS_MAX) return 0;
     struct weir_traceql_span *copy = WEIR_PUSH(s->arena, trace->spans, trace->count, trace->room);
     return copy && weir_traceql_span_copy(s->plan, span, s->arena, copy) ? 0 : nomem(s);
 }
 
-/* Reads the spans of candidates from…until into their traces; one candidate, or all that the map knows. */
-static int fetch(struct search *s, struct weir_traceql_trace *traces, const struct candidate *only, int64_t from_ns,
-                 int64_t until_ns) {
+/* Reads the spans of candidates from…until into their traces; one candidate, or all that the map
+ * knows. */
+static int fetch(struct search *s, struct weir_traceql_trace *traces, const struct candidate *only,
+                 int64_t from_ns, int64_t until_ns) {
     struct weir_traceql_layout *layout = weir_arena_alloc(s->arena, sizeof *layout);
     if (!layout) return nomem(s);
     weir_traceql_layout_init(layout, s->plan, true);
-    struct weir_predicate by_id = {.column = {.id = WEIR_COLUMN_TRACE_ID}, .op = WEIR_OP_MATCH, .match = is_candidate, .match_ctx = s};
+    struct weir_predicate by_id = {.column = {.id = WEIR_COLUMN_TRACE_ID},
+                                   .op = WEIR_OP_MATCH,
+                                   .match = is_candidate,
+                                   .match_ctx = s};
     if (only) {
         by_id.op = WEIR_OP_EQ;
         by_id.value = (struct weir_value){.type = WEIR_VALUE_BYTES, .str = weir_view(only->id, 16)};
     }
     struct weir_select select = {
-        .table = WEIR_TABLE_SPANS, .from_ns = from_ns, .until_ns = until_ns, .columns = layout->columns,
-        .columns_count = layout->columns_count, .predicates = &by_id, .predicates_count = 1,
+        .table = WEIR_TABLE_SPANS,
+        .from_ns = from_ns,
+        .until_ns = until_ns,
+        .columns = layout->columns,
+        .columns_count = layout->columns_count,
+        .predicates = &by_id,
+        .predicates_count = 1,
     };
     struct weir_cursor *cursor = NULL;
     const struct weir_block *block = NULL;
     struct weir_value values[WEIR_TRACEQL_SLOTS_MAX];
     int rc = s->source->select(s->source, s->query, &select, &cursor, s->reterr);
     if (rc != 0) return rc;
-    while ((rc = weir_query_check(s->query, s->reterr)) == 0 && (rc = cursor->next(cursor, &block, s->reterr)) == 0) {
+    while ((rc = weir_query_check(s->query, s->reterr)) == 0 &&
+           (rc = cursor->next(cursor, &block, s->reterr)) == 0) {
         for (uint32_t row = 0; rc == 0 && row < block->rows_count; row++) {
             struct weir_traceql_span span;
             weir_traceql_span_read(s->plan, layout, block, row, values, &span);
             const uint64_t *slot = weir_map_get(&s->seen, weir_view(span.trace_id, 16));
-            if (!slot || *slot >= s->count || (only && memcmp(span.trace_id, only->id, 16) != 0)) continue;
+            if (!slot || *slot >= s->count || (only && memcmp(span.trace_id, only->id, 16) != 0))
+                continue;
             rc = add_span(s, traces, (uint32_t)*slot, &span);
         }
         if (rc != 0) break;
@@ -131,10 +147,13 @@ static int fetch_batch(struct search *s, struct weir_traceql_trace *traces) {
         if (c->first_ns < first_ns) first_ns = c->first_ns;
         if (c->last_ns > last_ns) last_ns = c->last_ns;
         int rc = s->count > SINGLE_MAX ? 0
-                                       : fetch(s, traces, c, c->first_ns - TRACE_REACH_NS, c->last_ns + TRACE_REACH_NS);
+                                       : fetch(s, traces, c, c->first_ns - TRACE_REACH_NS,
+                                               c->last_ns + TRACE_REACH_NS);
         if (rc != 0) return rc;
     }
-    return s->count > SINGLE_MAX ? fetch(s, traces, NULL, first_ns - TRACE_REACH_NS, last_ns + TRACE_REACH_NS) : 0;
+    return s->count > SINGLE_MAX
+               ? fetch(s, traces, NULL, first_ns - TRACE_REACH_NS, last_ns + TRACE_REACH_NS)
+               : 0;
 }
 
 static int match(struct search *s, struct weir_traceql_trace *trace) {
@@ -143,7 +162,8 @@ static int match(struct search *s, struct weir_traceql_trace *trace) {
     s->results.inspected_count++;
     int rc = weir_traceql_match_trace(s->plan, trace, s->arena, &groups, s->reterr);
     if (rc != 0 || !groups.count || s->results.count == s->options->limit) return rc;
-    struct weir_traceql_result *result = WEIR_PUSH(s->arena, s->results.items, s->results.count, s->results.room);
+    struct weir_traceql_result *result =
+        WEIR_PUSH(s->arena, s->results.items, s->results.count, s->results.room);
     if (!result) return nomem(s);
     *result = (struct weir_traceql_result){trace, groups};
     return 0;
@@ -152,7 +172,8 @@ static int match(struct search *s, struct weir_traceql_trace *trace) {
 /* Asks the batch in hand the whole query, and empties it. */
 static int judge_batch(struct search *s) {
     if (!s->count) return 0;
-    struct weir_traceql_trace *traces = WEIR_NEW_ARRAY(s->arena, struct weir_traceql_trace, s->count);
+    struct weir_traceql_trace *traces =
+        WEIR_NEW_ARRAY(s->arena, struct weir_traceql_trace, s->count);
     if (!traces) return nomem(s);
     int rc = fetch_batch(s, traces);
     for (uint32_t i = 0; rc == 0 && i < s->count; i++)
@@ -168,8 +189,10 @@ static bool is_enough(const struct search *s) {
     return s->results.count >= s->options->limit;
 }
 
-/* One pass over the range. Sets *ret_more when candidates were left over because the batch was full. */
-static int scan(struct search *s, struct weir_cursor *cursor, const struct weir_traceql_layout *layout) {
+/* One pass over the range. Sets *ret_more when candidates were left over because the batch was
+ * full. */
+static int scan(struct search *s, struct weir_cursor *cursor,
+                const struct weir_traceql_layout *layout) {
     for (;;) {
         const struct weir_block *block = NULL;
         int rc = weir_query_check(s->query, s->reterr);
@@ -198,9 +221,14 @@ static int run(struct search *s) {
     if (!layout || !s->candidates) return nomem(s);
     weir_traceql_layout_init(layout, s->plan, false);
     struct weir_select select = {
-        .table = WEIR_TABLE_SPANS, .from_ns = s->options->start_ns, .until_ns = s->options->end_ns,
-        .columns = layout->columns, .columns_count = layout->columns_count, .predicates = predicates,
-        .predicates_count = weir_traceql_plan_predicates(s->plan, predicates), .newest_first = true,
+        .table = WEIR_TABLE_SPANS,
+        .from_ns = s->options->start_ns,
+        .until_ns = s->options->end_ns,
+        .columns = layout->columns,
+        .columns_count = layout->columns_count,
+        .predicates = predicates,
+        .predicates_count = weir_traceql_plan_predicates(s->plan, predicates),
+        .newest_first = true,
     };
     struct weir_cursor *cursor = NULL;
     int rc = s->source->select(s->source, s->query, &select, &cursor, s->reterr);
@@ -210,21 +238,28 @@ static int run(struct search *s) {
     return rc;
 }
 
-int weir_traceql_search(struct weir_source *source, struct weir_query *query, const struct weir_traceql_plan *plan,
-                        const struct weir_traceql_options *options, struct weir_traceql_results *ret,
-                        struct weir_error *reterr) {
+int weir_traceql_search(struct weir_source *source, struct weir_query *query,
+                        const struct weir_traceql_plan *plan,
+                        const struct weir_traceql_options *options,
+                        struct weir_traceql_results *ret, struct weir_error *reterr) {
     /* Where every candidate is sure to match, no more are collected than are wanted. */
     bool sure = plan->is_simple && !plan->needs_trace;
     struct search s = {
-        .source = source, .query = query, .plan = plan, .options = options, .arena = &query->arena,
-        .reterr = reterr, .wanted = sure && options->limit < BATCH ? options->limit : BATCH,
+        .source = source,
+        .query = query,
+        .plan = plan,
+        .options = options,
+        .arena = &query->arena,
+        .reterr = reterr,
+        .wanted = sure && options->limit < BATCH ? options->limit : BATCH,
     };
     if (!options->limit) return *ret = s.results, 0;
     weir_map_init(&s.seen);
     int rc = run(&s);
     weir_map_done(&s.seen);
     if (rc != 0) return rc;
-    if (s.results.count) qsort(s.results.items, s.results.count, sizeof *s.results.items, by_newest);
+    if (s.results.count)
+        qsort(s.results.items, s.results.count, sizeof *s.results.items, by_newest);
     *ret = s.results;
     return 0;
 }

@@ -10,7 +10,8 @@ static bool is_zero(const uint8_t *id, size_t size) {
     return memcmp(id, zero, size) == 0;
 }
 
-static const struct weir_column_data *fixed(const struct weir_traceql_layout *layout, const struct weir_block *block,
+static const struct weir_column_data *fixed(const struct weir_traceql_layout *layout,
+                                            const struct weir_block *block,
                                             enum weir_traceql_fixed which) {
     return layout->fixed[which] < 0 ? NULL : &block->columns[layout->fixed[which]];
 }
@@ -27,7 +28,8 @@ static const uint8_t *id_at(const struct weir_column_data *data, uint32_t row) {
     return data ? data->bytes + (size_t)row * data->width : NULL;
 }
 
-static struct weir_value slot_value(const int16_t *places, const struct weir_block *block, uint32_t row) {
+static struct weir_value slot_value(const int16_t *places, const struct weir_block *block,
+                                    uint32_t row) {
     for (; *places >= 0; places++) {
         const struct weir_value *value = &block->columns[*places].values[row];
         if (value->type != WEIR_VALUE_NONE) return *value;
@@ -35,11 +37,13 @@ static struct weir_value slot_value(const int16_t *places, const struct weir_blo
     return (struct weir_value){.type = WEIR_VALUE_NONE};
 }
 
-void weir_traceql_span_read(const struct weir_traceql_plan *plan, const struct weir_traceql_layout *layout,
+void weir_traceql_span_read(const struct weir_traceql_plan *plan,
+                            const struct weir_traceql_layout *layout,
                             const struct weir_block *block, uint32_t row, struct weir_value *values,
                             struct weir_traceql_span *span) {
     const struct weir_column_data *service = fixed(layout, block, WEIR_TRACEQL_FIXED_SERVICE);
-    for (uint32_t i = 0; i < plan->slots_count; i++) values[i] = slot_value(layout->slots[i], block, row);
+    for (uint32_t i = 0; i < plan->slots_count; i++)
+        values[i] = slot_value(layout->slots[i], block, row);
     *span = (struct weir_traceql_span){
         .trace_id = id_at(fixed(layout, block, WEIR_TRACEQL_FIXED_TRACE_ID), row),
         .span_id = id_at(fixed(layout, block, WEIR_TRACEQL_FIXED_SPAN_ID), row),
@@ -58,7 +62,8 @@ void weir_traceql_span_read(const struct weir_traceql_plan *plan, const struct w
         .parent = WEIR_TRACEQL_NO_SPAN,
     };
     if (span->parent_id && is_zero(span->parent_id, 8)) span->parent_id = NULL;
-    if (service && service->values[row].type == WEIR_VALUE_STRING) span->service = service->values[row].str;
+    if (service && service->values[row].type == WEIR_VALUE_STRING)
+        span->service = service->values[row].str;
 }
 
 static const uint8_t *copy_id(const uint8_t *id, size_t size, struct weir_arena *arena) {
@@ -72,8 +77,9 @@ static struct weir_value copy_value(struct weir_value value, struct weir_arena *
     return value;
 }
 
-bool weir_traceql_span_copy(const struct weir_traceql_plan *plan, const struct weir_traceql_span *span,
-                            struct weir_arena *arena, struct weir_traceql_span *ret) {
+bool weir_traceql_span_copy(const struct weir_traceql_plan *plan,
+                            const struct weir_traceql_span *span, struct weir_arena *arena,
+                            struct weir_traceql_span *ret) {
     struct weir_value *values = WEIR_NEW_ARRAY(arena, struct weir_value, plan->slots_count + 1);
     if (!values) return false;
     for (uint32_t i = 0; i < plan->slots_count; i++) values[i] = copy_value(span->values[i], arena);
@@ -82,9 +88,11 @@ bool weir_traceql_span_copy(const struct weir_traceql_plan *plan, const struct w
     ret->trace_id = copy_id(span->trace_id, 16, arena);
     ret->span_id = copy_id(span->span_id, 8, arena);
     ret->parent_id = copy_id(span->parent_id, 8, arena);
-    struct weir_view *const views[] = {&ret->name, &ret->status_message, &ret->scope_name, &ret->scope_version,
-                                       &ret->service, &ret->events, &ret->links};
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++) *views[i] = weir_arena_copy(arena, *views[i]);
+    struct weir_view *const views[] = {&ret->name,          &ret->status_message, &ret->scope_name,
+                                       &ret->scope_version, &ret->service,        &ret->events,
+                                       &ret->links};
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++)
+        *views[i] = weir_arena_copy(arena, *views[i]);
     return !arena->failed;
 }
 
@@ -114,7 +122,8 @@ static void find_parents(struct weir_traceql_trace *trace, const struct weir_map
     trace->end_ns = INT64_MIN;
     for (uint32_t i = 0; i < trace->count; i++) {
         struct weir_traceql_span *span = &trace->spans[i];
-        const uint64_t *parent = span->parent_id ? weir_map_get(ids, weir_view(span->parent_id, 8)) : NULL;
+        const uint64_t *parent =
+            span->parent_id ? weir_map_get(ids, weir_view(span->parent_id, 8)) : NULL;
         span->trace = trace;
         span->index = i;
         span->parent = parent && *parent != i ? (uint32_t)*parent : WEIR_TRACEQL_NO_SPAN;
@@ -126,7 +135,8 @@ static void find_parents(struct weir_traceql_trace *trace, const struct weir_map
     }
 }
 
-/* Numbers the tree from its roots without recursion: children are chained, a stack holds the path. */
+/* Numbers the tree from its roots without recursion: children are chained, a stack holds the path.
+ */
 static bool number_tree(struct weir_traceql_trace *trace, struct weir_arena *arena) {
     uint32_t count = trace->count, depth = 0;
     int32_t number = 1;
@@ -136,7 +146,8 @@ static bool number_tree(struct weir_traceql_trace *trace, struct weir_arena *are
     if (!first || !next || !path) return false;
     for (uint32_t i = 0; i <= count; i++) first[i] = WEIR_TRACEQL_NO_SPAN;
     for (uint32_t i = count; i-- > 0;) { /* first[count] chains the roots */
-        uint32_t parent = trace->spans[i].parent == WEIR_TRACEQL_NO_SPAN ? count : trace->spans[i].parent;
+        uint32_t parent =
+            trace->spans[i].parent == WEIR_TRACEQL_NO_SPAN ? count : trace->spans[i].parent;
         next[i] = first[parent];
         first[parent] = i;
     }

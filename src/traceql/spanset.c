@@ -18,7 +18,8 @@ static bool is_empty(const struct match *m, const uint8_t *set) {
     return !memchr(set, 1, m->trace->count);
 }
 
-static bool run_stages(struct match *m, const struct weir_traceql_stage *stage, struct weir_traceql_groups *groups);
+static bool run_stages(struct match *m, const struct weir_traceql_stage *stage,
+                       struct weir_traceql_groups *groups);
 
 /* ---- relations ------------------------------------------------------------------------------- */
 
@@ -29,7 +30,8 @@ static uint32_t parent_of(const struct match *m, uint32_t span) {
 /* The nearest steps up first; a cycle of parents ends after as many steps as there are spans. */
 static bool has_ancestor_in(const struct match *m, const uint8_t *set, uint32_t span) {
     uint32_t at = parent_of(m, span);
-    for (uint32_t i = 0; at != WEIR_TRACEQL_NO_SPAN && i < m->trace->count; i++, at = parent_of(m, at))
+    for (uint32_t i = 0; at != WEIR_TRACEQL_NO_SPAN && i < m->trace->count;
+         i++, at = parent_of(m, at))
         if (set[at]) return true;
     return false;
 }
@@ -39,7 +41,8 @@ static bool mark_above(const struct match *m, const uint8_t *set, bool all, uint
     for (uint32_t i = 0; i < m->trace->count; i++) {
         if (!set[i]) continue;
         uint32_t at = parent_of(m, i);
-        for (uint32_t k = 0; at != WEIR_TRACEQL_NO_SPAN && k < m->trace->count; k++, at = parent_of(m, at)) {
+        for (uint32_t k = 0; at != WEIR_TRACEQL_NO_SPAN && k < m->trace->count;
+             k++, at = parent_of(m, at)) {
             if (marks[at] && all) break; /* the way up from there is marked already */
             marks[at] = 1;
             if (!all) break;
@@ -57,8 +60,8 @@ static uint32_t *count_children(const struct match *m, const uint8_t *set) {
 }
 
 /* Marks the spans of `to` that stand in the relation to some span of `from`. */
-static bool related(const struct match *m, enum weir_traceql_relation relation, const uint8_t *from, const uint8_t *to,
-                    uint8_t *ret) {
+static bool related(const struct match *m, enum weir_traceql_relation relation, const uint8_t *from,
+                    const uint8_t *to, uint8_t *ret) {
     uint8_t *above = new_set(m);
     uint32_t *children = count_children(m, from);
     if (!above || !children) return false;
@@ -67,10 +70,14 @@ static bool related(const struct match *m, enum weir_traceql_relation relation, 
     for (uint32_t i = 0; i < m->trace->count; i++) {
         uint32_t parent = parent_of(m, i);
         bool has_parent = parent != WEIR_TRACEQL_NO_SPAN, hit = false;
-        if (relation == WEIR_TRACEQL_REL_CHILD) hit = has_parent && from[parent];
-        else if (relation == WEIR_TRACEQL_REL_DESCENDANT) hit = to[i] && has_ancestor_in(m, from, i);
-        else if (relation == WEIR_TRACEQL_REL_SIBLING) hit = has_parent && children[parent] > from[i];
-        else hit = above[i];
+        if (relation == WEIR_TRACEQL_REL_CHILD)
+            hit = has_parent && from[parent];
+        else if (relation == WEIR_TRACEQL_REL_DESCENDANT)
+            hit = to[i] && has_ancestor_in(m, from, i);
+        else if (relation == WEIR_TRACEQL_REL_SIBLING)
+            hit = has_parent && children[parent] > from[i];
+        else
+            hit = above[i];
         ret[i] = to[i] && hit;
     }
     return true;
@@ -89,10 +96,11 @@ static enum weir_traceql_relation mirrored(enum weir_traceql_relation relation) 
     return relation;
 }
 
-static bool join(const struct match *m, const struct weir_traceql_spanset *set, const uint8_t *left, const uint8_t *right,
-                 uint8_t *ret) {
+static bool join(const struct match *m, const struct weir_traceql_spanset *set, const uint8_t *left,
+                 const uint8_t *right, uint8_t *ret) {
     uint32_t count = m->trace->count;
-    if (set->relation == WEIR_TRACEQL_REL_AND && (is_empty(m, left) || is_empty(m, right))) return true;
+    if (set->relation == WEIR_TRACEQL_REL_AND && (is_empty(m, left) || is_empty(m, right)))
+        return true;
     if (set->relation <= WEIR_TRACEQL_REL_OR) {
         for (uint32_t i = 0; i < count; i++) ret[i] = left[i] | right[i];
         return true;
@@ -110,8 +118,10 @@ static bool join(const struct match *m, const struct weir_traceql_spanset *set, 
 
 /* ---- spansets -------------------------------------------------------------------------------- */
 
-static bool add_group(const struct match *m, struct weir_traceql_groups *groups, const uint8_t *set) {
-    struct weir_traceql_group *group = WEIR_PUSH(m->arena, groups->items, groups->count, groups->room);
+static bool add_group(const struct match *m, struct weir_traceql_groups *groups,
+                      const uint8_t *set) {
+    struct weir_traceql_group *group =
+        WEIR_PUSH(m->arena, groups->items, groups->count, groups->room);
     if (!group) return false;
     group->spans = weir_arena_alloc(m->arena, ((size_t)m->trace->count + 1) * sizeof *group->spans);
     if (!group->spans) return false;
@@ -122,12 +132,14 @@ static bool add_group(const struct match *m, struct weir_traceql_groups *groups,
 }
 
 /* The spans within `universe` that the spanset selects. */
-static uint8_t *evaluate(struct match *m, const struct weir_traceql_spanset *set, const uint8_t *universe) {
+static uint8_t *evaluate(struct match *m, const struct weir_traceql_spanset *set,
+                         const uint8_t *universe) {
     uint8_t *result = new_set(m);
     if (!result) return NULL;
     if (set->is_filter) {
         for (uint32_t i = 0; i < m->trace->count; i++)
-            result[i] = universe[i] && weir_traceql_accepts(m->plan, set->filter, &m->trace->spans[i]) == 1;
+            result[i] =
+                universe[i] && weir_traceql_accepts(m->plan, set->filter, &m->trace->spans[i]) == 1;
         return result;
     }
     const uint8_t *left = evaluate(m, set->left, universe);
@@ -145,14 +157,16 @@ static uint8_t *evaluate(struct match *m, const struct weir_traceql_spanset *set
 
 /* ---- stages ---------------------------------------------------------------------------------- */
 
-static struct weir_traceql_value aggregate(const struct match *m, const struct weir_traceql_expr *expr,
+static struct weir_traceql_value aggregate(const struct match *m,
+                                           const struct weir_traceql_expr *expr,
                                            const struct weir_traceql_group *group) {
     double sum = 0, min = 0, max = 0, number;
     int64_t count = 0;
     if (expr->aggregate == WEIR_TRACEQL_COUNT)
         return (struct weir_traceql_value){.type = WEIR_TRACEQL_TYPE_INT, .i64 = group->count};
     for (uint32_t i = 0; i < group->count; i++) {
-        struct weir_traceql_value value = weir_traceql_evaluate(m->plan, expr->left, &m->trace->spans[group->spans[i]]);
+        struct weir_traceql_value value =
+            weir_traceql_evaluate(m->plan, expr->left, &m->trace->spans[group->spans[i]]);
         if (!weir_traceql_to_number(&value, &number)) continue;
         if (!count || number < min) min = number;
         if (!count || number > max) max = number;
@@ -171,29 +185,35 @@ static struct weir_traceql_value scalar(const struct match *m, const struct weir
                                         const struct weir_traceql_group *group) {
     if (expr->kind == WEIR_TRACEQL_EXPR_AGGREGATE) return aggregate(m, expr, group);
     if (expr->kind == WEIR_TRACEQL_EXPR_BINARY)
-        return weir_traceql_apply(expr->op, scalar(m, expr->left, group), scalar(m, expr->right, group), NULL, false);
+        return weir_traceql_apply(expr->op, scalar(m, expr->left, group),
+                                  scalar(m, expr->right, group), NULL, false);
     if (expr->kind == WEIR_TRACEQL_EXPR_UNARY) {
         struct weir_traceql_value zero = {.type = WEIR_TRACEQL_TYPE_INT};
-        return weir_traceql_apply(WEIR_TRACEQL_OP_SUB, zero, scalar(m, expr->left, group), NULL, false);
+        return weir_traceql_apply(WEIR_TRACEQL_OP_SUB, zero, scalar(m, expr->left, group), NULL,
+                                  false);
     }
     return expr->value;
 }
 
-static void keep_where(const struct match *m, const struct weir_traceql_expr *expr, struct weir_traceql_groups *groups) {
+static void keep_where(const struct match *m, const struct weir_traceql_expr *expr,
+                       struct weir_traceql_groups *groups) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < groups->count; i++) {
         struct weir_traceql_value value = scalar(m, expr, &groups->items[i]);
-        if (value.type == WEIR_TRACEQL_TYPE_BOOL && value.boolean) groups->items[kept++] = groups->items[i];
+        if (value.type == WEIR_TRACEQL_TYPE_BOOL && value.boolean)
+            groups->items[kept++] = groups->items[i];
     }
     groups->count = kept;
 }
 
-static bool filter_groups(struct match *m, const struct weir_traceql_spanset *set, struct weir_traceql_groups *groups) {
+static bool filter_groups(struct match *m, const struct weir_traceql_spanset *set,
+                          struct weir_traceql_groups *groups) {
     struct weir_traceql_groups kept = {0};
     for (uint32_t g = 0; g < groups->count; g++) {
         uint8_t *universe = new_set(m);
         if (!universe) return false;
-        for (uint32_t i = 0; i < groups->items[g].count; i++) universe[groups->items[g].spans[i]] = 1;
+        for (uint32_t i = 0; i < groups->items[g].count; i++)
+            universe[groups->items[g].spans[i]] = 1;
         const uint8_t *result = evaluate(m, set, universe);
         uint32_t before = kept.count;
         if (!result || !add_group(m, &kept, result)) return false;
@@ -207,22 +227,25 @@ static bool filter_groups(struct match *m, const struct weir_traceql_spanset *se
 }
 
 /* One group per value, in the order of their first spans. */
-static bool split_group(const struct match *m, const struct weir_traceql_expr *by, const struct weir_traceql_group *group,
-                        struct weir_traceql_groups *ret) {
+static bool split_group(const struct match *m, const struct weir_traceql_expr *by,
+                        const struct weir_traceql_group *group, struct weir_traceql_groups *ret) {
     uint32_t from = ret->count;
     for (uint32_t i = 0; i < group->count; i++) {
         uint32_t span = group->spans[i], g = from;
-        struct weir_traceql_value value = weir_traceql_evaluate(m->plan, by, &m->trace->spans[span]);
+        struct weir_traceql_value value =
+            weir_traceql_evaluate(m->plan, by, &m->trace->spans[span]);
         struct weir_view text = weir_traceql_to_text(&value, m->arena);
         for (; g < ret->count; g++)
             if (ret->items[g].by_value.type == value.type &&
                 weir_view_eq(weir_traceql_to_text(&ret->items[g].by_value, m->arena), text))
                 break;
         if (g == ret->count) {
-            struct weir_traceql_group *fresh = WEIR_PUSH(m->arena, ret->items, ret->count, ret->room);
+            struct weir_traceql_group *fresh =
+                WEIR_PUSH(m->arena, ret->items, ret->count, ret->room);
             if (!fresh) return false;
             *fresh = (struct weir_traceql_group){.by = by, .by_value = value};
-            fresh->spans = weir_arena_alloc(m->arena, ((size_t)group->count + 1) * sizeof *fresh->spans);
+            fresh->spans =
+                weir_arena_alloc(m->arena, ((size_t)group->count + 1) * sizeof *fresh->spans);
             if (!fresh->spans) return false;
         }
         ret->items[g].spans[ret->items[g].count++] = span;
@@ -230,7 +253,8 @@ static bool split_group(const struct match *m, const struct weir_traceql_expr *b
     return true;
 }
 
-static bool group_by(const struct match *m, const struct weir_traceql_expr *by, struct weir_traceql_groups *groups) {
+static bool group_by(const struct match *m, const struct weir_traceql_expr *by,
+                     struct weir_traceql_groups *groups) {
     struct weir_traceql_groups split = {0};
     for (uint32_t i = 0; i < groups->count; i++)
         if (!split_group(m, by, &groups->items[i], &split)) return false;
@@ -249,7 +273,8 @@ static bool coalesce(const struct match *m, struct weir_traceql_groups *groups) 
     return true;
 }
 
-static bool run_stages(struct match *m, const struct weir_traceql_stage *stage, struct weir_traceql_groups *groups) {
+static bool run_stages(struct match *m, const struct weir_traceql_stage *stage,
+                       struct weir_traceql_groups *groups) {
     for (; stage && groups->count; stage = stage->next) {
         bool good = true;
         switch (stage->kind) {
@@ -266,15 +291,17 @@ static bool run_stages(struct match *m, const struct weir_traceql_stage *stage, 
     return true;
 }
 
-int weir_traceql_match_trace(const struct weir_traceql_plan *plan, const struct weir_traceql_trace *trace,
-                             struct weir_arena *arena, struct weir_traceql_groups *ret, struct weir_error *reterr) {
+int weir_traceql_match_trace(const struct weir_traceql_plan *plan,
+                             const struct weir_traceql_trace *trace, struct weir_arena *arena,
+                             struct weir_traceql_groups *ret, struct weir_error *reterr) {
     struct match m = {plan, trace, arena};
     struct weir_traceql_groups groups = {0};
     uint8_t *universe = new_set(&m);
     if (universe) memset(universe, 1, trace->count);
     const uint8_t *set = universe ? evaluate(&m, plan->query->spanset, universe) : NULL;
     if (!set || !add_group(&m, &groups, set) || !run_stages(&m, plan->query->stages, &groups))
-        return weir_error_set(reterr, WEIR_ELIMIT, "a trace of %u spans needs too much memory", trace->count);
+        return weir_error_set(reterr, WEIR_ELIMIT, "a trace of %u spans needs too much memory",
+                              trace->count);
     *ret = groups;
     return 0;
 }

@@ -20,8 +20,10 @@ struct weir_traceql_groups {
     uint32_t count, room;
 };
 
-/* The groups of spans that the trace answers with; none: it does not match. Errors: WEIR_ENOMEMORY. */
-int weir_traceql_match_trace(const struct weir_traceql_plan *plan, const struct weir_traceql_trace *trace,
-                             struct weir_arena *arena, struct weir_traceql_groups *ret, struct weir_error *reterr);
+/* The groups of spans that the trace answers with; none: it does not match. Errors: WEIR_ENOMEMORY.
+ */
+int weir_traceql_match_trace(const struct weir_traceql_plan *plan,
+                             const struct weir_traceql_trace *trace, struct weir_arena *arena,
+                             struct weir_traceql_groups *ret, struct weir_error *reterr);
 
 #endif

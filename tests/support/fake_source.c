@@ -43,7 +43,8 @@ static struct weir_value attr(struct weir_attrs attrs, struct weir_view key) {
 }
 
 /* Only the fields of that number out of an encoded message. */
-static struct weir_view only_field(struct weir_view raw, uint32_t number, struct weir_arena *arena) {
+static struct weir_view only_field(struct weir_view raw, uint32_t number,
+                                   struct weir_arena *arena) {
     struct weir_buf buf;
     struct weir_pb pb = weir_pb(raw);
     struct weir_pb_field field;
@@ -69,7 +70,8 @@ static int64_t cell_i64(const struct row *r, enum weir_column_id id) {
     }
 }
 
-static struct weir_view cell_str(const struct row *r, enum weir_column_id id, struct weir_arena *arena) {
+static struct weir_view cell_str(const struct row *r, enum weir_column_id id,
+                                 struct weir_arena *arena) {
     switch ((int)id) {
     case WEIR_COLUMN_NAME: return r->span ? r->span->name : r->log->event_name;
     case WEIR_COLUMN_SCOPE_NAME: return scope_of(r)->name;
@@ -91,9 +93,10 @@ static struct weir_value cell_value(const struct row *r, const struct weir_colum
 }
 
 static const uint8_t *cell_bytes(const struct row *r, enum weir_column_id id) {
-    const uint8_t *bytes = id == WEIR_COLUMN_TRACE_ID  ? (r->span ? r->span->trace_id : r->log->trace_id)
-                           : id == WEIR_COLUMN_SPAN_ID ? (r->span ? r->span->span_id : r->log->span_id)
-                                                       : r->span->parent_span_id;
+    const uint8_t *bytes =
+        id == WEIR_COLUMN_TRACE_ID  ? (r->span ? r->span->trace_id : r->log->trace_id)
+        : id == WEIR_COLUMN_SPAN_ID ? (r->span ? r->span->span_id : r->log->span_id)
+                                    : r->span->parent_span_id;
     return bytes ? bytes : zero_id;
 }
 
@@ -138,24 +141,28 @@ static bool value_eq(const struct weir_value *a, const struct weir_value *b) {
     return weir_view_eq(a->str, b->str);
 }
 
-static struct weir_value cell(const struct row *r, const struct weir_column *column, struct weir_arena *arena) {
+static struct weir_value cell(const struct row *r, const struct weir_column *column,
+                              struct weir_arena *arena) {
     uint32_t width;
     switch (type_of(column->id, &width)) {
     case WEIR_COLUMN_TYPE_I64: return weir_value_i64(cell_i64(r, column->id));
     case WEIR_COLUMN_TYPE_STR: return weir_value_str(cell_str(r, column->id, arena));
     case WEIR_COLUMN_TYPE_VALUE: return cell_value(r, column);
     case WEIR_COLUMN_TYPE_BYTES:
-        return (struct weir_value){.type = WEIR_VALUE_BYTES, .str = weir_view(cell_bytes(r, column->id), width)};
+        return (struct weir_value){.type = WEIR_VALUE_BYTES,
+                                   .str = weir_view(cell_bytes(r, column->id), width)};
     case WEIR_COLUMN_TYPE_ATTRS: break;
     }
     return (struct weir_value){.type = WEIR_VALUE_NONE};
 }
 
-static bool satisfies(const struct row *r, const struct weir_predicate *p, struct weir_arena *arena) {
+static bool satisfies(const struct row *r, const struct weir_predicate *p,
+                      struct weir_arena *arena) {
     struct weir_value value = cell(r, &p->column, arena);
     bool has_str = value.type == WEIR_VALUE_STRING || value.type == WEIR_VALUE_BYTES;
     /* What cannot be compared is delivered: an array against a string. */
-    if (p->op == WEIR_OP_EQ && value.type != WEIR_VALUE_NONE && value.type != p->value.type) return true;
+    if (p->op == WEIR_OP_EQ && value.type != WEIR_VALUE_NONE && value.type != p->value.type)
+        return true;
     switch (p->op) {
     case WEIR_OP_EQ: return value_eq(&value, &p->value);
     case WEIR_OP_NE: return !value_eq(&value, &p->value);
@@ -171,8 +178,8 @@ static bool satisfies(const struct row *r, const struct weir_predicate *p, struc
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-static void fill_column(struct weir_column_data *data, const struct weir_column *column, const struct row *rows,
-                        uint32_t count, struct weir_arena *arena) {
+static void fill_column(struct weir_column_data *data, const struct weir_column *column,
+                        const struct row *rows, uint32_t count, struct weir_arena *arena) {
     data->type = type_of(column->id, &data->width);
     int64_t *i64 = WEIR_NEW_ARRAY(arena, int64_t, count);
     uint8_t *bytes = WEIR_NEW_ARRAY(arena, uint8_t, count * data->width);
@@ -187,7 +194,8 @@ static void fill_column(struct weir_column_data *data, const struct weir_column 
         if (data->type == WEIR_COLUMN_TYPE_STR) str[i] = cell_str(&rows[i], column->id, arena);
         if (data->type == WEIR_COLUMN_TYPE_VALUE) values[i] = cell_value(&rows[i], column);
         if (data->type == WEIR_COLUMN_TYPE_ATTRS)
-            attrs[i] = column->id == WEIR_COLUMN_RESOURCE ? resource_of(&rows[i]) : attrs_of(&rows[i]);
+            attrs[i] =
+                column->id == WEIR_COLUMN_RESOURCE ? resource_of(&rows[i]) : attrs_of(&rows[i]);
         codes[i] = i; /* a dictionary that finds nothing twice is one, too */
     }
     data->i64 = data->type == WEIR_COLUMN_TYPE_I64 ? i64 : NULL;
@@ -202,17 +210,23 @@ static void fill_column(struct weir_column_data *data, const struct weir_column 
     }
 }
 
-static void fill_block(struct weir_block *block, const struct weir_column *columns, uint32_t columns_count,
-                       const struct row *rows, uint32_t count, struct weir_arena *arena) {
-    struct weir_column_data *data = WEIR_NEW_ARRAY(arena, struct weir_column_data, columns_count + 1);
-    for (uint32_t i = 0; i < columns_count; i++) fill_column(&data[i], &columns[i], rows, count, arena);
-    *block = (struct weir_block){.rows_count = count, .columns = data, .columns_count = columns_count};
+static void fill_block(struct weir_block *block, const struct weir_column *columns,
+                       uint32_t columns_count, const struct row *rows, uint32_t count,
+                       struct weir_arena *arena) {
+    struct weir_column_data *data =
+        WEIR_NEW_ARRAY(arena, struct weir_column_data, columns_count + 1);
+    for (uint32_t i = 0; i < columns_count; i++)
+        fill_column(&data[i], &columns[i], rows, count, arena);
+    *block =
+        (struct weir_block){.rows_count = count, .columns = data, .columns_count = columns_count};
 }
 
-static int next_block(struct weir_cursor *cursor, const struct weir_block **ret, struct weir_error *reterr) {
+static int next_block(struct weir_cursor *cursor, const struct weir_block **ret,
+                      struct weir_error *reterr) {
     struct fake_cursor *c = (struct fake_cursor *)cursor;
     (void)reterr;
-    uint32_t left = c->count - c->at, size = left < c->fake->block_rows ? left : c->fake->block_rows;
+    uint32_t left = c->count - c->at,
+             size = left < c->fake->block_rows ? left : c->fake->block_rows;
     if (!size) return WEIR_END;
     bool newest = c->select.newest_first;
     const struct row *rows = newest ? c->rows + left - size : c->rows + c->at;
@@ -243,8 +257,11 @@ static void add_rows(struct fake_cursor *c, const struct weir_otlp_batch *batch)
     c->rows = realloc(c->rows, (c->count + count + 1) * sizeof *c->rows);
     for (uint32_t i = 0; i < count; i++) {
         struct row row = {.batch = batch};
-        if (spans) row.span = &batch->spans[i], row.time_ns = row.span->start_ns;
-        else row.log = &batch->logs[i], row.time_ns = row.log->time_ns ? row.log->time_ns : row.log->observed_ns;
+        if (spans)
+            row.span = &batch->spans[i], row.time_ns = row.span->start_ns;
+        else
+            row.log = &batch->logs[i],
+            row.time_ns = row.log->time_ns ? row.log->time_ns : row.log->observed_ns;
         bool wanted = row.time_ns >= c->select.from_ns && row.time_ns < c->select.until_ns;
         for (uint32_t p = 0; wanted && c->fake->obey_hints && p < c->select.predicates_count; p++)
             wanted = satisfies(&row, &c->select.predicates[p], &c->arena);
@@ -252,8 +269,9 @@ static void add_rows(struct fake_cursor *c, const struct weir_otlp_batch *batch)
     }
 }
 
-static int select_rows(struct weir_source *source, struct weir_query *query, const struct weir_select *select,
-                       struct weir_cursor **ret, struct weir_error *reterr) {
+static int select_rows(struct weir_source *source, struct weir_query *query,
+                       const struct weir_select *select, struct weir_cursor **ret,
+                       struct weir_error *reterr) {
     struct fake_source *fake = (struct fake_source *)source;
     struct fake_cursor *c = calloc(1, sizeof *c);
     (void)query, (void)reterr;
@@ -268,10 +286,12 @@ static int select_rows(struct weir_source *source, struct weir_query *query, con
     return 0;
 }
 
-/* ---- the rest of the interface ----------------------------------------------------------------- */
+/* ---- the rest of the interface -----------------------------------------------------------------
+ */
 
-static int names(struct weir_source *source, struct weir_query *query, enum weir_table table, int64_t from_ns,
-                 int64_t until_ns, weir_visit_name *visit, void *arg, struct weir_error *reterr) {
+static int names(struct weir_source *source, struct weir_query *query, enum weir_table table,
+                 int64_t from_ns, int64_t until_ns, weir_visit_name *visit, void *arg,
+                 struct weir_error *reterr) {
     struct fake_source *fake = (struct fake_source *)source;
     (void)query, (void)reterr, (void)from_ns, (void)until_ns;
     for (uint32_t b = 0; b < fake->batches_count; b++) {
@@ -286,14 +306,16 @@ static int names(struct weir_source *source, struct weir_query *query, enum weir
         for (uint32_t i = 0; i < (spans ? batch->spans_count : batch->logs_count); i++) {
             struct weir_attrs attrs = spans ? batch->spans[i].attrs : batch->logs[i].attrs;
             for (uint32_t k = 0; k < attrs.count; k++)
-                if (!visit(arg, attrs.items[k].key, WEIR_COLUMN_ATTR, attrs.items[k].value.type)) return 0;
+                if (!visit(arg, attrs.items[k].key, WEIR_COLUMN_ATTR, attrs.items[k].value.type))
+                    return 0;
         }
     }
     return 0;
 }
 
-static int values(struct weir_source *source, struct weir_query *query, enum weir_table table, struct weir_column column,
-                  int64_t from_ns, int64_t until_ns, weir_visit_value *visit, void *arg, struct weir_error *reterr) {
+static int values(struct weir_source *source, struct weir_query *query, enum weir_table table,
+                  struct weir_column column, int64_t from_ns, int64_t until_ns,
+                  weir_visit_value *visit, void *arg, struct weir_error *reterr) {
     struct weir_select select = {.table = table, .from_ns = from_ns, .until_ns = until_ns};
     struct weir_cursor *cursor;
     select_rows(source, query, &select, &cursor, reterr);
@@ -306,8 +328,9 @@ static int values(struct weir_source *source, struct weir_query *query, enum wei
     return 0;
 }
 
-static int tail(struct weir_source *source, enum weir_table table, const struct weir_column *columns,
-                uint32_t columns_count, weir_tail_rows *rows, void *arg, struct weir_tail **ret, struct weir_error *reterr) {
+static int tail(struct weir_source *source, enum weir_table table,
+                const struct weir_column *columns, uint32_t columns_count, weir_tail_rows *rows,
+                void *arg, struct weir_tail **ret, struct weir_error *reterr) {
     struct fake_source *fake = (struct fake_source *)source;
     (void)table, (void)reterr;
     fake->tail_rows = rows;
@@ -334,8 +357,12 @@ static void stats(struct weir_source *source, struct weir_source_stats *ret) {
 
 void fake_source_init(struct fake_source *fake) {
     *fake = (struct fake_source){.block_rows = 3};
-    fake->source = (struct weir_source){.select = select_rows, .names = names, .values = values,
-                                        .tail = tail, .tail_close = tail_close, .stats = stats};
+    fake->source = (struct weir_source){.select = select_rows,
+                                        .names = names,
+                                        .values = values,
+                                        .tail = tail,
+                                        .tail_close = tail_close,
+                                        .stats = stats};
 }
 
 void fake_source_done(struct fake_source *fake) {
@@ -343,7 +370,9 @@ void fake_source_done(struct fake_source *fake) {
 }
 
 static void tell_tail(struct fake_source *fake, const struct weir_otlp_batch *batch) {
-    struct fake_cursor c = {.fake = fake, .select = {.table = WEIR_TABLE_LOGS, .from_ns = INT64_MIN, .until_ns = INT64_MAX}};
+    struct fake_cursor c = {
+        .fake = fake,
+        .select = {.table = WEIR_TABLE_LOGS, .from_ns = INT64_MIN, .until_ns = INT64_MAX}};
     struct weir_block block;
     weir_arena_init(&c.arena, 0);
     add_rows(&c, batch);
@@ -355,7 +384,8 @@ static void tell_tail(struct fake_source *fake, const struct weir_otlp_batch *ba
     weir_arena_done(&c.arena);
 }
 
-void fake_source_add_json(struct fake_source *fake, enum weir_signal signal, struct weir_view json) {
+void fake_source_add_json(struct fake_source *fake, enum weir_signal signal,
+                          struct weir_view json) {
     struct weir_error err = {0};
     struct weir_otlp_batch *batch = NULL;
     if (weir_otlp_batch_decode_json(signal, json, 0, &batch, &err) != 0)

@@ -2,10 +2,9 @@
 /* Runs every .test file of tests/golden/logql: what is loaded, what is asked, what must come back.
  *
  *   load                                    rows that follow:
- *     TIME SERVICE SEVERITY ATTRIBUTES | BODY     "-" for none; attributes a=1,b=x; t=<32 hex> is the trace
- *   eval lines START END DIRECTION LIMIT QUERY    expects: TIME | LINE
- *   eval labels START END DIRECTION LIMIT QUERY   expects: {labels}
- *   eval instant TIME QUERY                       expects: {labels} value
+ *     TIME SERVICE SEVERITY ATTRIBUTES | BODY     "-" for none; attributes a=1,b=x; t=<32 hex> is
+ * the trace eval lines START END DIRECTION LIMIT QUERY    expects: TIME | LINE eval labels START
+ * END DIRECTION LIMIT QUERY   expects: {labels} eval instant TIME QUERY expects: {labels} value
  *   eval range START END STEP QUERY               expects: {labels} v v _
  *   eval fail QUERY                               expects: words of the error
  *
@@ -65,7 +64,8 @@ static void load_row(struct run *run, struct weir_view rest) {
     weir_buf_init(&buf, 1 << 16);
     struct weir_json_writer w = weir_json_writer(&buf);
     int64_t time_ns = at(run, word(&rest));
-    struct weir_view service = word(&rest), severity = word(&rest), attrs = word(&rest), trace = {0};
+    struct weir_view service = word(&rest), severity = word(&rest), attrs = word(&rest),
+                     trace = {0};
     weir_view_cut(&rest, '|');
     if (rest.len && rest.ptr[0] == ' ') rest = weir_view_from(rest, 1);
     char pair[200];
@@ -96,8 +96,10 @@ static void load_row(struct run *run, struct weir_view rest) {
     weir_json_begin_array(&w);
     while (attrs.ptr && attrs.len && !weir_view_is(attrs, "-")) {
         struct weir_view one = weir_view_cut(&attrs, ',');
-        if (weir_view_starts(one, WEIR_VIEW("t="))) trace = weir_view_from(one, 2);
-        else add_attr(&w, one);
+        if (weir_view_starts(one, WEIR_VIEW("t=")))
+            trace = weir_view_from(one, 2);
+        else
+            add_attr(&w, one);
     }
     weir_json_end_array(&w);
     if (trace.len) {
@@ -134,7 +136,8 @@ static void load_done(struct run *run) {
 
 /* ---- answers as text ------------------------------------------------------------------------- */
 
-static void add_labels(struct weir_buf *out, const struct weir_logql_label *labels, uint32_t count) {
+static void add_labels(struct weir_buf *out, const struct weir_logql_label *labels,
+                       uint32_t count) {
     weir_buf_add_char(out, '{');
     for (uint32_t i = 0; i < count; i++) {
         weir_buf_printf(out, "%s%.*s=", i ? ", " : "", WEIR_VIEW_ARG(labels[i].name));
@@ -147,7 +150,8 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void add_matrix(struct weir_buf *out, const struct weir_logql_matrix *m, struct weir_arena *arena) {
+static void add_matrix(struct weir_buf *out, const struct weir_logql_matrix *m,
+                       struct weir_arena *arena) {
     char **texts = WEIR_NEW_ARRAY(arena, char *, m->count + 1);
     uint32_t count = 0;
     for (uint32_t s = 0; s < m->count; s++) {
@@ -159,8 +163,10 @@ static void add_matrix(struct weir_buf *out, const struct weir_logql_matrix *m, 
             bool absent = weir_logql_is_absent(m->series[s].values[i]);
             any |= !absent;
             weir_buf_add_char(&line, ' ');
-            if (absent) weir_buf_add_char(&line, '_');
-            else weir_json_format_f64(&line, m->series[s].values[i]);
+            if (absent)
+                weir_buf_add_char(&line, '_');
+            else
+                weir_json_format_f64(&line, m->series[s].values[i]);
         }
         if (any) texts[count++] = weir_arena_strdup(arena, weir_buf_view(&line));
         weir_buf_done(&line);
@@ -171,8 +177,8 @@ static void add_matrix(struct weir_buf *out, const struct weir_logql_matrix *m, 
 
 /* ---- eval ------------------------------------------------------------------------------------ */
 
-static int run_query(struct run *run, struct weir_view kind, struct weir_view rest, struct weir_buf *out,
-                     struct weir_error *err) {
+static int run_query(struct run *run, struct weir_view kind, struct weir_view rest,
+                     struct weir_buf *out, struct weir_error *err) {
     struct weir_logql_options options = {.limit = 100};
     bool lines = weir_view_is(kind, "lines") || weir_view_is(kind, "labels");
     if (lines) {
@@ -200,15 +206,21 @@ static int run_query(struct run *run, struct weir_view kind, struct weir_view re
     if (rc == 0) rc = weir_logql_plan_init(&plan, rest, expr, &query.arena, err);
     if (rc == 0) {
         if (weir_logql_is_log(expr))
-            rc = weir_logql_eval_lines(&run->fake.source, &query, &plan, expr, &options, &found, err);
-        else rc = weir_logql_eval_matrix(&run->fake.source, &query, &plan, expr, &options, &matrix, err);
+            rc = weir_logql_eval_lines(&run->fake.source, &query, &plan, expr, &options, &found,
+                                       err);
+        else
+            rc = weir_logql_eval_matrix(&run->fake.source, &query, &plan, expr, &options, &matrix,
+                                        err);
         weir_logql_plan_done(&plan);
     }
     if (rc == 0 && !weir_logql_is_log(expr)) add_matrix(out, &matrix, &query.arena);
     for (uint32_t i = 0; rc == 0 && i < found.count; i++) {
         const struct weir_logql_line *line = &found.items[i];
-        if (weir_view_is(kind, "labels")) add_labels(out, line->labels, line->labels_count);
-        else weir_buf_printf(out, "%gs | %.*s", (double)line->time_ns / 1e9, WEIR_VIEW_ARG(line->line));
+        if (weir_view_is(kind, "labels"))
+            add_labels(out, line->labels, line->labels_count);
+        else
+            weir_buf_printf(out, "%gs | %.*s", (double)line->time_ns / 1e9,
+                            WEIR_VIEW_ARG(line->line));
         weir_buf_add_char(out, '\n');
     }
     weir_query_done(&query);
@@ -233,8 +245,9 @@ static void eval(struct run *run, struct weir_view rest, struct weir_view expect
             } else if (rc != 0) {
                 fail_msg("%s:%d: %s", run->file, run->line, err.message);
             } else if (!weir_view_eq(weir_buf_view(&out), expected)) {
-                fail_msg("%s:%d (hints %d, blocks of %u): got\n%.*swanted\n%.*s", run->file, run->line, obey, sizes[i],
-                         (int)out.len, out.ptr ? out.ptr : "", WEIR_VIEW_ARG(expected));
+                fail_msg("%s:%d (hints %d, blocks of %u): got\n%.*swanted\n%.*s", run->file,
+                         run->line, obey, sizes[i], (int)out.len, out.ptr ? out.ptr : "",
+                         WEIR_VIEW_ARG(expected));
             }
             weir_buf_done(&out);
         }
@@ -270,7 +283,8 @@ static void run_file(const char *path) {
             if (!is_indented(next)) break;
             weir_buf_printf(&expected, "%.*s\n", WEIR_VIEW_ARG(weir_view_from(next, 2)));
         }
-        eval(&run, weir_view_from(line, 5), weir_view(expected.ptr ? expected.ptr : "", expected.len));
+        eval(&run, weir_view_from(line, 5),
+             weir_view(expected.ptr ? expected.ptr : "", expected.len));
     }
     fake_source_done(&run.fake);
     weir_buf_done(&run.logs);

@@ -107,7 +107,8 @@ static const struct {
     {"{a=\"\\q\"}", "invalid escape", 5},
 };
 
-static int parse(const char *query, struct weir_arena *arena, struct weir_buf *printed, struct weir_error *err) {
+static int parse(const char *query, struct weir_arena *arena, struct weir_buf *printed,
+                 struct weir_error *err) {
     struct weir_logql_expr *expr = NULL;
     int rc = weir_logql_parse(weir_view_str(query), arena, &expr, err);
     if (rc == 0) weir_logql_print(expr, printed);
@@ -123,9 +124,11 @@ static void test_accepted_and_round_trip(void **state) {
         weir_arena_init(&arena, 1 << 20);
         weir_buf_init(&once, 1 << 16);
         weir_buf_init(&twice, 1 << 16);
-        if (parse(accepted[i], &arena, &once, &err) != 0) fail_msg("%s: %s", accepted[i], err.message);
+        if (parse(accepted[i], &arena, &once, &err) != 0)
+            fail_msg("%s: %s", accepted[i], err.message);
         char *text = weir_arena_strdup(&arena, weir_buf_view(&once));
-        if (parse(text, &arena, &twice, &err) != 0) fail_msg("%s -> %s: %s", accepted[i], text, err.message);
+        if (parse(text, &arena, &twice, &err) != 0)
+            fail_msg("%s -> %s: %s", accepted[i], text, err.message);
         assert_view_is(weir_buf_view(&twice), text);
         weir_buf_done(&once);
         weir_buf_done(&twice);
@@ -143,9 +146,11 @@ static void test_rejected_with_position(void **state) {
         weir_buf_init(&printed, 1 << 16);
         int rc = parse(rejected[i].query, &arena, &printed, &err);
         if (rc != WEIR_EINVALID) fail_msg("%s was accepted (%d)", rejected[i].query, rc);
-        if (!strstr(err.message, rejected[i].words)) fail_msg("%s: %s", rejected[i].query, err.message);
+        if (!strstr(err.message, rejected[i].words))
+            fail_msg("%s: %s", rejected[i].query, err.message);
         if (err.column != rejected[i].column)
-            fail_msg("%s: column %u, want %u: %s", rejected[i].query, err.column, rejected[i].column, err.message);
+            fail_msg("%s: column %u, want %u: %s", rejected[i].query, err.column,
+                     rejected[i].column, err.message);
         weir_buf_done(&printed);
         weir_arena_done(&arena);
     }
@@ -175,7 +180,8 @@ static void test_precedence(void **state) {
     }
 }
 
-/* Cuts and random changes of good queries: never a crash, and what is accepted prints and re-parses. */
+/* Cuts and random changes of good queries: never a crash, and what is accepted prints and
+ * re-parses. */
 static void test_mutations_never_crash(void **state) {
     (void)state;
     unsigned seed = 4711;
@@ -201,7 +207,8 @@ static void test_mutations_never_crash(void **state) {
             if (weir_logql_parse(weir_view(exact, len), &arena, &expr, &err) == 0) {
                 weir_logql_print(expr, &once);
                 if (weir_logql_parse(weir_buf_view(&once), &arena, &again, &err) != 0)
-                    fail_msg("%.*s -> %.*s: %s", (int)len, query, (int)once.len, once.ptr, err.message);
+                    fail_msg("%.*s -> %.*s: %s", (int)len, query, (int)once.len, once.ptr,
+                             err.message);
             }
             free(exact);
             weir_buf_done(&once);
@@ -217,15 +224,18 @@ static void test_deep_nesting_is_refused(void **state) {
     struct weir_error err = {0};
     struct weir_logql_expr *expr;
     weir_arena_init(&arena, 1 << 20);
-    assert_int_equal(weir_logql_parse(weir_view(query, sizeof query - 1), &arena, &expr, &err), WEIR_EINVALID);
+    assert_int_equal(weir_logql_parse(weir_view(query, sizeof query - 1), &arena, &expr, &err),
+                     WEIR_EINVALID);
     assert_non_null(strstr(err.message, "too deeply"));
     weir_arena_done(&arena);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted_and_round_trip),  cmocka_unit_test(test_rejected_with_position),
-        cmocka_unit_test(test_precedence),               cmocka_unit_test(test_mutations_never_crash),
+        cmocka_unit_test(test_accepted_and_round_trip),
+        cmocka_unit_test(test_rejected_with_position),
+        cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_mutations_never_crash),
         cmocka_unit_test(test_deep_nesting_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Queries over the fixture traces of tests/golden/traceql/fixture.json. The table
- * tests/golden/traceql/matches.txt says per query which spans (by name, in order of start) match, or
- * which series come out; each query runs with hints ignored and obeyed, in small and large blocks. */
+ * tests/golden/traceql/matches.txt says per query which spans (by name, in order of start) match,
+ * or which series come out; each query runs with hints ignored and obeyed, in small and large
+ * blocks. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -18,7 +19,8 @@ static int by_text(const void *a, const void *b) {
 }
 
 /* One text per spanset, sorted: "name name". */
-static void add_results(struct weir_buf *out, const struct weir_traceql_results *results, struct weir_arena *arena) {
+static void add_results(struct weir_buf *out, const struct weir_traceql_results *results,
+                        struct weir_arena *arena) {
     char *texts[200];
     uint32_t count = 0;
     for (uint32_t t = 0; t < results->count; t++)
@@ -27,8 +29,9 @@ static void add_results(struct weir_buf *out, const struct weir_traceql_results 
             struct weir_buf line;
             weir_buf_init(&line, 1 << 16);
             for (uint32_t i = 0; i < group->count; i++)
-                weir_buf_printf(&line, "%s%.*s", i ? " " : "",
-                                WEIR_VIEW_ARG(results->items[t].trace->spans[group->spans[i]].name));
+                weir_buf_printf(
+                    &line, "%s%.*s", i ? " " : "",
+                    WEIR_VIEW_ARG(results->items[t].trace->spans[group->spans[i]].name));
             texts[count++] = weir_arena_strdup(arena, weir_buf_view(&line));
             weir_buf_done(&line);
         }
@@ -38,7 +41,8 @@ static void add_results(struct weir_buf *out, const struct weir_traceql_results 
 }
 
 /* "{a=b} 1 2 _; …", sorted. */
-static void add_matrix(struct weir_buf *out, const struct weir_traceql_matrix *m, struct weir_arena *arena) {
+static void add_matrix(struct weir_buf *out, const struct weir_traceql_matrix *m,
+                       struct weir_arena *arena) {
     char *texts[200];
     uint32_t count = 0;
     for (; count < m->count && count < 200; count++) {
@@ -46,13 +50,16 @@ static void add_matrix(struct weir_buf *out, const struct weir_traceql_matrix *m
         weir_buf_init(&line, 1 << 16);
         weir_buf_add_char(&line, '{');
         for (uint32_t i = 0; i < m->series[count].labels_count; i++)
-            weir_buf_printf(&line, "%s%.*s=%.*s", i ? ", " : "", WEIR_VIEW_ARG(m->series[count].labels[i].name),
-                            WEIR_VIEW_ARG(weir_traceql_to_text(&m->series[count].labels[i].value, arena)));
+            weir_buf_printf(
+                &line, "%s%.*s=%.*s", i ? ", " : "", WEIR_VIEW_ARG(m->series[count].labels[i].name),
+                WEIR_VIEW_ARG(weir_traceql_to_text(&m->series[count].labels[i].value, arena)));
         weir_buf_add_char(&line, '}');
         for (uint32_t i = 0; i < m->intervals; i++) {
             double value = m->series[count].values[i];
-            if (value != value) weir_buf_add_str(&line, " _");
-            else weir_buf_printf(&line, " %.6g", value);
+            if (value != value)
+                weir_buf_add_str(&line, " _");
+            else
+                weir_buf_printf(&line, " %.6g", value);
         }
         texts[count] = weir_arena_strdup(arena, weir_buf_view(&line));
         weir_buf_done(&line);
@@ -63,7 +70,8 @@ static void add_matrix(struct weir_buf *out, const struct weir_traceql_matrix *m
 }
 
 /* The fixture lies in 1000 s … 1060 s. */
-static int ask(struct fake_source *fake, struct weir_view text, struct weir_buf *out, struct weir_error *err) {
+static int ask(struct fake_source *fake, struct weir_view text, struct weir_buf *out,
+               struct weir_error *err) {
     struct weir_traceql_options options = {
         .start_ns = INT64_C(1000000000000), .end_ns = INT64_C(1060000000000), .limit = 20};
     struct weir_query query;
@@ -90,7 +98,8 @@ static int ask(struct fake_source *fake, struct weir_view text, struct weir_buf 
     return rc;
 }
 
-static void check(struct fake_source *fake, int line, struct weir_view text, struct weir_view expected) {
+static void check(struct fake_source *fake, int line, struct weir_view text,
+                  struct weir_view expected) {
     static const uint32_t sizes[] = {1, 3, 100};
     for (int obey = 0; obey < 2; obey++)
         for (int i = 0; i < 3; i++) {
@@ -101,10 +110,13 @@ static void check(struct fake_source *fake, int line, struct weir_view text, str
             fake->block_rows = sizes[i];
             ask(fake, text, &out, &err);
             bool same = weir_view_eq(weir_buf_view(&out), expected) ||
-                        (weir_view_is(expected, "error") && weir_view_starts(weir_buf_view(&out), WEIR_VIEW("error: ")));
+                        (weir_view_is(expected, "error") &&
+                         weir_view_starts(weir_buf_view(&out), WEIR_VIEW("error: ")));
             if (!same)
-                print_error("matches.txt:%d (hints %d, blocks of %u): %.*s\n  got    %.*s\n  wanted %.*s\n", line, obey,
-                            sizes[i], WEIR_VIEW_ARG(text), (int)out.len, out.ptr, WEIR_VIEW_ARG(expected));
+                print_error(
+                    "matches.txt:%d (hints %d, blocks of %u): %.*s\n  got    %.*s\n  wanted %.*s\n",
+                    line, obey, sizes[i], WEIR_VIEW_ARG(text), (int)out.len, out.ptr,
+                    WEIR_VIEW_ARG(expected));
             assert_true(same);
             weir_buf_done(&out);
         }
@@ -146,9 +158,12 @@ static void test_many_traces(void **state) {
     fake_source_init(&fake);
     weir_buf_add_str(&json, "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[");
     for (int i = 0; i < 1300; i++)
-        weir_buf_printf(&json, "%s{\"traceId\":\"%032x\",\"spanId\":\"%016x\",\"name\":\"n%d\",\"startTimeUnixNano\":\"%lld\","
-                               "\"endTimeUnixNano\":\"%lld\"}",
-                        i ? "," : "", i + 1, i + 1, i, 1000000000000LL + i * 1000000LL, 1000000000100LL + i * 1000000LL);
+        weir_buf_printf(&json,
+                        "%s{\"traceId\":\"%032x\",\"spanId\":\"%016x\",\"name\":\"n%d\","
+                        "\"startTimeUnixNano\":\"%lld\","
+                        "\"endTimeUnixNano\":\"%lld\"}",
+                        i ? "," : "", i + 1, i + 1, i, 1000000000000LL + i * 1000000LL,
+                        1000000000100LL + i * 1000000LL);
     weir_buf_add_str(&json, "]}]}]}");
     fake_source_add_json(&fake, WEIR_SIGNAL_TRACE, weir_buf_view(&json));
     fake.block_rows = 700;
@@ -159,7 +174,8 @@ static void test_many_traces(void **state) {
     struct weir_traceql_results results;
     struct weir_traceql_options options = {.start_ns = 0, .end_ns = INT64_MAX, .limit = 1000};
     weir_query_init(&query, (size_t)256 << 20, 0);
-    assert_int_equal(weir_traceql_parse(WEIR_VIEW("{ rootName =~ \"n.*[05]\" }"), &query.arena, &tree, &err), 0);
+    assert_int_equal(
+        weir_traceql_parse(WEIR_VIEW("{ rootName =~ \"n.*[05]\" }"), &query.arena, &tree, &err), 0);
     assert_int_equal(weir_traceql_plan_init(&plan, tree, &query.arena, &err), 0);
     assert_int_equal(weir_traceql_search(&fake.source, &query, &plan, &options, &results, &err), 0);
     assert_int_equal(results.count, 260);
@@ -173,10 +189,10 @@ static void test_many_traces(void **state) {
     weir_query_done(&query);
     fake_source_done(&fake);
     weir_buf_done(&json);
-
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches), cmocka_unit_test(test_many_traces)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches),
+                                       cmocka_unit_test(test_many_traces)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

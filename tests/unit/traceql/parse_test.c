@@ -22,14 +22,16 @@ static const char *const accepted[] = {
     "{ .foo-bar/baz = 1 }",
     "{ duration > 1h30m && span:duration < 2s }",
     "{ name = \"x\" && kind = server && status = error && statusMessage != \"\" }",
-    "{ kind = consumer || kind = producer || kind = internal || kind = client || kind = unspecified }",
+    "{ kind = consumer || kind = producer || kind = internal || kind = client || kind = "
+    "unspecified }",
     "{ .a = nil || .b != nil || parent = nil }",
     "{ rootName = \"x\" && rootServiceName = \"y\" && traceDuration > 1s }",
     "{ trace:id = \"0123\" && span:id = \"45\" && span:parentID = \"\" && span:childCount > 2 }",
     "{ nestedSetParent < 0 && nestedSetLeft > 1 && nestedSetRight < 10 }",
     "{ event:name = \"exception\" && event.exception.type = \"x\" && event:timeSinceStart > 1ms }",
     "{ link:traceID = \"a\" && link:spanID = \"b\" && link.kind = \"c\" }",
-    "{ instrumentation:name = \"x\" && instrumentation:version =~ \"1.*\" && instrumentation.foo = 1 }",
+    "{ instrumentation:name = \"x\" && instrumentation:version =~ \"1.*\" && instrumentation.foo = "
+    "1 }",
     "{ parent.a = 1 && parent.span.b = 2 && parent.resource.c = \"x\" }",
     "{ .a + 1 * 2 > -.b ^ 2 % 3 - 4 / 5 }",
     "{ 100ms < duration }",
@@ -112,7 +114,8 @@ static const struct {
     {"{} | rate() with (a)", "expected =", 20},
 };
 
-static int parse(const char *query, struct weir_arena *arena, struct weir_buf *printed, struct weir_error *err) {
+static int parse(const char *query, struct weir_arena *arena, struct weir_buf *printed,
+                 struct weir_error *err) {
     struct weir_traceql_query *tree = NULL;
     int rc = weir_traceql_parse(weir_view_str(query), arena, &tree, err);
     if (rc == 0) weir_traceql_print(tree, printed);
@@ -128,9 +131,11 @@ static void test_accepted_and_round_trip(void **state) {
         weir_arena_init(&arena, 1 << 20);
         weir_buf_init(&once, 1 << 16);
         weir_buf_init(&twice, 1 << 16);
-        if (parse(accepted[i], &arena, &once, &err) != 0) fail_msg("%s: %s", accepted[i], err.message);
+        if (parse(accepted[i], &arena, &once, &err) != 0)
+            fail_msg("%s: %s", accepted[i], err.message);
         char *text = weir_arena_strdup(&arena, weir_buf_view(&once));
-        if (parse(text, &arena, &twice, &err) != 0) fail_msg("%s -> %s: %s", accepted[i], text, err.message);
+        if (parse(text, &arena, &twice, &err) != 0)
+            fail_msg("%s -> %s: %s", accepted[i], text, err.message);
         assert_view_is(weir_buf_view(&twice), text);
         weir_buf_done(&once);
         weir_buf_done(&twice);
@@ -148,9 +153,11 @@ static void test_rejected_with_position(void **state) {
         weir_buf_init(&printed, 1 << 16);
         int rc = parse(rejected[i].query, &arena, &printed, &err);
         if (rc != WEIR_EINVALID) fail_msg("%s was accepted (%d)", rejected[i].query, rc);
-        if (!strstr(err.message, rejected[i].words)) fail_msg("%s: %s", rejected[i].query, err.message);
+        if (!strstr(err.message, rejected[i].words))
+            fail_msg("%s: %s", rejected[i].query, err.message);
         if (err.column != rejected[i].column)
-            fail_msg("%s: column %u, want %u: %s", rejected[i].query, err.column, rejected[i].column, err.message);
+            fail_msg("%s: column %u, want %u: %s", rejected[i].query, err.column,
+                     rejected[i].column, err.message);
         weir_buf_done(&printed);
         weir_arena_done(&arena);
     }
@@ -208,7 +215,8 @@ static void test_mutations_never_crash(void **state) {
             if (weir_traceql_parse(weir_view(exact, len), &arena, &tree, &err) == 0) {
                 weir_traceql_print(tree, &once);
                 if (weir_traceql_parse(weir_buf_view(&once), &arena, &again, &err) != 0)
-                    fail_msg("%.*s -> %.*s: %s", (int)len, query, (int)once.len, once.ptr, err.message);
+                    fail_msg("%.*s -> %.*s: %s", (int)len, query, (int)once.len, once.ptr,
+                             err.message);
             }
             free(exact);
             weir_buf_done(&once);
