@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What bad input gets: a precise message, the right status, a counter; never a crash, never a hang."""
 import gzip
-import os
-import shutil
-import subprocess
 import time
 
 import grpc
@@ -13,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
 import otlp_make
-from weir_server import Weir, free_port, wait_until
+from weir_server import Weir, wait_until
 
 
 def counter(server, name):
@@ -113,12 +110,12 @@ def test_grpc_errors_have_their_codes(weir_module, rng):
 
 BAD_QUERIES = [
     ("/api/v1/query", "query", "sum(rate(x[5m])", "1:"),
-    ("/api/v1/query", "query", "rat(x[5m])", "rate"),
+    ("/api/v1/query", "query", "rrate(x[5m])", "did you mean"),
     ("/api/v1/query", "query", "x[5m", "1:"),
-    ("/loki/api/v1/query_range", "query", '{a="b"', "1:"),
+    ("/loki/api/v1/query_range", "query", '{a="b"', "line 1, col 7"),
     ("/loki/api/v1/query_range", "query", '{a="b"} | jsn', ""),
     ("/loki/api/v1/query_range", "query", '{a=~"("}', ""),
-    ("/api/search", "q", "{ .a = ", "1:"),
+    ("/api/search", "q", "{ .a = ", "line 1, col 8"),
     ("/api/search", "q", "{ status = eror }", ""),
     ("/api/search", "q", "{ duration > 5parsecs }", ""),
 ]
@@ -217,55 +214,6 @@ def test_newer_data_is_refused_and_left_alone(build_dir, tmp_path):
 def test_data_path_that_is_a_file(build_dir, tmp_path):
     (tmp_path / "file").write_text("x")
     assert "file" in start_and_fail(build_dir, tmp_path / "file")
-
-
-def test_full_disk_refuses_and_recovers(build_dir, tmp_path, rng):
-    """A small tmpfs: refused with a retryable answer, retried, nothing acknowledged is lost."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mount)], capture_output=True).returncode:
-        pytest.skip("mounting a tmpfs needs root")
-    server = Weir(build_dir, mount / "data", "--memory", "64MiB")
-    server.log = tmp_path / "weir.log"
-    try:
-        server.start()
-        acknowledged, refused = [], 0
-        ballast = mount / "ballast"
-        ballast.write_bytes(bytes(20 << 20))
-        for _ in range(400):
-            request, ledger = otlp_make.traces("full", rng, 200)
-            answer = server.post_otlp("traces", request.SerializeToString())
-            if answer.status_code == 200:
-                acknowledged.append(ledger)
-            else:
-                refused += 1
-                assert answer.status_code in (429, 503), answer.status_code
-                assert int(answer.headers.get("retry-after", "0")) >= 1
-                if refused > 5:
-                    break
-        assert refused > 5, "the disk never filled"
-        assert server.get("/api/v1/query", query="1+1"), "questions are still answered"
-        ballast.unlink()
-
-        def accepted_again():
-            request, ledger = otlp_make.traces("full", rng, 5)
-            if server.post_otlp("traces", request.SerializeToString()).status_code != 200:
-                return False
-            acknowledged.append(ledger)
-            return True
-
-        wait_until(accepted_again, timeout=30, every=0.3, what="acceptance after room was made")
-        server.stop()
-        server.start()
-        for ledger in acknowledged:
-            for trace_id in rng.sample(sorted(ledger), min(5, len(ledger))):
-                assert server.trace(trace_id), trace_id
-        server.stop()
-    finally:
-        if server.process:
-            server.kill()
-        subprocess.run(["umount", str(mount)], check=False)
-        shutil.rmtree(mount, ignore_errors=True)
 
 
 def test_a_slow_sender_does_not_hold_others(weir_module, rng):
