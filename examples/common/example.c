@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "example.h"
 
 #include <stdio.h>
@@ -17,8 +17,11 @@ static void usage(const char *program, const char *what, const struct option *op
 static bool read_duration_ms(const char *text, int64_t *ret) {
     char *unit;
     double value = strtod(text, &unit);
-    double scale = !strcmp(unit, "ms") ? 1 : !strcmp(unit, "s") ? 1e3 : !strcmp(unit, "m") ? 6e4
-                   : !strcmp(unit, "h") ? 3.6e6 : 0;
+    double scale = !strcmp(unit, "ms")  ? 1
+                   : !strcmp(unit, "s") ? 1e3
+                   : !strcmp(unit, "m") ? 6e4
+                   : !strcmp(unit, "h") ? 3.6e6
+                                        : 0;
     if (unit == text || scale == 0 || value < 0) return false;
     *ret = (int64_t)(value * scale);
     return true;
@@ -41,7 +44,8 @@ void options_read(int argc, char **argv, const char *what, const struct option *
         const char *name = argv[i] + strspn(argv[i], "-");
         size_t size = strcspn(name, "=");
         const struct option *option = options;
-        while (option->name && (strlen(option->name) != size || memcmp(option->name, name, size) != 0))
+        while (option->name &&
+               (strlen(option->name) != size || memcmp(option->name, name, size) != 0))
             option++;
         if (name == argv[i] || !option->name) {
             if (!strcmp(name, "help") || !strcmp(name, "h")) usage(argv[0], what, options);
@@ -69,8 +73,10 @@ static void on_error(void *arg, const struct weir_error *err) {
 }
 
 void example_start(const char *service) {
-    struct weir_options options = {.struct_size = sizeof options, .service_name = service,
-                                   .service_version = "1.0.0", .on_error = on_error};
+    struct weir_options options = {.struct_size = sizeof options,
+                                   .service_name = service,
+                                   .service_version = "1.0.0",
+                                   .on_error = on_error};
     struct weir_error err;
     if (weir_init(&options, &err) != WEIR_OK) {
         fprintf(stderr, "%s: %s\n", service, err.message);

@@ -23,8 +23,8 @@ struct option {
  * with the list of options on -help. `options` ends with a NULL name. */
 void options_read(int argc, char **argv, const char *what, const struct option *options);
 
-/* Starts libweir with these defaults under the OTEL_* variables (document 000's among them); ends the
- * program with a message if it cannot. */
+/* Starts libweir with these defaults under the OTEL_* variables (document 000's among them); ends
+ * the program with a message if it cannot. */
 void example_start(const char *service);
 /* Sends the rest of the telemetry. */
 void example_end(void);
@@ -45,20 +45,21 @@ int64_t now_ms(void);
 struct generator {
     const char *brokers, *topic, *properties_file;
     const char *second_topic; /* created too, nothing is sent there; NULL: none */
-    int64_t partitions;   /* of the topic, when it is created */
-    int64_t duration_ms;  /* 0: no limit */
-    int64_t count;        /* 0: no limit */
-    double rate;          /* messages a second; 0: as fast as possible */
-    bool forever;         /* until SIGTERM, whatever duration and count say */
-    double bad;           /* share of malformed messages */
+    int64_t partitions;       /* of the topic, when it is created */
+    int64_t duration_ms;      /* 0: no limit */
+    int64_t count;            /* 0: no limit */
+    double rate;              /* messages a second; 0: as fast as possible */
+    bool forever;             /* until SIGTERM, whatever duration and count say */
+    double bad;               /* share of malformed messages */
     int64_t seed;
-    /* Writes message number `n` into `value`, its key into `key`; `is_bad`: one that must be refused. */
-    size_t (*make)(uint64_t *random, uint64_t n, bool is_bad, char *key, size_t key_room, char *value,
-                   size_t room);
+    /* Writes message number `n` into `value`, its key into `key`; `is_bad`: one that must be
+     * refused. */
+    size_t (*make)(uint64_t *random, uint64_t n, bool is_bad, char *key, size_t key_room,
+                   char *value, size_t room);
 };
 
-/* Creates the topic if need be, sends until told to stop, prints what was published and what failed.
- * Gives the program's exit code. */
+/* Creates the topic if need be, sends until told to stop, prints what was published and what
+ * failed. Gives the program's exit code. */
 int generate(const struct generator *generator);
 
 #endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <librdkafka/rdkafka.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -32,11 +32,13 @@ static void create_topic(rd_kafka_t *rk, const char *topic, int partitions) {
     rd_kafka_CreateTopics(rk, &wanted, 1, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 30000);
     size_t count = 0;
-    const rd_kafka_CreateTopics_result_t *result = event ? rd_kafka_event_CreateTopics_result(event) : NULL;
-    const rd_kafka_topic_result_t **topics = result ? rd_kafka_CreateTopics_result_topics(result, &count)
-                                                    : NULL;
+    const rd_kafka_CreateTopics_result_t *result =
+        event ? rd_kafka_event_CreateTopics_result(event) : NULL;
+    const rd_kafka_topic_result_t **topics =
+        result ? rd_kafka_CreateTopics_result_topics(result, &count) : NULL;
     if (event && rd_kafka_event_error(event))
-        fprintf(stderr, "generator: cannot create '%s': %s\n", topic, rd_kafka_event_error_string(event));
+        fprintf(stderr, "generator: cannot create '%s': %s\n", topic,
+                rd_kafka_event_error_string(event));
     for (size_t i = 0; i < count; i++) {
         rd_kafka_resp_err_t err = rd_kafka_topic_result_error(topics[i]);
         if (err && err != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
@@ -53,16 +55,19 @@ static double mono_ms(void) {
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-static bool send_one(struct weir_producer *producer, const struct generator *generator, uint64_t *random,
-                     uint64_t n) {
+static bool send_one(struct weir_producer *producer, const struct generator *generator,
+                     uint64_t *random, uint64_t n) {
     char key[64] = "", value[1024];
     bool is_bad = random_unit(random) < generator->bad;
     size_t size = generator->make(random, n, is_bad, key, sizeof key, value, sizeof value);
-    struct weir_record record = {.topic = generator->topic, .key = key[0] ? key : NULL,
+    struct weir_record record = {.topic = generator->topic,
+                                 .key = key[0] ? key : NULL,
                                  .key_size = strlen(key),
-                                 .value = value, .value_size = size};
+                                 .value = value,
+                                 .value_size = size};
     int code;
-    while ((code = weir_producer_send_async(producer, &record, on_delivered, NULL, NULL)) == WEIR_EBUSY)
+    while ((code = weir_producer_send_async(producer, &record, on_delivered, NULL, NULL)) ==
+           WEIR_EBUSY)
         sleep_ms(5); /* the queue is full: the broker is slower than we are */
     if (code) atomic_fetch_add(&failed, 1);
     return code == WEIR_OK;
@@ -74,7 +79,8 @@ static void send_all(struct weir_producer *producer, const struct generator *gen
     for (uint64_t n = 0; !stopping; n++) {
         if (!generator->forever && generator->count && n == (uint64_t)generator->count) break;
         if (!generator->forever && generator->duration_ms && mono_ms() >= end_ms) break;
-        double wait_ms = generator->rate > 0 ? start_ms + (double)n * 1e3 / generator->rate - mono_ms() : 0;
+        double wait_ms =
+            generator->rate > 0 ? start_ms + (double)n * 1e3 / generator->rate - mono_ms() : 0;
         while (wait_ms > 0 && !stopping) { /* in steps, so that a signal is heard */
             sleep_ms(wait_ms > 100 ? 100 : wait_ms);
             wait_ms -= 100;
@@ -84,7 +90,8 @@ static void send_all(struct weir_producer *producer, const struct generator *gen
 }
 
 int generate(const struct generator *generator) {
-    struct weir_kafka_options kafka = {.struct_size = sizeof kafka, .brokers = generator->brokers,
+    struct weir_kafka_options kafka = {.struct_size = sizeof kafka,
+                                       .brokers = generator->brokers,
                                        .properties_file = generator->properties_file};
     struct weir_error err;
     struct weir_producer *producer = weir_producer_open(&kafka, &err);
@@ -100,7 +107,8 @@ int generate(const struct generator *generator) {
         create_topic(weir_producer_handle(producer), generator->second_topic, 1);
     send_all(producer, generator);
     weir_producer_close(producer);
-    printf("published %llu messages to %s, %llu failed\n", (unsigned long long)atomic_load(&published),
-           generator->topic, (unsigned long long)atomic_load(&failed));
+    printf("published %llu messages to %s, %llu failed\n",
+           (unsigned long long)atomic_load(&published), generator->topic,
+           (unsigned long long)atomic_load(&failed));
     return atomic_load(&failed) ? 1 : 0;
 }

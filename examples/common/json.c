@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "json.h"
 
 #include <ctype.h>
@@ -128,14 +128,15 @@ static bool value(struct reader *r, struct json_field *field, int depth) {
     return ok;
 }
 
-bool json_walk(const char *text, size_t size, void (*visit)(void *arg, const struct json_field *field),
-               void *arg) {
+bool json_walk(const char *text, size_t size,
+               void (*visit)(void *arg, const struct json_field *field), void *arg) {
     struct reader r = {text, text ? text + size : text};
     if (!text || !eat(&r, '{')) return false;
     if (!eat(&r, '}')) {
         do {
             struct json_field field;
-            if (!string(&r, field.name, sizeof field.name) || !eat(&r, ':') || !value(&r, &field, 0))
+            if (!string(&r, field.name, sizeof field.name) || !eat(&r, ':') ||
+                !value(&r, &field, 0))
                 return false;
             visit(arg, &field);
         } while (eat(&r, ','));

@@ -19,7 +19,7 @@ struct json_field {
 
 /* Calls `field` for every field of the object in order. False when the text is not one well-formed
  * object (fields before the fault have been given). */
-bool json_walk(const char *text, size_t size, void (*field)(void *arg, const struct json_field *field),
-               void *arg);
+bool json_walk(const char *text, size_t size,
+               void (*field)(void *arg, const struct json_field *field), void *arg);
 
 #endif

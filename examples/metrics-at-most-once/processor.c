@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-/* Processes metric readings at most once: committed first, then handled; what fails is lost, counted,
- * and seen. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes metric readings at most once: committed first, then handled; what fails is lost,
+ * counted, and seen. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,9 @@ struct reading {
     char name[128];
     double value;
     int64_t timestamp;
-    struct { char key[160], value[256]; } tags[TAGS_MAX]; /* key: "tags." and the tag's name */
+    struct {
+        char key[160], value[256];
+    } tags[TAGS_MAX]; /* key: "tags." and the tag's name */
     size_t tags_count;
 };
 
@@ -47,7 +49,8 @@ static void read_field(void *arg, const struct json_field *field) {
 /* NULL, or what is wrong with it. */
 static const char *parse(const struct weir_message *message, struct reading *reading) {
     memset(reading, 0, sizeof *reading);
-    if (!json_walk(message->value, message->value_size, read_field, reading)) return "not a JSON object";
+    if (!json_walk(message->value, message->value_size, read_field, reading))
+        return "not a JSON object";
     if (!reading->name[0]) return "name is required";
     if (reading->timestamp <= 0) return "timestamp must be positive";
     return NULL;
@@ -66,9 +69,11 @@ static enum weir_result handle(void *arg, struct weir_message *message, struct w
     const char *fault = parse(message, &reading);
     if (fault) {
         weir_task_fail(task, "ValidationError", fault);
-        struct weir_attribute attrs[] = {WEIR_STR("error", fault), WEIR_STR("error.type", "ValidationError"),
+        struct weir_attribute attrs[] = {WEIR_STR("error", fault),
+                                         WEIR_STR("error.type", "ValidationError"),
                                          WEIR_INT("messaging.kafka.offset", message->offset)};
-        weir_logger_log(processor->logger, WEIR_SEVERITY_ERROR, "failed to process kafka message", attrs, 3);
+        weir_logger_log(processor->logger, WEIR_SEVERITY_ERROR, "failed to process kafka message",
+                        attrs, 3);
         return WEIR_TASK_REJECT;
     }
     struct weir_attribute attrs[3 + TAGS_MAX] = {WEIR_STR("name", reading.name),
@@ -80,21 +85,27 @@ static enum weir_result handle(void *arg, struct weir_message *message, struct w
     weir_span_set_all(weir_task_span(task), attrs, count);
     weir_logger_log(processor->logger, WEIR_SEVERITY_INFO, "processing metric", attrs, count);
     work(processor, message);
-    weir_logger_log(processor->logger, WEIR_SEVERITY_INFO, "metric processed successfully", attrs, 1);
+    weir_logger_log(processor->logger, WEIR_SEVERITY_INFO, "metric processed successfully", attrs,
+                    1);
     return WEIR_TASK_OK;
 }
 
 int main(int argc, char **argv) {
     struct processor processor = {.work = 0.4};
-    struct weir_runner_options runner_options = {
-        .struct_size = sizeof runner_options, .handler = handle, .arg = &processor,
-        .semantics = WEIR_AT_MOST_ONCE, .handle_signals = true};
+    struct weir_runner_options runner_options = {.struct_size = sizeof runner_options,
+                                                 .handler = handle,
+                                                 .arg = &processor,
+                                                 .semantics = WEIR_AT_MOST_ONCE,
+                                                 .handle_signals = true};
     int64_t workers = 0;
     const struct option options[] = {
-        {"brokers", OPTION_STRING, &runner_options.kafka.brokers, "bootstrap servers (KAFKA_BROKERS; localhost:9092)"},
+        {"brokers", OPTION_STRING, &runner_options.kafka.brokers,
+         "bootstrap servers (KAFKA_BROKERS; localhost:9092)"},
         {"topic", OPTION_STRING, &runner_options.topic, "topic (KAFKA_TOPIC; metrics)"},
-        {"group", OPTION_STRING, &runner_options.kafka.group_id, "consumer group (KAFKA_GROUP_ID; metrics-processor)"},
-        {"work", OPTION_DOUBLE, &processor.work, "simulated work: 1 is 50 to 250 ms a message (0.4)"},
+        {"group", OPTION_STRING, &runner_options.kafka.group_id,
+         "consumer group (KAFKA_GROUP_ID; metrics-processor)"},
+        {"work", OPTION_DOUBLE, &processor.work,
+         "simulated work: 1 is 50 to 250 ms a message (0.4)"},
         {"workers", OPTION_INT, &workers, "threads (8)"},
         {NULL, OPTION_FLAG, NULL, NULL}};
     options_read(argc, argv, "processes metric readings at most once", options);

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-/* Processes orders at least once: handled first, then committed. A malformed order goes to orders.dlq;
- * one that comes a second time is skipped. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes orders at least once: handled first, then committed. A malformed order goes to
+ * orders.dlq; one that comes a second time is skipped. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "weir/log.h"
 #include "weir/runner.h"
 
-#define SEEN_MAX 65536 /* order ids that are remembered: a duplicate comes soon, or after a restart */
+#define SEEN_MAX                                                                                   \
+    65536 /* order ids that are remembered: a duplicate comes soon, or after a restart */
 
 struct order {
     char order_id[64], product_id[64];
@@ -19,8 +20,8 @@ struct order {
 
 struct processor {
     struct weir_logger *logger;
-    double work; /* 1: 50 to 250 ms an order */
-    pthread_mutex_t mutex; /* guards seen */
+    double work;             /* 1: 50 to 250 ms an order */
+    pthread_mutex_t mutex;   /* guards seen */
     uint64_t seen[SEEN_MAX]; /* hashes of processed ids, by their low bits */
 };
 
@@ -39,7 +40,8 @@ static void read_field(void *arg, const struct json_field *field) {
 /* NULL, or what is wrong with it. */
 static const char *parse(const struct weir_message *message, struct order *order) {
     memset(order, 0, sizeof *order);
-    if (!json_walk(message->value, message->value_size, read_field, order)) return "not a JSON object";
+    if (!json_walk(message->value, message->value_size, read_field, order))
+        return "not a JSON object";
     if (!order->order_id[0]) return "order_id is required";
     if (!order->product_id[0]) return "product_id is required";
     if (order->amount <= 0) return "amount must be positive";
@@ -79,38 +81,47 @@ static enum weir_result handle(void *arg, struct weir_message *message, struct w
     const char *fault = parse(message, &order);
     if (fault) {
         weir_task_fail(task, "ValidationError", fault);
-        struct weir_attribute attrs[] = {WEIR_STR("error", fault), WEIR_STR("error.type", "ValidationError"),
+        struct weir_attribute attrs[] = {WEIR_STR("error", fault),
+                                         WEIR_STR("error.type", "ValidationError"),
                                          WEIR_INT("messaging.kafka.offset", message->offset)};
-        weir_logger_log(processor->logger, WEIR_SEVERITY_ERROR, "failed to process kafka message", attrs, 3);
+        weir_logger_log(processor->logger, WEIR_SEVERITY_ERROR, "failed to process kafka message",
+                        attrs, 3);
         return WEIR_TASK_REJECT;
     }
-    struct weir_attribute attrs[] = {WEIR_STR("order_id", order.order_id), WEIR_DOUBLE("amount", order.amount),
-                                     WEIR_STR("product_id", order.product_id),
-                                     WEIR_INT("quantity", (int64_t)order.quantity)};
+    struct weir_attribute attrs[] = {
+        WEIR_STR("order_id", order.order_id), WEIR_DOUBLE("amount", order.amount),
+        WEIR_STR("product_id", order.product_id), WEIR_INT("quantity", (int64_t)order.quantity)};
     weir_span_set_all(weir_task_span(task), attrs, 4);
     uint64_t hash = hash_of(order.order_id);
     if (was_seen(processor, hash)) {
-        weir_logger_log(processor->logger, WEIR_SEVERITY_INFO, "skipping duplicate order", attrs, 1);
+        weir_logger_log(processor->logger, WEIR_SEVERITY_INFO, "skipping duplicate order", attrs,
+                        1);
         return WEIR_TASK_SKIP;
     }
     weir_logger_log(processor->logger, WEIR_SEVERITY_INFO, "processing order", attrs, 4);
     work(processor, message);
     remember(processor, hash);
-    weir_logger_log(processor->logger, WEIR_SEVERITY_INFO, "order processed successfully", attrs, 1);
+    weir_logger_log(processor->logger, WEIR_SEVERITY_INFO, "order processed successfully", attrs,
+                    1);
     return WEIR_TASK_OK;
 }
 
 int main(int argc, char **argv) {
     static struct processor processor = {.work = 0.4, .mutex = PTHREAD_MUTEX_INITIALIZER};
-    struct weir_runner_options runner_options = {
-        .struct_size = sizeof runner_options, .handler = handle, .arg = &processor,
-        .semantics = WEIR_AT_LEAST_ONCE, .handle_signals = true};
+    struct weir_runner_options runner_options = {.struct_size = sizeof runner_options,
+                                                 .handler = handle,
+                                                 .arg = &processor,
+                                                 .semantics = WEIR_AT_LEAST_ONCE,
+                                                 .handle_signals = true};
     int64_t workers = 0;
     const struct option options[] = {
-        {"brokers", OPTION_STRING, &runner_options.kafka.brokers, "bootstrap servers (KAFKA_BROKERS; localhost:9092)"},
+        {"brokers", OPTION_STRING, &runner_options.kafka.brokers,
+         "bootstrap servers (KAFKA_BROKERS; localhost:9092)"},
         {"topic", OPTION_STRING, &runner_options.topic, "topic (KAFKA_TOPIC; orders)"},
-        {"group", OPTION_STRING, &runner_options.kafka.group_id, "consumer group (KAFKA_GROUP_ID; order-processor)"},
-        {"work", OPTION_DOUBLE, &processor.work, "simulated work: 1 is 50 to 250 ms an order (0.4)"},
+        {"group", OPTION_STRING, &runner_options.kafka.group_id,
+         "consumer group (KAFKA_GROUP_ID; order-processor)"},
+        {"work", OPTION_DOUBLE, &processor.work,
+         "simulated work: 1 is 50 to 250 ms an order (0.4)"},
         {"workers", OPTION_INT, &workers, "threads (8)"},
         {NULL, OPTION_FLAG, NULL, NULL}};
     options_read(argc, argv, "processes orders at least once", options);

@@ -9,8 +9,9 @@
  *
  * Every send is a span that ends at the acknowledgement; the W3C context travels in the message's
  * headers; poll, process and commit are spans that parent and link as OpenTelemetry's conventions
- * for messaging (1.44) say. Metrics count every message, sampled or not. Programs that call librdkafka
- * themselves get the same from weir_kafka_instrument(). The processing runtime is weir/runner.h.
+ * for messaging (1.44) say. Metrics count every message, sampled or not. Programs that call
+ * librdkafka themselves get the same from weir_kafka_instrument(). The processing runtime is
+ * weir/runner.h.
  *
  * The program brings librdkafka 2.0.2 or newer (-lrdkafka); every property of it passes through.
  *
@@ -33,20 +34,20 @@ struct rd_kafka_headers_s;
 struct rd_kafka_message_s;
 
 enum weir_kafka_flags {
-    WEIR_KAFKA_NO_INJECT = 1,   /* no context in outgoing messages (for very old consumers) */
-    WEIR_KAFKA_NO_SPANS = 2,    /* metrics and propagation only */
-    WEIR_KAFKA_RECORD_KEYS = 4  /* messaging.kafka.message.key on spans, where the key is UTF-8 */
+    WEIR_KAFKA_NO_INJECT = 1,  /* no context in outgoing messages (for very old consumers) */
+    WEIR_KAFKA_NO_SPANS = 2,   /* metrics and propagation only */
+    WEIR_KAFKA_RECORD_KEYS = 4 /* messaging.kafka.message.key on spans, where the key is UTF-8 */
 };
 
 /* How to reach the cluster. Zero it, set struct_size; NULL or 0 means "not said". Borrowed during
  * the call. Later ones win: properties_file, properties, brokers, client_id, group_id. */
 struct weir_kafka_options {
-    size_t struct_size;          /* sizeof(struct weir_kafka_options) */
-    unsigned flags;              /* enum weir_kafka_flags */
-    const char *brokers;         /* bootstrap.servers; default $KAFKA_BROKERS, else localhost:9092 */
-    const char *client_id;       /* client.id */
-    const char *group_id;        /* group.id of consumers; default $KAFKA_GROUP_ID */
-    const char *properties;      /* more librdkafka properties, "name=value" lines */
+    size_t struct_size;     /* sizeof(struct weir_kafka_options) */
+    unsigned flags;         /* enum weir_kafka_flags */
+    const char *brokers;    /* bootstrap.servers; default $KAFKA_BROKERS, else localhost:9092 */
+    const char *client_id;  /* client.id */
+    const char *group_id;   /* group.id of consumers; default $KAFKA_GROUP_ID */
+    const char *properties; /* more librdkafka properties, "name=value" lines */
     const char *properties_file; /* the same in a file (Java's clients read it too); default
                                     $KAFKA_PROPERTIES */
 };
@@ -102,13 +103,14 @@ WEIR_API int weir_producer_send(struct weir_producer *producer, const struct wei
 typedef void weir_delivered(void *arg, const struct weir_delivery *delivery);
 /* Queues and returns. `delivered` may be NULL. WEIR_EBUSY when librdkafka's queue is full: the
  * message was not taken and the callback will not come. */
-WEIR_API int weir_producer_send_async(struct weir_producer *producer, const struct weir_record *record,
-                                      weir_delivered *delivered, void *arg, struct weir_error *reterr);
+WEIR_API int weir_producer_send_async(struct weir_producer *producer,
+                                      const struct weir_record *record, weir_delivered *delivered,
+                                      void *arg, struct weir_error *reterr);
 /* Sends all and waits for all. `ret` has room for `count` deliveries or is NULL. Gives WEIR_OK when
  * every message was acknowledged, else the first failure. */
-WEIR_API int weir_producer_send_batch(struct weir_producer *producer, const struct weir_record *records,
-                                      size_t count, struct weir_delivery *ret,
-                                      struct weir_error *reterr);
+WEIR_API int weir_producer_send_batch(struct weir_producer *producer,
+                                      const struct weir_record *records, size_t count,
+                                      struct weir_delivery *ret, struct weir_error *reterr);
 /* Waits until nothing is queued. WEIR_ETIMEOUT. */
 WEIR_API int weir_producer_flush(struct weir_producer *producer, int64_t timeout_ms,
                                  struct weir_error *reterr);
@@ -134,8 +136,8 @@ WEIR_API bool weir_message_header(const struct weir_message *message, const char
                                   const void **ret_value, size_t *ret_size);
 /* Visits all headers in order. */
 WEIR_API void weir_message_headers_each(const struct weir_message *message,
-                                        void (*visit)(void *arg, const char *name, const void *value,
-                                                      size_t size),
+                                        void (*visit)(void *arg, const char *name,
+                                                      const void *value, size_t size),
                                         void *arg);
 /* Takes NULL. */
 WEIR_API void weir_message_free(struct weir_message *message);
@@ -169,14 +171,15 @@ WEIR_API void weir_consumer_close(struct weir_consumer *consumer);
  * Errors (authorization, unknown topic, all brokers down) are told in words and may pass. */
 WEIR_API int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms,
                                 struct weir_message **ret, struct weir_error *reterr);
-/* Up to `max` messages with one "poll" span; `ret` has room for them. Gives how many, or an error. */
+/* Up to `max` messages with one "poll" span; `ret` has room for them. Gives how many, or an error.
+ */
 WEIR_API int weir_consumer_poll_batch(struct weir_consumer *consumer, int64_t timeout_ms,
                                       struct weir_message **ret, size_t max,
                                       struct weir_error *reterr);
 /* Commits the given-out position of every partition now (`message` NULL), or up to and including a
  * message; waits for the answer. */
-WEIR_API int weir_consumer_commit(struct weir_consumer *consumer, const struct weir_message *message,
-                                  struct weir_error *reterr);
+WEIR_API int weir_consumer_commit(struct weir_consumer *consumer,
+                                  const struct weir_message *message, struct weir_error *reterr);
 WEIR_API struct rd_kafka_s *weir_consumer_handle(struct weir_consumer *consumer);
 
 /* A group handler: `setup` when partitions were assigned, `consume` for every message inside its
@@ -190,8 +193,8 @@ struct weir_group_handler {
     void *arg;
 };
 /* Runs until weir_consumer_stop, or setup fails, or librdkafka reports a fatal error. */
-WEIR_API int weir_consumer_run(struct weir_consumer *consumer, const struct weir_group_handler *handler,
-                               struct weir_error *reterr);
+WEIR_API int weir_consumer_run(struct weir_consumer *consumer,
+                               const struct weir_group_handler *handler, struct weir_error *reterr);
 /* Makes weir_consumer_run return after the present message. Any thread, signal handlers too. */
 WEIR_API void weir_consumer_stop(struct weir_consumer *consumer);
 

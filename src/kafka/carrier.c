@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* W3C context in Kafka message headers. */
 #include "weir/kafka.h"
 
@@ -16,7 +16,8 @@ static int set(void *arg, const char *name, const char *value, size_t size) {
     struct carrier *carrier = arg;
     carrier->rd->header_remove(carrier->headers, name);
     /* A tracestate belongs to the traceparent beside it: never leave another's behind. */
-    if (strcmp(name, "traceparent") == 0) carrier->rd->header_remove(carrier->headers, "tracestate");
+    if (strcmp(name, "traceparent") == 0)
+        carrier->rd->header_remove(carrier->headers, "tracestate");
     return carrier->rd->header_add(carrier->headers, name, -1, value, (ssize_t)size)
                ? WEIR_ENOMEMORY
                : WEIR_OK;

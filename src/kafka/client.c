@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kafka/client.h"
 
 #include <stdio.h>
@@ -8,9 +8,10 @@
 #include "rd/conf.h"
 #include "weir/log.h"
 
-#define VERSION_COOPERATIVE 0x020a0000 /* before, a commit during a cooperative rebalance loses it */
+#define VERSION_COOPERATIVE                                                                        \
+    0x020a0000 /* before, a commit during a cooperative rebalance loses it */
 #define STATS_INTERVAL_MS "2000"
-#define BUCKETS (sizeof((struct weir_kafka_client *)0)->entries / sizeof(struct weir_kafka_entry *))
+#define BUCKETS           (sizeof((struct weir_kafka_client *)0)->entries / sizeof(struct weir_kafka_entry *))
 
 /* ── configuration ───────────────────────────────────────────────────────────────────────────── */
 
@@ -30,7 +31,8 @@ static int set_defaults(const struct weir_rd *rd, rd_kafka_conf_t *conf, bool is
                            : weir_rd_conf_set(rd, conf, consumer_defaults[i].name,
                                               consumer_defaults[i].value, reterr);
     if (!code && !is_producer && rd->version() >= VERSION_COOPERATIVE)
-        code = weir_rd_conf_set(rd, conf, "partition.assignment.strategy", "cooperative-sticky", reterr);
+        code = weir_rd_conf_set(rd, conf, "partition.assignment.strategy", "cooperative-sticky",
+                                reterr);
     return code;
 }
 
@@ -119,9 +121,10 @@ static const char *api_name(int16_t key) {
 }
 
 /* Runs on librdkafka's broker threads. A fetch waits at the broker for data: that is no latency. */
-static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int fd, const char *broker, int32_t broker_id,
-                                       int16_t key, int16_t version, int32_t id, size_t size,
-                                       int64_t rtt_us, rd_kafka_resp_err_t err, void *opaque) {
+static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int fd, const char *broker,
+                                       int32_t broker_id, int16_t key, int16_t version, int32_t id,
+                                       size_t size, int64_t rtt_us, rd_kafka_resp_err_t err,
+                                       void *opaque) {
     (void)rk, (void)fd, (void)broker, (void)version, (void)id, (void)size;
     const struct weir_kafka_client *client = opaque;
     if (err || rtt_us < 0 || key < 0 || key == 1) return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -159,14 +162,16 @@ static int split_server(const char *servers, char **ret_host) {
     return (int)port;
 }
 
-static char *copy_property(const struct weir_rd *rd, const rd_kafka_conf_t *conf, const char *name) {
+static char *copy_property(const struct weir_rd *rd, const rd_kafka_conf_t *conf,
+                           const char *name) {
     char value[1024];
     weir_rd_conf_get(rd, conf, name, value, sizeof value);
     return value[0] ? strdup(value) : NULL;
 }
 
-struct weir_kafka_client *weir_kafka_client_wrap(const struct weir_rd *rd, const rd_kafka_conf_t *conf,
-                                                 bool is_producer, unsigned flags) {
+struct weir_kafka_client *weir_kafka_client_wrap(const struct weir_rd *rd,
+                                                 const rd_kafka_conf_t *conf, bool is_producer,
+                                                 unsigned flags) {
     struct weir_kafka_client *client = calloc(1, sizeof *client);
     if (!client) return NULL;
     char servers[1024];
@@ -220,8 +225,8 @@ int weir_kafka_client_new(const struct weir_kafka_options *options, bool is_prod
 int weir_kafka_client_open(struct weir_kafka_client *client, rd_kafka_conf_t *conf,
                            struct weir_error *reterr) {
     char text[256] = "";
-    client->rk = client->rd->new(client->is_producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf,
-                                 text, sizeof text);
+    client->rk = client->rd->new (client->is_producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf,
+                                  text, sizeof text);
     if (!client->rk) {
         client->rd->conf_destroy(conf);
         return weir_error_set(reterr, WEIR_EINVALID, "Kafka client: %s", text);
@@ -277,7 +282,8 @@ static struct weir_kafka_entry *entry_new(struct weir_kafka_client *client, cons
 
 struct weir_kafka_entry *weir_kafka_entry_get(struct weir_kafka_client *client, const char *topic,
                                               int32_t partition) {
-    uint64_t hash = weir_view_hash(weir_view_str(topic)) + (uint64_t)(uint32_t)partition * 0x9e3779b9u;
+    uint64_t hash =
+        weir_view_hash(weir_view_str(topic)) + (uint64_t)(uint32_t)partition * 0x9e3779b9u;
     struct weir_kafka_entry **bucket = &client->entries[hash % BUCKETS];
     pthread_mutex_lock(&client->mutex);
     struct weir_kafka_entry *entry = *bucket;
@@ -313,7 +319,8 @@ size_t weir_kafka_entry_attrs(const struct weir_kafka_entry *entry, enum weir_ka
     return count;
 }
 
-static struct weir_series *series_of(struct weir_kafka_entry *entry, enum weir_kafka_metric metric) {
+static struct weir_series *series_of(struct weir_kafka_entry *entry,
+                                     enum weir_kafka_metric metric) {
     struct weir_series *series = atomic_load_explicit(&entry->series[metric], memory_order_acquire);
     if (series) return series;
     struct weir_attribute attrs[WEIR_KAFKA_ATTRS_MAX];
@@ -325,14 +332,15 @@ static struct weir_series *series_of(struct weir_kafka_entry *entry, enum weir_k
 
 /* Attributes of a failure; few of them ever, so they are looked up each time. */
 static size_t failed_attrs(const struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
-                           const char *error_type, struct weir_attribute ret[WEIR_KAFKA_ATTRS_MAX + 1]) {
+                           const char *error_type,
+                           struct weir_attribute ret[WEIR_KAFKA_ATTRS_MAX + 1]) {
     size_t count = weir_kafka_entry_attrs(entry, metric, ret);
     ret[count++] = WEIR_STR("error.type", error_type);
     return count;
 }
 
-void weir_kafka_entry_add(struct weir_kafka_entry *entry, enum weir_kafka_metric metric, int64_t amount,
-                          const char *error_type) {
+void weir_kafka_entry_add(struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
+                          int64_t amount, const char *error_type) {
     if (!entry) return;
     if (!error_type) {
         weir_series_add(series_of(entry, metric), amount);

@@ -28,8 +28,8 @@ struct weir_kafka_entry {
     void *owner; /* the runner's part, or NULL; set and read by the poll thread only */
     char partition_text[12];
     _Atomic(struct weir_series *) series[WEIR_KAFKA_METRIC_COUNT]; /* made when first needed */
-    _Atomic int64_t lag;           /* records; -1: not known or not ours */
-    _Atomic int64_t timestamp_ms;  /* of the record taken last; -1: none */
+    _Atomic int64_t lag;          /* records; -1: not known or not ours */
+    _Atomic int64_t timestamp_ms; /* of the record taken last; -1: none */
 };
 
 struct weir_kafka_client {
@@ -38,11 +38,11 @@ struct weir_kafka_client {
     rd_kafka_t *rk; /* NULL until rd_kafka_new() has succeeded */
     unsigned flags; /* enum weir_kafka_flags */
     bool is_producer;
-    void *owner;    /* whose callbacks these are: the producer, consumer or runner */
-    char *group;    /* NULL: none */
+    void *owner; /* whose callbacks these are: the producer, consumer or runner */
+    char *group; /* NULL: none */
     char *client_id;
-    char *server;   /* first bootstrap server: host … */
-    int port;       /* … and port */
+    char *server;                     /* first bootstrap server: host … */
+    int port;                         /* … and port */
     struct weir_attribute_set *bound; /* of every span of this client */
     struct weir_tracer *tracer;
 
@@ -63,8 +63,9 @@ int weir_kafka_client_new(const struct weir_kafka_options *options, bool is_prod
                           rd_kafka_conf_t **ret_conf, struct weir_kafka_client **ret,
                           struct weir_error *reterr);
 /* A client around an existing handle (instrumented configurations). NULL: out of memory. */
-struct weir_kafka_client *weir_kafka_client_wrap(const struct weir_rd *rd, const rd_kafka_conf_t *conf,
-                                                 bool is_producer, unsigned flags);
+struct weir_kafka_client *weir_kafka_client_wrap(const struct weir_rd *rd,
+                                                 const rd_kafka_conf_t *conf, bool is_producer,
+                                                 unsigned flags);
 /* Takes the conf, makes the handle. */
 int weir_kafka_client_open(struct weir_kafka_client *client, rd_kafka_conf_t *conf,
                            struct weir_error *reterr);
@@ -81,9 +82,10 @@ struct weir_kafka_entry *weir_kafka_entry_get(struct weir_kafka_client *client, 
 enum { WEIR_KAFKA_ATTRS_MAX = 12 };
 size_t weir_kafka_entry_attrs(const struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
                               struct weir_attribute ret[WEIR_KAFKA_ATTRS_MAX]);
-/* Adds to or records into the entry's series; `error_type` NULL: it went well. Takes a NULL entry. */
-void weir_kafka_entry_add(struct weir_kafka_entry *entry, enum weir_kafka_metric metric, int64_t amount,
-                          const char *error_type);
+/* Adds to or records into the entry's series; `error_type` NULL: it went well. Takes a NULL entry.
+ */
+void weir_kafka_entry_add(struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
+                          int64_t amount, const char *error_type);
 void weir_kafka_entry_record(struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
                              double seconds, const char *error_type);
 

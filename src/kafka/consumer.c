@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Consumers: poll with spans, group handlers, commits. */
 #include <stdlib.h>
 
@@ -18,8 +18,8 @@ struct weir_consumer {
 
 /* ── callbacks ───────────────────────────────────────────────────────────────────────────────── */
 
-static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list,
-                         void *opaque) {
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+                         rd_kafka_topic_partition_list_t *list, void *opaque) {
     struct weir_kafka_client *client = opaque;
     const struct weir_rd *rd = client->rd;
     struct weir_consumer *consumer = client->owner;
@@ -36,7 +36,8 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic
     else
         rd->assign(rk, is_assign ? list : NULL);
     if (error) rd->error_destroy(error);
-    if (is_assign && handler && handler->setup) consumer->setup_code = handler->setup(handler->arg, consumer);
+    if (is_assign && handler && handler->setup)
+        consumer->setup_code = handler->setup(handler->arg, consumer);
     for (int i = 0; i < list->cnt; i++) {
         struct weir_kafka_entry *entry =
             weir_kafka_entry_get(client, list->elems[i].topic, list->elems[i].partition);
@@ -46,15 +47,15 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic
 }
 
 /* Every commit that was answered, librdkafka's own ones too. Its start is not known. */
-static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *offsets,
-                      void *opaque) {
+static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+                      rd_kafka_topic_partition_list_t *offsets, void *opaque) {
     (void)rk;
     struct weir_kafka_client *client = opaque;
     struct weir_consumer *consumer = client->owner;
     if (err == RD_KAFKA_RESP_ERR__NO_OFFSET) return;
     bool known = weir_span_context_is_valid(&consumer->poll);
-    struct weir_kafka_commit commit = {.offsets = offsets, .polls = &consumer->poll,
-                                       .polls_count = known};
+    struct weir_kafka_commit commit = {
+        .offsets = offsets, .polls = &consumer->poll, .polls_count = known};
     weir_kafka_commit_end(client, &commit, err);
 }
 
@@ -125,7 +126,8 @@ struct rd_kafka_s *weir_consumer_handle(struct weir_consumer *consumer) {
 static void store_offset(struct weir_kafka_client *client, const struct weir_message *message) {
     const struct weir_rd *rd = client->rd;
     rd_kafka_topic_partition_list_t *list = rd->topic_partition_list_new(1);
-    rd->topic_partition_list_add(list, message->topic, message->partition)->offset = message->offset + 1;
+    rd->topic_partition_list_add(list, message->topic, message->partition)->offset =
+        message->offset + 1;
     rd->offsets_store(client->rk, list);
     rd->topic_partition_list_destroy(list);
 }
@@ -165,8 +167,8 @@ static int poll_some(struct weir_consumer *consumer, int64_t timeout_ms, struct 
     return (int)count; /* an error behind good messages comes again, or has passed */
 }
 
-int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms, struct weir_message **ret,
-                       struct weir_error *reterr) {
+int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms,
+                       struct weir_message **ret, struct weir_error *reterr) {
     if (!consumer || !ret) return weir_error_set(reterr, WEIR_EINVALID, "no consumer");
     *ret = NULL;
     int count = poll_some(consumer, timeout_ms, ret, 1, false, reterr);
@@ -175,9 +177,11 @@ int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms, struc
 
 int weir_consumer_poll_batch(struct weir_consumer *consumer, int64_t timeout_ms,
                              struct weir_message **ret, size_t max, struct weir_error *reterr) {
-    if (!consumer || !ret || !max) return weir_error_set(reterr, WEIR_EINVALID, "no consumer or room");
+    if (!consumer || !ret || !max)
+        return weir_error_set(reterr, WEIR_EINVALID, "no consumer or room");
     ret[0] = NULL;
-    int count = poll_some(consumer, timeout_ms, ret, max < BATCH_MAX ? max : BATCH_MAX, true, reterr);
+    int count =
+        poll_some(consumer, timeout_ms, ret, max < BATCH_MAX ? max : BATCH_MAX, true, reterr);
     return count == WEIR_END && !ret[0] ? 0 : count;
 }
 
@@ -191,10 +195,12 @@ static void on_commit_call(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     (void)rk;
     const struct commit_call *call = opaque;
     if (err == RD_KAFKA_RESP_ERR__NO_OFFSET) return;
-    struct weir_kafka_commit commit = {
-        .start_wall_ns = call->start_wall_ns, .start_ns = call->start_ns, .offsets = offsets,
-        .polls = &call->consumer->poll,
-        .polls_count = weir_span_context_is_valid(&call->consumer->poll)};
+    struct weir_kafka_commit commit = {.start_wall_ns = call->start_wall_ns,
+                                       .start_ns = call->start_ns,
+                                       .offsets = offsets,
+                                       .polls = &call->consumer->poll,
+                                       .polls_count =
+                                           weir_span_context_is_valid(&call->consumer->poll)};
     weir_kafka_commit_end(call->consumer->client, &commit, err);
 }
 
@@ -210,7 +216,8 @@ int weir_consumer_commit(struct weir_consumer *consumer, const struct weir_messa
     }
     struct commit_call call = {consumer, weir_clock_wall_ns(), weir_clock_mono_ns()};
     /* Without a queue of ours the call waits, and runs the callback itself. */
-    rd_kafka_resp_err_t err = rd->commit_queue(consumer->client->rk, list, NULL, on_commit_call, &call);
+    rd_kafka_resp_err_t err =
+        rd->commit_queue(consumer->client->rk, list, NULL, on_commit_call, &call);
     if (list) rd->topic_partition_list_destroy(list);
     if (!err || err == RD_KAFKA_RESP_ERR__NO_OFFSET) return WEIR_OK;
     return weir_error_set(reterr, weir_rd_code(err), "cannot commit: %s (%s)", rd->err2str(err),
@@ -238,7 +245,8 @@ static bool is_fatal(const struct weir_kafka_client *client, struct weir_error *
 int weir_consumer_run(struct weir_consumer *consumer, const struct weir_group_handler *handler,
                       struct weir_error *reterr) {
     if (!consumer || !handler || !handler->consume)
-        return weir_error_set(reterr, WEIR_EINVALID, "a consumer and a consume function are needed");
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "a consumer and a consume function are needed");
     consumer->handler = handler;
     consumer->setup_code = WEIR_OK;
     int code = WEIR_OK;

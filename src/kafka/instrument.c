@@ -1,12 +1,11 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Programs that call librdkafka themselves: interceptors on their configuration.
  *
- *   on_send            headers get the context; the send waits in a table under the message's address
- *   on_acknowledgement the send ends (librdkafka gives the same address, with few exceptions, which the
- *                      table survives: an address that comes again replaces the old send; a send that
- *                      never ends is dropped when its shard is full)
- *   on_consume         the message counts, and its span "poll" links it
- *   on_commit          span "commit"
+ *   on_send            headers get the context; the send waits in a table under the message's
+ * address on_acknowledgement the send ends (librdkafka gives the same address, with few exceptions,
+ * which the table survives: an address that comes again replaces the old send; a send that never
+ * ends is dropped when its shard is full) on_consume         the message counts, and its span
+ * "poll" links it on_commit          span "commit"
  *
  * Interceptors run on librdkafka's threads: they wait for nothing but a shard's short lock.
  */
@@ -16,8 +15,8 @@
 #include "base/error.h"
 #include "kafka/trace.h"
 
-#define NAME "weir"
-#define SHARDS 64u
+#define NAME            "weir"
+#define SHARDS          64u
 #define SHARD_SENDS_MAX 32768u /* 2 M messages in flight; beyond, their spans are not recorded */
 
 struct open_send {
@@ -38,9 +37,9 @@ struct instrumented {
     struct weir_kafka_client *client; /* NULL until on_new */
     const struct weir_rd *rd;
     unsigned flags;
-    struct instrumented *next;        /* in the list of those with a handle */
-    pthread_mutex_t poll_mutex;       /* guards poll */
-    struct weir_span_context poll;    /* the latest one */
+    struct instrumented *next;     /* in the list of those with a handle */
+    pthread_mutex_t poll_mutex;    /* guards poll */
+    struct weir_span_context poll; /* the latest one */
     struct shard shards[SHARDS];
 };
 
@@ -120,12 +119,13 @@ static rd_kafka_resp_err_t on_send(rd_kafka_t *rk, rd_kafka_message_t *raw, void
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t *rk, rd_kafka_message_t *raw, void *opaque) {
+static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t *rk, rd_kafka_message_t *raw,
+                                              void *opaque) {
     (void)rk;
     struct instrumented *self = opaque;
     struct open_send send;
-    /* An address that on_send did not give is the application's own struct: only public fields of it
-     * could be touched, and it has no send. */
+    /* An address that on_send did not give is the application's own struct: only public fields of
+     * it could be touched, and it has no send. */
     if (!take(self, raw, &send)) return RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_headers_t *headers;
     if (raw->err && send.injected && pthread_equal(send.thread, pthread_self()) &&
@@ -160,8 +160,8 @@ static rd_kafka_resp_err_t on_commit(rd_kafka_t *rk, const rd_kafka_topic_partit
     pthread_mutex_lock(&self->poll_mutex);
     struct weir_span_context poll = self->poll;
     pthread_mutex_unlock(&self->poll_mutex);
-    struct weir_kafka_commit commit = {.offsets = offsets, .polls = &poll,
-                                       .polls_count = weir_span_context_is_valid(&poll)};
+    struct weir_kafka_commit commit = {
+        .offsets = offsets, .polls = &poll, .polls_count = weir_span_context_is_valid(&poll)};
     weir_kafka_commit_end(self->client, &commit, err);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
@@ -202,13 +202,14 @@ static rd_kafka_resp_err_t on_conf_destroy(void *opaque) {
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *errstr,
-                                  size_t errstr_size) {
+static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque,
+                                  char *errstr, size_t errstr_size) {
     (void)errstr, (void)errstr_size;
     struct instrumented *self = opaque;
     const struct weir_rd *rd = self->rd;
     bool is_producer = rd->type(rk) == RD_KAFKA_PRODUCER;
-    if (self->client || !(self->client = weir_kafka_client_wrap(rd, conf, is_producer, self->flags)))
+    if (self->client ||
+        !(self->client = weir_kafka_client_wrap(rd, conf, is_producer, self->flags)))
         return RD_KAFKA_RESP_ERR_NO_ERROR; /* the client works on, without us */
     self->client->rk = rk;
     pthread_mutex_lock(&list_mutex);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kafka/message.h"
 
 #include <stdlib.h>
@@ -12,8 +12,12 @@ void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_k
     rd_kafka_timestamp_type_t type;
     int64_t timestamp_ms = rd->message_timestamp(raw, &type);
     *message = (struct weir_kafka_message){
-        .pub = {.topic = rd->topic_name(raw->rkt), .partition = raw->partition, .offset = raw->offset,
-                .key = raw->key, .key_size = raw->key_len, .value = raw->payload,
+        .pub = {.topic = rd->topic_name(raw->rkt),
+                .partition = raw->partition,
+                .offset = raw->offset,
+                .key = raw->key,
+                .key_size = raw->key_len,
+                .value = raw->payload,
                 .value_size = raw->len,
                 .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms},
         .client = weir_kafka_client_ref(client),
@@ -32,8 +36,8 @@ void weir_kafka_message_count(const struct weir_kafka_message *message) {
     if (message->pub.timestamp_ms < 0 || !message->entry) return;
     atomic_store_explicit(&message->entry->timestamp_ms, message->pub.timestamp_ms,
                           memory_order_relaxed);
-    double age = (double)(weir_clock_wall_coarse_ns() -
-                          message->pub.timestamp_ms * WEIR_NS_PER_MS) / 1e9;
+    double age =
+        (double)(weir_clock_wall_coarse_ns() - message->pub.timestamp_ms * WEIR_NS_PER_MS) / 1e9;
     weir_kafka_entry_record(message->entry, WEIR_KAFKA_EDGE_DURATION, age > 0 ? age : 0, NULL);
 }
 
@@ -75,21 +79,23 @@ static const struct weir_kafka_message *inside(const struct weir_message *messag
     return (const struct weir_kafka_message *)(const void *)message;
 }
 
-bool weir_message_header(const struct weir_message *message, const char *name, const void **ret_value,
-                         size_t *ret_size) {
+bool weir_message_header(const struct weir_message *message, const char *name,
+                         const void **ret_value, size_t *ret_size) {
     const struct weir_kafka_message *own = inside(message);
     return own->headers &&
            !own->client->rd->header_get_last(own->headers, name, ret_value, ret_size);
 }
 
 void weir_message_headers_each(const struct weir_message *message,
-                               void (*visit)(void *arg, const char *name, const void *value, size_t size),
+                               void (*visit)(void *arg, const char *name, const void *value,
+                                             size_t size),
                                void *arg) {
     const struct weir_kafka_message *own = inside(message);
     const char *name;
     const void *value;
     size_t size;
     for (size_t i = 0;
-         own->headers && !own->client->rd->header_get_all(own->headers, i, &name, &value, &size); i++)
+         own->headers && !own->client->rd->header_get_all(own->headers, i, &name, &value, &size);
+         i++)
         visit(arg, name, value, size);
 }

@@ -11,7 +11,7 @@
 #include "weir/runner.h"
 
 struct weir_kafka_message {
-    struct weir_message pub;          /* first: the two convert into each other */
+    struct weir_message pub; /* first: the two convert into each other */
     atomic_uint refs;
     rd_kafka_message_t *raw;          /* NULL: someone else's */
     rd_kafka_headers_t *headers;      /* borrowed from raw; NULL: none */

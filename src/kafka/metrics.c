@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kafka/metrics.h"
 
 #include <pthread.h>
@@ -14,9 +14,10 @@ static const double edge_bounds[] = {0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                      1,     2.5,   5,    10,    30,   60,  300,  3600};
 
 #define DURATION WEIR_INSTRUMENT_HISTOGRAM
-#define COUNTER WEIR_INSTRUMENT_COUNTER
+#define COUNTER  WEIR_INSTRUMENT_COUNTER
 #define OBSERVED WEIR_INSTRUMENT_OBSERVABLE_GAUGE
 
+/* clang-format off */
 static const struct row {
     const char *name, *unit, *description, *operation, *operation_type;
     enum weir_instrument_type type;
@@ -54,6 +55,7 @@ static const struct row {
     [WEIR_KAFKA_REQUEST_DURATION] = {"weir.kafka.broker.request.duration", "s",
         "Round trips of requests to brokers.", NULL, NULL, DURATION},
 };
+/* clang-format on */
 
 static struct weir_instrument *instruments[WEIR_KAFKA_METRIC_COUNT];
 
@@ -69,8 +71,8 @@ static void make(void) {
             options.bounds = weir_kafka_bounds;
             options.bounds_count = weir_kafka_bounds_count;
         }
-        instruments[i] = weir_instrument_get(meter, row->type, row->name, row->unit,
-                                             row->description, &options);
+        instruments[i] =
+            weir_instrument_get(meter, row->type, row->name, row->unit, row->description, &options);
     }
 }
 

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-/* Producers: each message carries a `sending` as librdkafka's per-message opaque, from the call to the
- * delivery report, which the producer's own thread takes. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Producers: each message carries a `sending` as librdkafka's per-message opaque, from the call to
+ * the delivery report, which the producer's own thread takes. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -9,7 +9,7 @@
 #include "kafka/trace.h"
 
 #define CLOSE_TIMEOUT_MS 10000
-#define POLL_MS 100
+#define POLL_MS          100
 
 struct weir_producer {
     struct weir_kafka_client *client;
@@ -37,7 +37,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *raw, void *opa
                         acknowledged ? raw->offset : -1);
     if (sending->delivered) {
         struct weir_delivery delivery = {
-            .code = weir_rd_code(raw->err), .partition = raw->partition,
+            .code = weir_rd_code(raw->err),
+            .partition = raw->partition,
             .offset = acknowledged ? raw->offset : -1,
             .error_type = acknowledged ? NULL : weir_rd_error_type(sending->client->rd, raw->err)};
         sending->delivered(sending->arg, &delivery);
@@ -100,7 +101,8 @@ struct rd_kafka_s *weir_producer_handle(struct weir_producer *producer) {
     return producer ? producer->client->rk : NULL;
 }
 
-int weir_producer_flush(struct weir_producer *producer, int64_t timeout_ms, struct weir_error *reterr) {
+int weir_producer_flush(struct weir_producer *producer, int64_t timeout_ms,
+                        struct weir_error *reterr) {
     if (!producer) return weir_error_set(reterr, WEIR_EINVALID, "no producer");
     int ms = timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms;
     rd_kafka_resp_err_t err = producer->client->rd->flush(producer->client->rk, ms);
@@ -116,7 +118,8 @@ static void *unconst(const void *ptr) {
     return (void *)(uintptr_t)ptr;
 }
 
-static rd_kafka_headers_t *make_headers(const struct weir_rd *rd, const struct weir_record *record) {
+static rd_kafka_headers_t *make_headers(const struct weir_rd *rd,
+                                        const struct weir_record *record) {
     rd_kafka_headers_t *headers = rd->headers_new(record->headers_count + 2);
     for (size_t i = 0; headers && i < record->headers_count; i++) {
         const struct weir_header *header = &record->headers[i];
@@ -126,8 +129,9 @@ static rd_kafka_headers_t *make_headers(const struct weir_rd *rd, const struct w
     return headers;
 }
 
-static rd_kafka_resp_err_t produce(struct weir_kafka_client *client, const struct weir_record *record,
-                                   rd_kafka_headers_t *headers, struct sending *sending) {
+static rd_kafka_resp_err_t produce(struct weir_kafka_client *client,
+                                   const struct weir_record *record, rd_kafka_headers_t *headers,
+                                   struct sending *sending) {
     rd_kafka_vu_t vus[] = {
         {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = record->topic},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
@@ -148,8 +152,8 @@ static rd_kafka_resp_err_t produce(struct weir_kafka_client *client, const struc
     return err;
 }
 
-static int refuse(const struct weir_kafka_client *client, const char *topic, rd_kafka_resp_err_t err,
-                  struct weir_error *reterr) {
+static int refuse(const struct weir_kafka_client *client, const char *topic,
+                  rd_kafka_resp_err_t err, struct weir_error *reterr) {
     return weir_error_set(reterr, weir_rd_code(err), "cannot send to '%s': %s (%s)", topic,
                           client->rd->err2str(err), weir_rd_error_type(client->rd, err));
 }
@@ -157,7 +161,8 @@ static int refuse(const struct weir_kafka_client *client, const char *topic, rd_
 int weir_producer_send_async(struct weir_producer *producer, const struct weir_record *record,
                              weir_delivered *delivered, void *arg, struct weir_error *reterr) {
     if (!producer || !record || !record->topic || !record->topic[0])
-        return weir_error_set(reterr, WEIR_EINVALID, "a producer, and a record with a topic, are needed");
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "a producer, and a record with a topic, are needed");
     struct weir_kafka_client *client = producer->client;
     size_t topic_size = strlen(record->topic) + 1;
     struct sending *sending = malloc(sizeof *sending + topic_size);
@@ -202,20 +207,20 @@ static void on_place(void *arg, const struct weir_delivery *delivery) {
 }
 
 /* Fills `places` (room for `count`) and waits for all of them. */
-static void send_all(struct weir_producer *producer, const struct weir_record *records, size_t count,
-                     struct place *places) {
-    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER,
-                            .waiting = count};
+static void send_all(struct weir_producer *producer, const struct weir_record *records,
+                     size_t count, struct place *places) {
+    struct waiter waiter = {
+        .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .waiting = count};
     for (size_t i = 0; i < count; i++) {
         places[i] = (struct place){.waiter = &waiter};
         int code;
         /* A full queue empties while we wait: the messages before are on their way. */
-        while ((code = weir_producer_send_async(producer, &records[i], on_place, &places[i], NULL)) ==
-               WEIR_EBUSY)
+        while ((code = weir_producer_send_async(producer, &records[i], on_place, &places[i],
+                                                NULL)) == WEIR_EBUSY)
             weir_clock_sleep_ns(WEIR_NS_PER_MS);
         if (!code) continue;
-        struct weir_delivery refused = {.code = code, .partition = -1, .offset = -1,
-                                        .error_type = "refused"};
+        struct weir_delivery refused = {
+            .code = code, .partition = -1, .offset = -1, .error_type = "refused"};
         on_place(&places[i], &refused);
     }
     pthread_mutex_lock(&waiter.mutex);
@@ -226,8 +231,9 @@ static void send_all(struct weir_producer *producer, const struct weir_record *r
 static int check_thread(struct weir_producer *producer, struct weir_error *reterr) {
     if (!producer) return weir_error_set(reterr, WEIR_EINVALID, "no producer");
     if (!pthread_equal(pthread_self(), producer->thread)) return WEIR_OK;
-    return weir_error_set(reterr, WEIR_EINVALID,
-                          "a delivery callback cannot wait for a delivery; use weir_producer_send_async");
+    return weir_error_set(
+        reterr, WEIR_EINVALID,
+        "a delivery callback cannot wait for a delivery; use weir_producer_send_async");
 }
 
 int weir_producer_send_batch(struct weir_producer *producer, const struct weir_record *records,
@@ -241,8 +247,8 @@ int weir_producer_send_batch(struct weir_producer *producer, const struct weir_r
         const struct weir_delivery *delivery = &places[i].delivery;
         if (ret) ret[i] = *delivery;
         if (delivery->code && !code)
-            code = weir_error_set(reterr, delivery->code, "message %zu of %zu to '%s' failed: %s", i + 1,
-                                  count, records[i].topic ? records[i].topic : "",
+            code = weir_error_set(reterr, delivery->code, "message %zu of %zu to '%s' failed: %s",
+                                  i + 1, count, records[i].topic ? records[i].topic : "",
                                   delivery->error_type);
     }
     if (places != &one) free(places);

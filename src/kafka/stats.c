@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What librdkafka's statistics tell: lag, broker connections, queue. And the gauges made of it.
  *
  * Only paths that are wanted are read; everything else is skipped, so that newer fields do no harm.
@@ -14,9 +14,10 @@ static struct weir_kafka_client *clients;
 
 /* ── reading ─────────────────────────────────────────────────────────────────────────────────── */
 
-/* Calls `field` for every key of the object that was just opened; `field` reads or skips the value. */
-static bool each_key(struct weir_json *json, void (*field)(struct weir_json *, struct weir_view, void *),
-                     void *arg) {
+/* Calls `field` for every key of the object that was just opened; `field` reads or skips the value.
+ */
+static bool each_key(struct weir_json *json,
+                     void (*field)(struct weir_json *, struct weir_view, void *), void *arg) {
     enum weir_json_token token;
     while ((token = weir_json_next(json)) == WEIR_JSON_KEY) field(json, json->text, arg);
     return token == WEIR_JSON_OBJECT_END;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kafka/trace.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "weir/propagation.h"
 
-#define NAME_SIZE 272 /* operation, blank, topic (≤ 249) */
+#define NAME_SIZE         272 /* operation, blank, topic (≤ 249) */
 #define SPANS_OFF(client) ((client)->flags & WEIR_KAFKA_NO_SPANS)
 
 static double seconds_since(int64_t start_ns) {
@@ -72,11 +72,16 @@ void weir_kafka_send_begin(struct weir_kafka_client *client, struct weir_kafka_s
                                                WEIR_STR("messaging.operation.type", "send"),
                                                WEIR_STR("messaging.destination.name", topic)};
         struct weir_link link = {.span_context = own};
-        send->span = weir_span_start(client->tracer, name, &(struct weir_span_options){
-            .struct_size = sizeof(struct weir_span_options),
-            .kind = has_own ? WEIR_KIND_CLIENT : WEIR_KIND_PRODUCER,
-            .parent = parent, .links = &link, .links_count = has_own, .bound = client->bound,
-            .attributes = attrs, .attributes_count = sizeof attrs / sizeof attrs[0]});
+        send->span = weir_span_start(
+            client->tracer, name,
+            &(struct weir_span_options){.struct_size = sizeof(struct weir_span_options),
+                                        .kind = has_own ? WEIR_KIND_CLIENT : WEIR_KIND_PRODUCER,
+                                        .parent = parent,
+                                        .links = &link,
+                                        .links_count = has_own,
+                                        .bound = client->bound,
+                                        .attributes = attrs,
+                                        .attributes_count = sizeof attrs / sizeof attrs[0]});
         if (weir_span_is_recording(send->span)) set_key(client, send->span, key, is_tombstone);
     }
     if (headers && !has_own && !(client->flags & WEIR_KAFKA_NO_INJECT))
@@ -84,7 +89,8 @@ void weir_kafka_send_begin(struct weir_kafka_client *client, struct weir_kafka_s
 }
 
 void weir_kafka_send_end(struct weir_kafka_client *client, struct weir_kafka_send *send,
-                         const char *topic, rd_kafka_resp_err_t err, int32_t partition, int64_t offset) {
+                         const char *topic, rd_kafka_resp_err_t err, int32_t partition,
+                         int64_t offset) {
     const char *error_type = err ? weir_rd_error_type(client->rd, err) : NULL;
     if (weir_span_is_recording(send->span)) {
         set_partition(send->span, partition, offset);
@@ -93,7 +99,8 @@ void weir_kafka_send_end(struct weir_kafka_client *client, struct weir_kafka_sen
     weir_span_end(send->span);
     struct weir_kafka_entry *entry = weir_kafka_entry_get(client, topic, partition);
     weir_kafka_entry_add(entry, WEIR_KAFKA_SENT, 1, error_type);
-    weir_kafka_entry_record(entry, WEIR_KAFKA_SEND_DURATION, seconds_since(send->start_ns), error_type);
+    weir_kafka_entry_record(entry, WEIR_KAFKA_SEND_DURATION, seconds_since(send->start_ns),
+                            error_type);
 }
 
 /* ── poll ────────────────────────────────────────────────────────────────────────────────────── */
@@ -103,8 +110,8 @@ static struct weir_link message_link(const struct weir_kafka_message *message,
     attrs[0] = WEIR_STR("messaging.destination.partition.id",
                         message->entry ? message->entry->partition_text : NULL);
     attrs[1] = WEIR_INT("messaging.kafka.offset", message->pub.offset);
-    return (struct weir_link){.span_context = message->sender, .attributes = attrs,
-                              .attributes_count = is_batch ? 2 : 0};
+    return (struct weir_link){
+        .span_context = message->sender, .attributes = attrs, .attributes_count = is_batch ? 2 : 0};
 }
 
 /* Whose sampling decision the poll takes: a sampled message's, else any that has one. */
@@ -134,10 +141,16 @@ static struct weir_span *start_poll(struct weir_kafka_client *client, int64_t st
                                            WEIR_STR("messaging.operation.type", "receive"),
                                            WEIR_STR("messaging.destination.name", topic)};
     const struct weir_span_context *sample = decider(messages, count);
-    return weir_span_start(client->tracer, name, &(struct weir_span_options){
-        .struct_size = sizeof(struct weir_span_options), .kind = WEIR_KIND_CLIENT,
-        .sample_follows = sample != NULL, .sample_parent = sample, .start_ns = start_wall_ns,
-        .bound = client->bound, .attributes = attrs, .attributes_count = sizeof attrs / sizeof attrs[0]});
+    return weir_span_start(
+        client->tracer, name,
+        &(struct weir_span_options){.struct_size = sizeof(struct weir_span_options),
+                                    .kind = WEIR_KIND_CLIENT,
+                                    .sample_follows = sample != NULL,
+                                    .sample_parent = sample,
+                                    .start_ns = start_wall_ns,
+                                    .bound = client->bound,
+                                    .attributes = attrs,
+                                    .attributes_count = sizeof attrs / sizeof attrs[0]});
 }
 
 void weir_kafka_poll_end(struct weir_kafka_client *client, int64_t start_wall_ns, int64_t start_ns,
@@ -169,7 +182,8 @@ void weir_kafka_poll_end(struct weir_kafka_client *client, int64_t start_wall_ns
 
 /* ── process ─────────────────────────────────────────────────────────────────────────────────── */
 
-static struct weir_span *start_process(const struct weir_kafka_message *message, bool is_batch_child) {
+static struct weir_span *start_process(const struct weir_kafka_message *message,
+                                       bool is_batch_child) {
     const struct weir_kafka_client *client = message->client;
     char name[NAME_SIZE];
     snprintf(name, sizeof name, "process %s", message->pub.topic);
@@ -189,13 +203,22 @@ static struct weir_span *start_process(const struct weir_kafka_message *message,
     size_t count = 0;
     if (has_sender) links[count++] = (struct weir_link){.span_context = message->sender};
     if (has_poll && !under_poll) links[count++] = (struct weir_link){.span_context = message->poll};
-    const struct weir_span_context *parent = under_poll ? &message->poll
-                                             : has_sender ? &message->sender : NULL;
-    return weir_span_start(client->tracer, name, &(struct weir_span_options){
-        .struct_size = sizeof(struct weir_span_options), .kind = WEIR_KIND_CONSUMER,
-        .root = !parent, .parent_span = parent, .sample_follows = has_sender,
-        .sample_parent = &message->sender, .links = links, .links_count = count,
-        .bound = client->bound, .attributes = attrs, .attributes_count = sizeof attrs / sizeof attrs[0]});
+    const struct weir_span_context *parent = under_poll   ? &message->poll
+                                             : has_sender ? &message->sender
+                                                          : NULL;
+    return weir_span_start(
+        client->tracer, name,
+        &(struct weir_span_options){.struct_size = sizeof(struct weir_span_options),
+                                    .kind = WEIR_KIND_CONSUMER,
+                                    .root = !parent,
+                                    .parent_span = parent,
+                                    .sample_follows = has_sender,
+                                    .sample_parent = &message->sender,
+                                    .links = links,
+                                    .links_count = count,
+                                    .bound = client->bound,
+                                    .attributes = attrs,
+                                    .attributes_count = sizeof attrs / sizeof attrs[0]});
 }
 
 void weir_kafka_task_start(struct weir_task *task, struct weir_kafka_message *message) {
@@ -284,11 +307,17 @@ static struct weir_span *start_commit(struct weir_kafka_client *client,
                                            WEIR_STR("messaging.destination.name", topic)};
     const struct weir_span_context *last =
         commit->polls_count ? &commit->polls[commit->polls_count - 1] : NULL;
-    struct weir_span *span = weir_span_start(client->tracer, name, &(struct weir_span_options){
-        .struct_size = sizeof(struct weir_span_options), .kind = WEIR_KIND_CLIENT,
-        .parent_span = last, .sample_follows = last != NULL, .sample_parent = last,
-        .start_ns = commit->start_wall_ns, .bound = client->bound,
-        .attributes = attrs, .attributes_count = sizeof attrs / sizeof attrs[0]});
+    struct weir_span *span = weir_span_start(
+        client->tracer, name,
+        &(struct weir_span_options){.struct_size = sizeof(struct weir_span_options),
+                                    .kind = WEIR_KIND_CLIENT,
+                                    .parent_span = last,
+                                    .sample_follows = last != NULL,
+                                    .sample_parent = last,
+                                    .start_ns = commit->start_wall_ns,
+                                    .bound = client->bound,
+                                    .attributes = attrs,
+                                    .attributes_count = sizeof attrs / sizeof attrs[0]});
     for (size_t i = 0; weir_span_is_recording(span) && i + 1 < commit->polls_count; i++)
         weir_span_add_link(span, &(struct weir_link){.span_context = commit->polls[i]});
     return span;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The spans of Kafka operations, and the metrics that go with them.
  *
- *     send <topic>     PRODUCER, call to acknowledgement; CLIENT with a link when the message already
- *                      carries its application's context, which then stays as it is
- *     poll <topic>     CLIENT, one per poll that gave messages; links each message's context
- *     process <topic>  CONSUMER, child of the message's context, linked to it and to the poll
- *     commit <topic>   CLIENT, child of the last poll it covers, linked to the others
+ *     send <topic>     PRODUCER, call to acknowledgement; CLIENT with a link when the message
+ * already carries its application's context, which then stays as it is poll <topic>     CLIENT, one
+ * per poll that gave messages; links each message's context process <topic>  CONSUMER, child of the
+ * message's context, linked to it and to the poll commit <topic>   CLIENT, child of the last poll
+ * it covers, linked to the others
  *
  * Sampling: process follows its message, poll any sampled message of its own, commit its poll.
  *
@@ -32,10 +32,11 @@ void weir_kafka_send_begin(struct weir_kafka_client *client, struct weir_kafka_s
                            rd_kafka_headers_t *headers, struct weir_view key, bool is_tombstone);
 /* Ends it: err, partition (-1: none) and offset (-1: none) as acknowledged. */
 void weir_kafka_send_end(struct weir_kafka_client *client, struct weir_kafka_send *send,
-                         const char *topic, rd_kafka_resp_err_t err, int32_t partition, int64_t offset);
+                         const char *topic, rd_kafka_resp_err_t err, int32_t partition,
+                         int64_t offset);
 
-/* Records a poll that began at the given times (`start_ns` 0: not known) and gave these messages (at
- * least one), and notes its identity in each of them. */
+/* Records a poll that began at the given times (`start_ns` 0: not known) and gave these messages
+ * (at least one), and notes its identity in each of them. */
 void weir_kafka_poll_end(struct weir_kafka_client *client, int64_t start_wall_ns, int64_t start_ns,
                          struct weir_kafka_message *const *messages, size_t count, bool is_batch);
 
@@ -43,9 +44,9 @@ void weir_kafka_poll_end(struct weir_kafka_client *client, int64_t start_wall_ns
 struct weir_kafka_commit {
     int64_t start_wall_ns, start_ns;
     const rd_kafka_topic_partition_list_t *offsets; /* with each partition's error */
-    const int64_t *from;                            /* first newly covered offset per element; -1, or
-                                                       the array is NULL: not known */
-    const struct weir_span_context *polls;          /* that it covers, oldest first */
+    const int64_t *from;                   /* first newly covered offset per element; -1, or
+                                              the array is NULL: not known */
+    const struct weir_span_context *polls; /* that it covers, oldest first */
     size_t polls_count;
 };
 void weir_kafka_commit_end(struct weir_kafka_client *client, const struct weir_kafka_commit *commit,

@@ -53,7 +53,8 @@
     X(queue_new) X(queue_destroy) X(queue_poll) X(queue_poll_callback) X(queue_forward)           \
     X(queue_get_main) X(queue_get_consumer) X(queue_get_partition) X(queue_length)                \
     X(queue_yield) X(queue_io_event_enable) X(queue_cb_event_enable) X(consume_batch_queue)       \
-    X(event_type) X(event_destroy) X(event_error) X(event_error_string) X(event_opaque) X(event_topic_partition_list)            \
+    X(event_type) X(event_destroy) X(event_error) X(event_error_string) X(event_opaque)           \
+    X(event_topic_partition_list)                                                                 \
     X(topic_partition_list_new) X(topic_partition_list_destroy) X(topic_partition_list_add)       \
     X(topic_partition_list_find) X(topic_partition_list_copy) X(topic_partition_list_del)         \
     X(topic_partition_list_sort)                                                                  \
@@ -104,7 +105,8 @@ int weir_rd_fill(struct weir_rd *rd, weir_rd_lookup *lookup, void *arg, struct w
 /* librdkafka's error as a code of ours: what the caller may do about it, not what happened. */
 int weir_rd_code(rd_kafka_resp_err_t err);
 /* The `error.type` of spans and metrics: Kafka's own name where librdkafka abbreviates it
- * ("UNKNOWN_TOPIC_OR_PARTITION"), else librdkafka's ("_TRANSPORT"). Static text, or librdkafka's. */
+ * ("UNKNOWN_TOPIC_OR_PARTITION"), else librdkafka's ("_TRANSPORT"). Static text, or librdkafka's.
+ */
 const char *weir_rd_error_type(const struct weir_rd *rd, rd_kafka_resp_err_t err);
 
 #endif

@@ -1,13 +1,13 @@
-// SPDX-License-Identifier: Apache-2.0
-/* Partitions come and go: librdkafka's rebalance callback, on the poll thread. A revoked partition is
- * given back only after the core has released it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Partitions come and go: librdkafka's rebalance callback, on the poll thread. A revoked partition
+ * is given back only after the core has released it. */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "kafka/runner/runner.h"
 
 #define COMMITTED_TIMEOUT_MS 5000
-#define WAIT_MS 20
+#define WAIT_MS              20
 
 /* ── parts ───────────────────────────────────────────────────────────────────────────────────── */
 
@@ -64,7 +64,8 @@ static void take_part(struct weir_runner *runner, const rd_kafka_topic_partition
     atomic_store(&part->progress_ns, weir_clock_mono_ns());
 }
 
-static void assign(struct weir_runner *runner, rd_kafka_topic_partition_list_t *list, bool cooperative) {
+static void assign(struct weir_runner *runner, rd_kafka_topic_partition_list_t *list,
+                   bool cooperative) {
     const struct weir_rd *rd = runner->client->rd;
     rd_kafka_t *rk = runner->client->rk;
     /* The counts in the commits' metadata; librdkafka asks for the offsets again by itself. */
@@ -97,7 +98,8 @@ static bool all_released(struct weir_runner *runner, const rd_kafka_topic_partit
     return true;
 }
 
-static void revoke(struct weir_runner *runner, rd_kafka_topic_partition_list_t *list, bool cooperative) {
+static void revoke(struct weir_runner *runner, rd_kafka_topic_partition_list_t *list,
+                   bool cooperative) {
     const struct weir_rd *rd = runner->client->rd;
     rd_kafka_t *rk = runner->client->rk;
     bool lost = rd->assignment_lost(rk);

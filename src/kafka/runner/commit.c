@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-/* Commits: those that are decided together are one request; its answer comes on a queue of our own, so
- * that it can be waited for without taking messages. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commits: those that are decided together are one request; its answer comes on a queue of our own,
+ * so that it can be waited for without taking messages. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -8,7 +8,8 @@
 
 /* ── which polls a commit covers ─────────────────────────────────────────────────────────────── */
 
-void weir_runner_commit_note(struct weir_runner_part *part, const struct weir_kafka_message *message) {
+void weir_runner_commit_note(struct weir_runner_part *part,
+                             const struct weir_kafka_message *message) {
     part->poll = message->poll;
     struct weir_runner_poll *last = part->polls_count ? &part->polls[part->polls_count - 1] : NULL;
     if (last && memcmp(last->span.span_id, message->poll.span_id, sizeof last->span.span_id) == 0) {
@@ -23,7 +24,8 @@ void weir_runner_commit_note(struct weir_runner_part *part, const struct weir_ka
         .first = message->pub.offset, .last = message->pub.offset, .span = message->poll};
 }
 
-static size_t add_poll(struct weir_span_context *polls, size_t count, const struct weir_span_context *poll) {
+static size_t add_poll(struct weir_span_context *polls, size_t count,
+                       const struct weir_span_context *poll) {
     if (count == WEIR_RUNNER_POLLS_MAX || !weir_span_context_is_valid(poll)) return count;
     for (size_t i = 0; i < count; i++)
         if (memcmp(polls[i].span_id, poll->span_id, sizeof poll->span_id) == 0) return count;
@@ -31,7 +33,8 @@ static size_t add_poll(struct weir_span_context *polls, size_t count, const stru
     return count + 1;
 }
 
-static size_t gather_polls(const struct weir_runner *runner, const struct weir_runner_commit *commit,
+static size_t gather_polls(const struct weir_runner *runner,
+                           const struct weir_runner_commit *commit,
                            struct weir_span_context polls[WEIR_RUNNER_POLLS_MAX]) {
     size_t count = 0;
     for (size_t i = 0; i < commit->count; i++) {
@@ -42,7 +45,8 @@ static size_t gather_polls(const struct weir_runner *runner, const struct weir_r
                 count = add_poll(polls, count, &part->polls[p].span);
     }
     /* One that only renews the counts belongs to the latest poll. */
-    if (!count && commit->count) count = add_poll(polls, 0, &runner->parts[commit->items[0].slot]->poll);
+    if (!count && commit->count)
+        count = add_poll(polls, 0, &runner->parts[commit->items[0].slot]->poll);
     return count;
 }
 
@@ -71,10 +75,12 @@ static void trace_commit(struct weir_runner *runner, const struct weir_runner_co
     struct weir_span_context polls[WEIR_RUNNER_POLLS_MAX];
     int64_t from[WEIR_RUNNER_COMMIT_ITEMS_MAX];
     for (size_t i = 0; i < commit->count; i++) from[i] = commit->items[i].from;
-    struct weir_kafka_commit traced = {
-        .start_wall_ns = commit->start_wall_ns, .start_ns = commit->start_ns, .offsets = offsets,
-        .from = (size_t)offsets->cnt == commit->count ? from : NULL, .polls = polls,
-        .polls_count = gather_polls(runner, commit, polls)};
+    struct weir_kafka_commit traced = {.start_wall_ns = commit->start_wall_ns,
+                                       .start_ns = commit->start_ns,
+                                       .offsets = offsets,
+                                       .from = (size_t)offsets->cnt == commit->count ? from : NULL,
+                                       .polls = polls,
+                                       .polls_count = gather_polls(runner, commit, polls)};
     weir_kafka_commit_end(runner->client, &traced, err);
 }
 
@@ -90,8 +96,8 @@ static void answer(struct weir_runner *runner, const struct weir_runner_commit_i
 }
 
 /* On the poll thread, while it serves the commit queue. */
-static void on_answer(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *offsets,
-                      void *opaque) {
+static void on_answer(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+                      rd_kafka_topic_partition_list_t *offsets, void *opaque) {
     (void)rk;
     struct weir_runner_commit *commit = opaque;
     struct weir_runner *runner = commit->runner;
@@ -100,7 +106,8 @@ static void on_answer(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
     for (size_t i = 0; i < commit->count; i++) {
         const struct weir_runner_part *part = runner->parts[commit->items[i].slot];
         const rd_kafka_topic_partition_t *tp =
-            offsets ? runner->client->rd->topic_partition_list_find(offsets, part->topic, part->partition)
+            offsets ? runner->client->rd->topic_partition_list_find(offsets, part->topic,
+                                                                    part->partition)
                     : NULL;
         answer(runner, &commit->items[i], err ? err : tp ? tp->err : RD_KAFKA_RESP_ERR__FAIL);
     }
@@ -116,7 +123,8 @@ void weir_runner_commit_add(struct weir_runner *runner, const struct weir_decisi
     if (!commit) {
         commit = calloc(1, sizeof *commit + WEIR_RUNNER_COMMIT_ITEMS_MAX * sizeof commit->items[0]);
         if (!commit) {
-            weir_runner_core_committed(runner->core, decision->slot, decision->epoch, WEIR_COMMIT_FAILED);
+            weir_runner_core_committed(runner->core, decision->slot, decision->epoch,
+                                       WEIR_COMMIT_FAILED);
             return;
         }
         commit->runner = runner;
@@ -131,7 +139,9 @@ void weir_runner_commit_add(struct weir_runner *runner, const struct weir_decisi
     tp->metadata = strdup(metadata); /* the list frees it */
     tp->metadata_size = tp->metadata ? strlen(metadata) : 0;
     commit->items[commit->count++] = (struct weir_runner_commit_item){
-        .slot = decision->slot, .epoch = decision->epoch, .to = decision->offset,
+        .slot = decision->slot,
+        .epoch = decision->epoch,
+        .to = decision->offset,
         .from = decision->commit_count ? part->position : decision->offset};
     if (commit->count == WEIR_RUNNER_COMMIT_ITEMS_MAX) weir_runner_commit_flush(runner);
 }

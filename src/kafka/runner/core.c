@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The core's events. */
 #include "kafka/runner/core.h"
 
@@ -7,7 +7,7 @@
 #include "kafka/runner/slot.h"
 
 #define LIST_END UINT32_MAX
-#define MS INT64_C(1000000)
+#define MS       INT64_C(1000000)
 
 void weir_runner_config_init(struct weir_runner_config *config, bool at_least_once) {
     *config = (struct weir_runner_config){
@@ -206,9 +206,10 @@ static void look_at(struct weir_runner_core *core, struct slot *slot) {
             abandon(core, slot);
         slot_touch(core, slot);
     }
-    const int64_t timers[] = {slot->retry_at_ns, slot->dead_at_ns, slot->rewind_at_ns,
-                              slot->commit_retry_at_ns, slot->commit_at_ns,
-                              slot->state == SLOT_DRAIN ? slot->drain_at_ns : 0};
+    const int64_t timers[] = {
+        slot->retry_at_ns,  slot->dead_at_ns,
+        slot->rewind_at_ns, slot->commit_retry_at_ns,
+        slot->commit_at_ns, slot->state == SLOT_DRAIN ? slot->drain_at_ns : 0};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
         if (timers[i] > core->now_ns)
             slot_timer(core, timers[i]);
@@ -238,8 +239,8 @@ int64_t weir_runner_core_slot_new(struct weir_runner_core *core) {
     return core->slots_count++;
 }
 
-int weir_runner_core_assigned(struct weir_runner_core *core, uint32_t index, int64_t committed_offset,
-                              const struct weir_ledger *ledger) {
+int weir_runner_core_assigned(struct weir_runner_core *core, uint32_t index,
+                              int64_t committed_offset, const struct weir_ledger *ledger) {
     if (index >= core->slots_count) return WEIR_EINVALID;
     struct slot *slot = &core->slots[index];
     if (core->stopping || slot->state != SLOT_FREE) return WEIR_ECONFLICT;
@@ -247,13 +248,24 @@ int weir_runner_core_assigned(struct weir_runner_core *core, uint32_t index, int
     if (!ring) return WEIR_ENOMEMORY;
     const struct slot old = *slot;
     *slot = (struct slot){
-        .state = SLOT_OPEN, .epoch = old.epoch + 1, .ring = ring, .stray = old.stray,
-        .position = committed_offset, .base = committed_offset, .next = committed_offset,
-        .ledger = *ledger, .done_high = old.done_high,
-        .received = old.received, .committed = old.committed, .retries = old.retries,
-        .duplicates = old.duplicates, .commits = old.commits,
-        .commits_failed = old.commits_failed, .rewinds = old.rewinds,
-        .listed = old.listed, .listed_next = old.listed_next,
+        .state = SLOT_OPEN,
+        .epoch = old.epoch + 1,
+        .ring = ring,
+        .stray = old.stray,
+        .position = committed_offset,
+        .base = committed_offset,
+        .next = committed_offset,
+        .ledger = *ledger,
+        .done_high = old.done_high,
+        .received = old.received,
+        .committed = old.committed,
+        .retries = old.retries,
+        .duplicates = old.duplicates,
+        .commits = old.commits,
+        .commits_failed = old.commits_failed,
+        .rewinds = old.rewinds,
+        .listed = old.listed,
+        .listed_next = old.listed_next,
     };
     memcpy(slot->outcomes, old.outcomes, sizeof slot->outcomes);
     core->owned++;
@@ -383,8 +395,9 @@ void weir_runner_core_dead_lettered(struct weir_runner_core *core, uint32_t inde
         finish(core, slot, WEIR_OUTCOME_FAILED);
     } else if (slot->state == SLOT_OPEN) {
         slot->dead = STEP_WANTED;
-        slot->dead_at_ns = core->now_ns + backoff_ns(core->config.retry_first_ns,
-                                                     slot->dead_tries++, core->config.retry_most_ns);
+        slot->dead_at_ns =
+            core->now_ns +
+            backoff_ns(core->config.retry_first_ns, slot->dead_tries++, core->config.retry_most_ns);
         slot_timer(core, slot->dead_at_ns);
         return;
     }
@@ -458,7 +471,8 @@ void weir_runner_core_committed(struct weir_runner_core *core, uint32_t index, u
     slot->commit_count = 0;
 }
 
-void weir_runner_core_rewound(struct weir_runner_core *core, uint32_t index, uint32_t epoch, bool ok) {
+void weir_runner_core_rewound(struct weir_runner_core *core, uint32_t index, uint32_t epoch,
+                              bool ok) {
     if (index >= core->slots_count) return;
     struct slot *slot = &core->slots[index];
     if (slot->epoch != epoch || slot->rewind != STEP_IN_FLIGHT) return;
@@ -484,14 +498,24 @@ void weir_runner_core_slot_get(const struct weir_runner_core *core, uint32_t ind
                                struct weir_runner_slot_view *ret) {
     const struct slot *slot = &core->slots[index];
     *ret = (struct weir_runner_slot_view){
-        .owned = slot->state != SLOT_FREE, .draining = slot->state == SLOT_DRAIN,
-        .paused = slot->paused, .running = slot->running,
+        .owned = slot->state != SLOT_FREE,
+        .draining = slot->state == SLOT_DRAIN,
+        .paused = slot->paused,
+        .running = slot->running,
         .waiting = slot->dead == STEP_WANTED || slot->retry_at_ns > core->now_ns,
-        .epoch = slot->epoch, .queued = slot->count, .queued_bytes = slot->bytes,
-        .open = slot->ready, .position = slot->position, .ledger = slot->ledger,
-        .received = slot->received, .committed = slot->committed, .retries = slot->retries,
-        .duplicates = slot->duplicates, .commits = slot->commits,
-        .commits_failed = slot->commits_failed, .rewinds = slot->rewinds,
+        .epoch = slot->epoch,
+        .queued = slot->count,
+        .queued_bytes = slot->bytes,
+        .open = slot->ready,
+        .position = slot->position,
+        .ledger = slot->ledger,
+        .received = slot->received,
+        .committed = slot->committed,
+        .retries = slot->retries,
+        .duplicates = slot->duplicates,
+        .commits = slot->commits,
+        .commits_failed = slot->commits_failed,
+        .rewinds = slot->rewinds,
     };
     memcpy(ret->outcomes, slot->outcomes, sizeof ret->outcomes);
 }

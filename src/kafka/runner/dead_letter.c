@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Dead letters: the record as it was, with headers that say where it came from and why it is there,
  * as Spring Kafka and Kafka Connect write them, and the trace it belongs to.
  *
@@ -29,7 +29,8 @@ static void add_str(struct headers *headers, const char *name, const char *value
 }
 
 static const unsigned char *big_endian(unsigned char ret[8], int64_t value, unsigned size) {
-    for (unsigned i = 0; i < size; i++) ret[i] = (unsigned char)((uint64_t)value >> (8 * (size - 1 - i)));
+    for (unsigned i = 0; i < size; i++)
+        ret[i] = (unsigned char)((uint64_t)value >> (8 * (size - 1 - i)));
     return ret;
 }
 
@@ -37,8 +38,9 @@ static const unsigned char *big_endian(unsigned char ret[8], int64_t value, unsi
 static void carry_over(void *arg, const char *name, const void *value, size_t size) {
     struct headers *headers = arg;
     struct weir_view v = weir_view_str(name);
-    if (weir_view_is(v, "traceparent") || weir_view_is(v, "tracestate") || weir_view_is(v, "baggage") ||
-        weir_view_starts(v, WEIR_VIEW("kafka_dlt-")) || weir_view_starts(v, WEIR_VIEW("__connect.errors.")))
+    if (weir_view_is(v, "traceparent") || weir_view_is(v, "tracestate") ||
+        weir_view_is(v, "baggage") || weir_view_starts(v, WEIR_VIEW("kafka_dlt-")) ||
+        weir_view_starts(v, WEIR_VIEW("__connect.errors.")))
         return;
     if (headers->count < HEADERS_MAX) add(headers, name, value, size);
 }
@@ -49,9 +51,11 @@ static void add_origin(struct headers *headers, const struct weir_kafka_message 
     snprintf(headers->numbers[0], sizeof headers->numbers[0], "%d", (int)pub->partition);
     snprintf(headers->numbers[1], sizeof headers->numbers[1], "%lld", (long long)pub->offset);
     add_str(headers, "kafka_dlt-original-topic", pub->topic);
-    add(headers, "kafka_dlt-original-partition", big_endian(headers->bytes[0], pub->partition, 4), 4);
+    add(headers, "kafka_dlt-original-partition", big_endian(headers->bytes[0], pub->partition, 4),
+        4);
     add(headers, "kafka_dlt-original-offset", big_endian(headers->bytes[1], pub->offset, 8), 8);
-    add(headers, "kafka_dlt-original-timestamp", big_endian(headers->bytes[2], pub->timestamp_ms, 8), 8);
+    add(headers, "kafka_dlt-original-timestamp",
+        big_endian(headers->bytes[2], pub->timestamp_ms, 8), 8);
     add_str(headers, "kafka_dlt-original-timestamp-type", "CreateTime");
     add_str(headers, "kafka_dlt-original-consumer-group", group);
     add_str(headers, "__connect.errors.topic", pub->topic);
@@ -92,11 +96,16 @@ static int send_letter(struct weir_runner *runner, struct weir_runner_letter *le
     else
         snprintf(topic, sizeof topic, "%s.dlq", message->pub.topic);
     /* The letter goes on in the record's own trace, below the last try. */
-    struct weir_context *context = weir_context_with_span_context(message->context, &message->process);
-    struct weir_record record = {
-        .topic = topic, .key = message->pub.key, .key_size = message->pub.key_size,
-        .value = message->pub.value, .value_size = message->pub.value_size,
-        .headers = headers->items, .headers_count = headers->count, .context = context};
+    struct weir_context *context =
+        weir_context_with_span_context(message->context, &message->process);
+    struct weir_record record = {.topic = topic,
+                                 .key = message->pub.key,
+                                 .key_size = message->pub.key_size,
+                                 .value = message->pub.value,
+                                 .value_size = message->pub.value_size,
+                                 .headers = headers->items,
+                                 .headers_count = headers->count,
+                                 .context = context};
     int code = weir_producer_send_async(runner->dead_letters, &record, on_delivered, letter, NULL);
     weir_context_unref(context);
     free(headers);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The core's decisions: what follows from a slot's state, one thing at a time. */
 #include "kafka/runner/slot.h"
 
@@ -10,7 +10,8 @@ static struct weir_decision decision(const struct weir_runner_core *core, const 
         .kind = kind, .slot = (uint32_t)(slot - core->slots), .epoch = slot->epoch};
 }
 
-static bool try_cancel(struct weir_runner_core *core, struct slot *slot, struct weir_decision *ret) {
+static bool try_cancel(struct weir_runner_core *core, struct slot *slot,
+                       struct weir_decision *ret) {
     /* At-most-once has committed the run: its worker must go on, until the deadline. */
     bool wanted = slot->state == SLOT_DRAIN && (core->config.at_least_once || slot->abandoned);
     if (!wanted || slot->canceled || !(slot->running || slot->stray)) return false;
@@ -19,15 +20,18 @@ static bool try_cancel(struct weir_runner_core *core, struct slot *slot, struct 
     return true;
 }
 
-static bool try_release(struct weir_runner_core *core, struct slot *slot, struct weir_decision *ret) {
+static bool try_release(struct weir_runner_core *core, struct slot *slot,
+                        struct weir_decision *ret) {
     if (slot->state != SLOT_DRAIN) return false;
-    if (!slot->give_up && (!slot_is_quiet(core, slot) || slot_has_unsaved(core, slot))) return false;
+    if (!slot->give_up && (!slot_is_quiet(core, slot) || slot_has_unsaved(core, slot)))
+        return false;
     *ret = decision(core, slot, WEIR_DECISION_RELEASED);
     slot_free(core, slot);
     return true;
 }
 
-static bool try_rewind(struct weir_runner_core *core, struct slot *slot, struct weir_decision *ret) {
+static bool try_rewind(struct weir_runner_core *core, struct slot *slot,
+                       struct weir_decision *ret) {
     if (slot->rewind != STEP_WANTED || slot->rewind_at_ns > core->now_ns) return false;
     slot->rewind = STEP_IN_FLIGHT;
     slot->rewinds++;
@@ -100,7 +104,8 @@ static uint32_t next_batch(const struct weir_runner_core *core, const struct slo
     return slot->count < core->config.batch_max ? slot->count : core->config.batch_max;
 }
 
-static bool try_commit(struct weir_runner_core *core, struct slot *slot, struct weir_decision *ret) {
+static bool try_commit(struct weir_runner_core *core, struct slot *slot,
+                       struct weir_decision *ret) {
     if (slot->commit == STEP_IN_FLIGHT || slot->no_commit || slot->state == SLOT_FREE) return false;
     if (slot->commit_retry_at_ns > core->now_ns) return false;
     uint32_t batch = next_batch(core, slot);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kafka/runner/ledger.h"
 
 #include <inttypes.h>
@@ -31,7 +31,8 @@ bool weir_ledger_decode(struct weir_view metadata, struct weir_ledger *ret) {
         if (part.len < 3 || part.ptr[1] != '=') return false;
         uint64_t *count = field(&ledger, part.ptr[0]);
         /* An unknown letter is from a newer version: skip it. Beyond 2^60 it is nonsense. */
-        if (count && (!weir_view_to_u64(weir_view_from(part, 2), count) || *count >> 60)) return false;
+        if (count && (!weir_view_to_u64(weir_view_from(part, 2), count) || *count >> 60))
+            return false;
     }
     uint64_t known = ledger.unknown;
     for (int i = 0; i < WEIR_OUTCOME_COUNT; i++) known += ledger.outcomes[i];

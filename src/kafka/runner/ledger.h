@@ -32,7 +32,7 @@ enum weir_outcome {
 struct weir_ledger {
     uint64_t committed; /* records below the committed position, since the first owner */
     uint64_t outcomes[WEIR_OUTCOME_COUNT];
-    uint64_t unknown;   /* committed, and nobody can tell */
+    uint64_t unknown; /* committed, and nobody can tell */
 };
 
 /* Committed records without an outcome. */

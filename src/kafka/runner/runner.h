@@ -36,9 +36,9 @@ struct weir_runner_part {
     struct weir_runner_poll polls[WEIR_RUNNER_POLLS_MAX]; /* oldest first */
     uint32_t polls_count;
     struct weir_span_context poll; /* the latest */
-    int64_t position;            /* first offset not covered by a commit; -1: unknown */
-    int64_t drain_start_ns;      /* monotonic; 0: not draining */
-    _Atomic int64_t progress_ns; /* monotonic time of the last finished record */
+    int64_t position;              /* first offset not covered by a commit; -1: unknown */
+    int64_t drain_start_ns;        /* monotonic; 0: not draining */
+    _Atomic int64_t progress_ns;   /* monotonic time of the last finished record */
 };
 
 enum weir_runner_news_kind { WEIR_NEWS_RUN, WEIR_NEWS_DEAD_LETTER };
@@ -59,8 +59,7 @@ struct weir_runner_run {
     bool ended;
     bool stop_at_failure;
     atomic_bool canceled;
-    int64_t queued_ns;
-    unsigned char *results;       /* enum weir_task_result, room for count */
+    unsigned char *results;                /* enum weir_task_result, room for count */
     struct weir_kafka_message *messages[]; /* a reference each */
 };
 
@@ -87,12 +86,24 @@ struct weir_runner_commit {
 enum { WEIR_RUNNER_COMMIT_ITEMS_MAX = 1024 };
 
 enum weir_runner_metric {
-    WEIR_RUNNER_RECEIVED, WEIR_RUNNER_COMMITTED, WEIR_RUNNER_PROCESSED, WEIR_RUNNER_RETRIES,
-    WEIR_RUNNER_DUPLICATES, WEIR_RUNNER_IN_FLIGHT, WEIR_RUNNER_LOST, /* these are observed */
-    WEIR_RUNNER_STAGE_DURATION, WEIR_RUNNER_DRAIN_DURATION, WEIR_RUNNER_METRIC_COUNT
+    WEIR_RUNNER_RECEIVED,
+    WEIR_RUNNER_COMMITTED,
+    WEIR_RUNNER_PROCESSED,
+    WEIR_RUNNER_RETRIES,
+    WEIR_RUNNER_DUPLICATES,
+    WEIR_RUNNER_IN_FLIGHT,
+    WEIR_RUNNER_LOST, /* these are observed */
+    WEIR_RUNNER_STAGE_DURATION,
+    WEIR_RUNNER_DRAIN_DURATION,
+    WEIR_RUNNER_METRIC_COUNT
 };
-enum weir_runner_stage { WEIR_STAGE_QUEUE, WEIR_STAGE_PROCESS, WEIR_STAGE_COMMIT, WEIR_STAGE_DEAD_LETTER,
-                         WEIR_STAGE_COUNT };
+enum weir_runner_stage {
+    WEIR_STAGE_QUEUE,
+    WEIR_STAGE_PROCESS,
+    WEIR_STAGE_COMMIT,
+    WEIR_STAGE_DEAD_LETTER,
+    WEIR_STAGE_COUNT
+};
 
 /* A part's counts as the poll thread last saw them. */
 struct weir_runner_seen {
@@ -107,12 +118,12 @@ struct weir_runner {
     void *arg;
     bool at_least_once, handle_signals;
     int64_t drain_ns;
-    char *dead_letter_topic;               /* NULL: "<topic>.dlq" */
-    struct weir_producer *dead_letters;    /* opened with the runner where they are wanted */
+    char *dead_letter_topic;            /* NULL: "<topic>.dlq" */
+    struct weir_producer *dead_letters; /* opened with the runner where they are wanted */
 
     struct weir_runner_core *core;
     struct weir_runner_config config;
-    struct weir_runner_part **parts;       /* by slot */
+    struct weir_runner_part **parts; /* by slot */
     uint32_t parts_count;
     struct weir_runner_commit *commit; /* decided, not yet sent; NULL: none */
     rd_kafka_topic_partition_list_t *commit_offsets;
@@ -121,29 +132,27 @@ struct weir_runner {
     int64_t batch_wall_ns, batch_start_ns;
     rd_kafka_queue_t *commit_queue, *consumer_queue;
     struct weir_pool *workers;
-    uint32_t runs;                         /* with workers; poll thread only */
-    uint32_t letters;                      /* on their way; poll thread only */
+    uint32_t runs;    /* with workers; poll thread only */
+    uint32_t letters; /* on their way; poll thread only */
 
-    pthread_mutex_t news_mutex;            /* guards news_first, news_last, runs' results */
+    pthread_mutex_t news_mutex; /* guards news_first, news_last, runs' results */
     struct weir_runner_news *news_first, *news_last;
     _Atomic(rd_kafka_queue_t *) sleeping_on; /* what the poll thread waits for, or NULL */
 
     atomic_int stop_requests;
-    bool stopped;                          /* the core is */
-    int stops_told;                        /* of stop_requests */
-    bool late;                             /* the drain's deadline cut something short */
-    bool polling;                          /* in consumer_poll: a rebalance may come */
-    int code;                              /* a fatal error ended it */
+    bool stopped;   /* the core is */
+    int stops_told; /* of stop_requests */
+    int code;       /* a fatal error ended it */
     struct weir_error err;
 
-    pthread_mutex_t seen_mutex;            /* guards seen, seen_count */
+    pthread_mutex_t seen_mutex; /* guards seen, seen_count */
     struct weir_runner_seen *seen;
     uint32_t seen_count, seen_room;
     int64_t seen_ns;
     struct weir_series *stages[WEIR_STAGE_COUNT];
     struct weir_series *drains;
     char health_names[3][64];
-    struct weir_runner *next;              /* in the list of those that are observed */
+    struct weir_runner *next; /* in the list of those that are observed */
 };
 
 /* shell.c: any thread. Tells the poll thread; the news mutex must be held. */
@@ -165,7 +174,8 @@ void weir_runner_letter_told(struct weir_runner *runner, struct weir_runner_lett
 void weir_runner_commit_add(struct weir_runner *runner, const struct weir_decision *decision);
 void weir_runner_commit_flush(struct weir_runner *runner);
 /* Notes the poll of a fetched record, for the commit span that will cover it. */
-void weir_runner_commit_note(struct weir_runner_part *part, const struct weir_kafka_message *message);
+void weir_runner_commit_note(struct weir_runner_part *part,
+                             const struct weir_kafka_message *message);
 
 /* assign.c: librdkafka's rebalance callback, and finding a part. */
 void weir_runner_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,

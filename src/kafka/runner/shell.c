@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The poll thread: it alone talks to the core. Polls, feeds, carries decisions out. */
 #include <signal.h>
 #include <stdio.h>
@@ -10,12 +10,12 @@
 #include "rd/conf.h"
 #include "weir/log.h"
 
-#define WAIT_MAX_MS 100          /* signals are noticed at least this often */
-#define SEEK_TIMEOUT_MS 1000
+#define WAIT_MAX_MS      100 /* signals are noticed at least this often */
+#define SEEK_TIMEOUT_MS  1000
 #define FLUSH_TIMEOUT_MS 5000
-#define WORKERS_DEFAULT 8
-#define WORKERS_MAX 1024
-#define WORK_QUEUE_ROOM 65536    /* a run per slot and one to spare */
+#define WORKERS_DEFAULT  8
+#define WORKERS_MAX      1024
+#define WORK_QUEUE_ROOM  65536 /* a run per slot and one to spare */
 
 /* ── news ────────────────────────────────────────────────────────────────────────────────────── */
 
@@ -76,9 +76,11 @@ static void read_news(struct weir_runner *runner) {
 /* ── decisions ───────────────────────────────────────────────────────────────────────────────── */
 
 static rd_kafka_topic_partition_list_t *list_of(const struct weir_runner *runner,
-                                                const struct weir_runner_part *part, int64_t offset) {
+                                                const struct weir_runner_part *part,
+                                                int64_t offset) {
     rd_kafka_topic_partition_list_t *list = runner->client->rd->topic_partition_list_new(1);
-    runner->client->rd->topic_partition_list_add(list, part->topic, part->partition)->offset = offset;
+    runner->client->rd->topic_partition_list_add(list, part->topic, part->partition)->offset =
+        offset;
     return list;
 }
 
@@ -156,7 +158,8 @@ void weir_runner_pump(struct weir_runner *runner, int wait_ms) {
         rd->queue_poll_callback(runner->commit_queue, has_news(runner) ? 0 : wait_ms);
         atomic_store(&runner->sleeping_on, NULL);
     }
-    while (rd->queue_poll_callback(runner->commit_queue, 0) > 0) {}
+    while (rd->queue_poll_callback(runner->commit_queue, 0) > 0) {
+    }
     hear_stop(runner);
     read_news(runner);
     weir_runner_core_tick(runner->core, weir_clock_mono_ns());
@@ -176,7 +179,8 @@ static void on_release(void *arg, void *record) {
 static void feed(struct weir_runner *runner, struct weir_kafka_message *message) {
     struct weir_runner_part *part = message->entry ? message->entry->owner : NULL;
     size_t size = sizeof *message + message->pub.key_size + message->pub.value_size;
-    if (part && weir_runner_core_record(runner->core, part->slot, message->pub.offset, size, message)) {
+    if (part &&
+        weir_runner_core_record(runner->core, part->slot, message->pub.offset, size, message)) {
         if (part->position < 0) part->position = message->pub.offset;
         weir_runner_commit_note(part, message);
     } else {
@@ -188,8 +192,8 @@ void weir_runner_batch_end(struct weir_runner *runner) {
     size_t count = runner->batch_count;
     if (!count) return;
     runner->batch_count = 0;
-    weir_kafka_poll_end(runner->client, runner->batch_wall_ns, runner->batch_start_ns, runner->batch,
-                        count, count > 1);
+    weir_kafka_poll_end(runner->client, runner->batch_wall_ns, runner->batch_start_ns,
+                        runner->batch, count, count > 1);
     for (size_t i = 0; i < count; i++) feed(runner, runner->batch[i]);
 }
 
@@ -197,8 +201,8 @@ static void tell_error(struct weir_runner *runner, const rd_kafka_message_t *raw
     const struct weir_rd *rd = runner->client->rd;
     if (raw->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return;
     struct weir_attribute attrs[] = {WEIR_STR("error.type", weir_rd_error_type(rd, raw->err))};
-    weir_logger_log(weir_logger_get("weir.runner", NULL), WEIR_SEVERITY_ERROR, rd->message_errstr(raw),
-                    attrs, 1);
+    weir_logger_log(weir_logger_get("weir.runner", NULL), WEIR_SEVERITY_ERROR,
+                    rd->message_errstr(raw), attrs, 1);
     char text[256];
     rd_kafka_resp_err_t fatal = rd->fatal_error(runner->client->rk, text, sizeof text);
     if (!fatal || runner->code) return;
@@ -293,7 +297,7 @@ int weir_runner_run(struct weir_runner *runner, struct weir_error *reterr) {
         poll_round(runner);
         weir_runner_pump(runner, 0);
     }
-    bool at_once = !runner->stopped;
+    bool at_once = atomic_load(&runner->stop_requests) > 1 && (!runner->stopped || runner->runs);
     runner->stopped = true;
     leave(runner);
     if (runner->handle_signals) signals_return(runner, old);
@@ -324,14 +328,18 @@ static void configure(struct weir_runner *runner, const struct weir_runner_optio
     config->queue_low = config->queue_high / 4;
     if (options->queue_bytes) config->bytes_high = options->queue_bytes;
     config->batch_max = or_default(options->batch_max, config->batch_max);
-    if (options->retries) config->retries_max = options->retries < 0 ? 0 : (uint32_t)options->retries;
+    if (options->retries)
+        config->retries_max = options->retries < 0 ? 0 : (uint32_t)options->retries;
     if (options->retry_first_ms) config->retry_first_ns = options->retry_first_ms * WEIR_NS_PER_MS;
     if (options->retry_most_ms) config->retry_most_ns = options->retry_most_ms * WEIR_NS_PER_MS;
-    if (config->retry_most_ns < config->retry_first_ns) config->retry_most_ns = config->retry_first_ns;
+    if (config->retry_most_ns < config->retry_first_ns)
+        config->retry_most_ns = config->retry_first_ns;
     if (options->dead_letter) config->dead_letter = options->dead_letter == WEIR_DEAD_LETTER_TOPIC;
     if (options->commit_interval_ms)
         config->commit_interval_ns = options->commit_interval_ms * WEIR_NS_PER_MS;
     config->commit_count = or_default(options->commit_count, config->commit_count);
+    if (config->commit_backoff_ns > config->commit_interval_ns)
+        config->commit_backoff_ns = config->commit_interval_ns;
 }
 
 /* Opens the consumer: offsets are committed by nobody but us. */
@@ -375,7 +383,8 @@ static int subscribe(struct weir_runner *runner, const struct weir_runner_option
     int code = WEIR_OK;
     rd_kafka_resp_err_t err;
     if (!list->cnt)
-        code = weir_error_set(reterr, WEIR_EINVALID, "a runner needs a topic: set topic or KAFKA_TOPIC");
+        code = weir_error_set(reterr, WEIR_EINVALID,
+                              "a runner needs a topic: set topic or KAFKA_TOPIC");
     else if ((err = rd->subscribe(runner->client->rk, list)))
         code = weir_error_set(reterr, weir_rd_code(err), "cannot subscribe to '%s': %s",
                               list->elems[0].topic, rd->err2str(err));
@@ -389,11 +398,13 @@ static int open_parts(struct weir_runner *runner, const struct weir_runner_optio
     if (code) return code;
     uint32_t workers = or_default(options->workers, WORKERS_DEFAULT);
     if (workers > WORKERS_MAX)
-        return weir_error_set(reterr, WEIR_EINVALID, "workers: %u, at most %d", workers, WORKERS_MAX);
+        return weir_error_set(reterr, WEIR_EINVALID, "workers: %u, at most %d", workers,
+                              WORKERS_MAX);
     runner->batch = calloc(runner->config.poll_max, sizeof(struct weir_kafka_message *));
     runner->workers = weir_pool_new("weir-worker", workers, WORK_QUEUE_ROOM);
     if (options->dead_letter_topic) runner->dead_letter_topic = strdup(options->dead_letter_topic);
-    if (!runner->batch || !runner->workers || (options->dead_letter_topic && !runner->dead_letter_topic))
+    if (!runner->batch || !runner->workers ||
+        (options->dead_letter_topic && !runner->dead_letter_topic))
         return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory or threads");
     if ((code = open_client(runner, options, reterr))) return code;
     if (runner->config.dead_letter) {

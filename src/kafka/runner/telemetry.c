@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the runner shows of itself: metrics of every partition, health checks.
  *
  * loss = committed - ok - dead_lettered - skipped - open, per partition, is
@@ -12,10 +12,12 @@
 #include "kafka/runner/runner.h"
 
 #define LOOK_INTERVAL_NS (100 * WEIR_NS_PER_MS)
-#define STUCK_NS (60 * WEIR_NS_PER_S) /* records wait and none is finished for so long */
+#define STUCK_NS         (60 * WEIR_NS_PER_S) /* records wait and none is finished for so long */
 
-static const char *const outcome_names[WEIR_OUTCOME_COUNT] = {"ok", "failed", "dead_lettered", "skipped"};
-static const char *const stage_names[WEIR_STAGE_COUNT] = {"queue", "process", "commit", "dead_letter"};
+static const char *const outcome_names[WEIR_OUTCOME_COUNT] = {"ok", "failed", "dead_lettered",
+                                                              "skipped"};
+static const char *const stage_names[WEIR_STAGE_COUNT] = {"queue", "process", "commit",
+                                                          "dead_letter"};
 
 static const struct {
     const char *name, *unit, *description;
@@ -24,7 +26,8 @@ static const struct {
     [WEIR_RUNNER_RECEIVED] = {"weir.runner.received", "{message}", "Records taken for processing.",
                               WEIR_INSTRUMENT_OBSERVABLE_COUNTER},
     [WEIR_RUNNER_COMMITTED] = {"weir.runner.committed", "{message}",
-                               "Records below an acknowledged commit.", WEIR_INSTRUMENT_OBSERVABLE_COUNTER},
+                               "Records below an acknowledged commit.",
+                               WEIR_INSTRUMENT_OBSERVABLE_COUNTER},
     [WEIR_RUNNER_PROCESSED] = {"weir.runner.processed", "{message}",
                                "Committed records by what became of them, each once.",
                                WEIR_INSTRUMENT_OBSERVABLE_COUNTER},
@@ -34,7 +37,8 @@ static const struct {
                                 "Records that were or will be processed more than once.",
                                 WEIR_INSTRUMENT_OBSERVABLE_COUNTER},
     [WEIR_RUNNER_IN_FLIGHT] = {"weir.runner.in_flight", "{message}",
-                               "Records taken and not yet finished.", WEIR_INSTRUMENT_OBSERVABLE_GAUGE},
+                               "Records taken and not yet finished.",
+                               WEIR_INSTRUMENT_OBSERVABLE_GAUGE},
     [WEIR_RUNNER_LOST] = {"weir.runner.lost", "{message}",
                           "Records committed and not processed, as told by the partition's owner.",
                           WEIR_INSTRUMENT_OBSERVABLE_GAUGE},
@@ -85,9 +89,11 @@ static void observe_part(struct weir_observer *observer, const struct weir_runne
     case WEIR_RUNNER_LOST:
         if (!seen->is_owner) return; /* the new owner goes on */
         attrs[count] = WEIR_STR("bound", "min");
-        weir_observer_record(observer, (double)weir_ledger_lost_min(&view->ledger), attrs, count + 1);
+        weir_observer_record(observer, (double)weir_ledger_lost_min(&view->ledger), attrs,
+                             count + 1);
         attrs[count] = WEIR_STR("bound", "max");
-        weir_observer_record(observer, (double)weir_ledger_lost_max(&view->ledger), attrs, count + 1);
+        weir_observer_record(observer, (double)weir_ledger_lost_max(&view->ledger), attrs,
+                             count + 1);
         return;
     default: return;
     }
@@ -108,7 +114,8 @@ static void observe(void *arg, struct weir_observer *observer) {
 
 static void make_instruments(void) {
     struct weir_meter *meter = weir_meter_get("weir.runner", WEIR_VERSION);
-    struct weir_instrument_options options = {.struct_size = sizeof options, .bounds = weir_kafka_bounds,
+    struct weir_instrument_options options = {.struct_size = sizeof options,
+                                              .bounds = weir_kafka_bounds,
                                               .bounds_count = weir_kafka_bounds_count};
     for (int i = 0; i < WEIR_RUNNER_METRIC_COUNT; i++) {
         instruments[i] = weir_instrument_get(meter, rows[i].type, rows[i].name, rows[i].unit,
@@ -131,7 +138,8 @@ void weir_runner_telemetry_look(struct weir_runner *runner, bool force) {
             runner->seen_room = runner->parts_count;
         }
     }
-    runner->seen_count = runner->parts_count < runner->seen_room ? runner->parts_count : runner->seen_room;
+    runner->seen_count =
+        runner->parts_count < runner->seen_room ? runner->parts_count : runner->seen_room;
     for (uint32_t i = 0; i < runner->seen_count; i++) {
         runner->seen[i].part = runner->parts[i];
         weir_runner_core_slot_get(runner->core, i, &runner->seen[i].view);
@@ -155,8 +163,9 @@ static enum weir_health check_broker(void *arg, char *detail, size_t size) {
     int connected = atomic_load(&runner->client->connected);
     if (connected > 0) return WEIR_HEALTH_PASS;
     pthread_mutex_lock(&runner->client->mutex);
-    snprintf(detail, size, "%s", connected < 0 && !runner->client->last_error[0]
-                                     ? "not connected yet" : runner->client->last_error);
+    snprintf(detail, size, "%s",
+             connected < 0 && !runner->client->last_error[0] ? "not connected yet"
+                                                             : runner->client->last_error);
     pthread_mutex_unlock(&runner->client->mutex);
     return connected < 0 ? WEIR_HEALTH_UNKNOWN : WEIR_HEALTH_FAIL;
 }
@@ -183,10 +192,11 @@ static enum weir_health check_progress(void *arg, char *detail, size_t size) {
         if (progress_ns > latest_ns) latest_ns = progress_ns;
         if (!seen->view.owned || !seen->view.queued || now_ns - progress_ns < STUCK_NS) continue;
         health = WEIR_HEALTH_FAIL;
-        snprintf(detail, size, "%s[%d]: %u records wait, none finished for %lld s%s", seen->part->topic,
-                 (int)seen->part->partition, seen->view.queued,
+        snprintf(detail, size, "%s[%d]: %u records wait, none finished for %lld s%s",
+                 seen->part->topic, (int)seen->part->partition, seen->view.queued,
                  (long long)((now_ns - progress_ns) / WEIR_NS_PER_S),
-                 seen->view.waiting ? " (a record waits for a further try or its dead-letter topic)" : "");
+                 seen->view.waiting ? " (a record waits for a further try or its dead-letter topic)"
+                                    : "");
     }
     pthread_mutex_unlock(&runner->seen_mutex);
     if (health == WEIR_HEALTH_PASS && latest_ns)

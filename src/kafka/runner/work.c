@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Workers: run the handler over a run's records, in order, and report each result at once. */
 #include <stdlib.h>
 
@@ -8,7 +8,8 @@
 /* A run gives its worker back after this long, so that other partitions get their turn. */
 #define SLICE_NS (10 * WEIR_NS_PER_MS)
 
-static void report(struct weir_runner_run *run, bool has_result, enum weir_task_result result, bool ended) {
+static void report(struct weir_runner_run *run, bool has_result, enum weir_task_result result,
+                   bool ended) {
     struct weir_runner *runner = run->part->runner;
     pthread_mutex_lock(&runner->news_mutex);
     if (has_result) run->results[run->results_count++] = (unsigned char)result;
@@ -20,7 +21,8 @@ static void report(struct weir_runner_run *run, bool has_result, enum weir_task_
 
 static const char *const default_types[] = {NULL, NULL, "retry", "rejected"};
 
-static enum weir_task_result handle(struct weir_runner *runner, struct weir_kafka_message *message) {
+static enum weir_task_result handle(struct weir_runner *runner,
+                                    struct weir_kafka_message *message) {
     struct weir_task task = {0};
     weir_kafka_task_start(&task, message);
     enum weir_result result = runner->handler(runner->arg, &message->pub, &task);

@@ -1,12 +1,12 @@
-// SPDX-License-Identifier: Apache-2.0
-/* A Kafka program for the integration tests: does on stdin's and the records' command what a test needs,
- * and tells on stderr what it did, one write per line.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A Kafka program for the integration tests: does on stdin's and the records' command what a test
+ * needs, and tells on stderr what it did, one write per line.
  *
- *   kafka_worker run most|least TOPIC GROUP [name=value …]   the runner; options of weir_runner_options
- *   kafka_worker send sync|async|batch TOPIC COUNT [header=value …]
- *   kafka_worker group TOPIC GROUP                            a group handler
- *   kafka_worker raw-send TOPIC COUNT [header=value …]        librdkafka itself, instrumented
- *   kafka_worker raw-receive TOPIC GROUP COUNT
+ *   kafka_worker run most|least TOPIC GROUP [name=value …]   the runner; options of
+ * weir_runner_options kafka_worker send sync|async|batch TOPIC COUNT [header=value …] kafka_worker
+ * group TOPIC GROUP                            a group handler kafka_worker raw-send TOPIC COUNT
+ * [header=value …]        librdkafka itself, instrumented kafka_worker raw-receive TOPIC GROUP
+ * COUNT
  *
  * A record's value commands the handler: "sleep:MS", "reject", "skip", "retry:N" (fails the first N
  * tries), "hang"; anything else is fine. Its lines: "begin TOPIC PARTITION OFFSET TRY", "end …".
@@ -41,7 +41,8 @@ static void die(const struct weir_error *err) {
 
 static void nap(long ms) {
     struct timespec left = {ms / 1000, ms % 1000 * 1000000};
-    while (nanosleep(&left, &left)) {}
+    while (nanosleep(&left, &left)) {
+    }
 }
 
 /* ── handling ────────────────────────────────────────────────────────────────────────────────── */
@@ -61,7 +62,8 @@ static enum weir_result handle(void *arg, struct weir_message *message, struct w
     long number = 0;
     enum weir_result result = WEIR_TASK_OK;
     uint32_t attempt = weir_task_attempt(task);
-    tell("begin %s %d %lld %u", message->topic, (int)message->partition, (long long)message->offset, attempt);
+    tell("begin %s %d %lld %u", message->topic, (int)message->partition, (long long)message->offset,
+         attempt);
     if (command(message, "sleep:", &number)) nap(number);
     if (command(message, "hang", &number)) nap(3600000);
     if (command(message, "skip", &number)) result = WEIR_TASK_SKIP;
@@ -73,7 +75,8 @@ static enum weir_result handle(void *arg, struct weir_message *message, struct w
         weir_task_fail(task, "Busy", "not yet");
         result = WEIR_TASK_RETRY;
     }
-    tell("end %s %d %lld %d", message->topic, (int)message->partition, (long long)message->offset, result);
+    tell("end %s %d %lld %d", message->topic, (int)message->partition, (long long)message->offset,
+         result);
     return result;
 }
 
@@ -93,9 +96,13 @@ static int run(int argc, char **argv) {
     char properties[2048] = "";
     for (int i = 5; i < argc; i++) /* anything with a dot is librdkafka's */
         if (memchr(argv[i], '.', strcspn(argv[i], "=")))
-            snprintf(properties + strlen(properties), sizeof properties - strlen(properties), "%s\n", argv[i]);
+            snprintf(properties + strlen(properties), sizeof properties - strlen(properties),
+                     "%s\n", argv[i]);
     struct weir_runner_options options = {
-        .struct_size = sizeof options, .handler = handle, .topic = argv[3], .handle_signals = true,
+        .struct_size = sizeof options,
+        .handler = handle,
+        .topic = argv[3],
+        .handle_signals = true,
         .semantics = strcmp(argv[2], "most") ? WEIR_AT_LEAST_ONCE : WEIR_AT_MOST_ONCE,
         .kafka = {.group_id = argv[4], .properties = properties},
         .workers = (unsigned)number(argc, argv, "workers"),
@@ -114,13 +121,15 @@ static int run(int argc, char **argv) {
     int code = weir_runner_run(runner, &err);
     struct weir_runner_stats stats = {.struct_size = sizeof stats};
     weir_runner_stats_get(runner, &stats);
-    tell("stats received=%llu committed=%llu ok=%llu failed=%llu dead_lettered=%llu skipped=%llu retries=%llu "
+    tell("stats received=%llu committed=%llu ok=%llu failed=%llu dead_lettered=%llu skipped=%llu "
+         "retries=%llu "
          "duplicates=%llu lost_min=%llu lost_max=%llu commits_failed=%llu",
-         (unsigned long long)stats.received, (unsigned long long)stats.committed, (unsigned long long)stats.ok,
-         (unsigned long long)stats.failed, (unsigned long long)stats.dead_lettered,
-         (unsigned long long)stats.skipped, (unsigned long long)stats.retries,
-         (unsigned long long)stats.duplicates, (unsigned long long)stats.lost_min,
-         (unsigned long long)stats.lost_max, (unsigned long long)stats.commits_failed);
+         (unsigned long long)stats.received, (unsigned long long)stats.committed,
+         (unsigned long long)stats.ok, (unsigned long long)stats.failed,
+         (unsigned long long)stats.dead_lettered, (unsigned long long)stats.skipped,
+         (unsigned long long)stats.retries, (unsigned long long)stats.duplicates,
+         (unsigned long long)stats.lost_min, (unsigned long long)stats.lost_max,
+         (unsigned long long)stats.commits_failed);
     tell("stopped %d %s", code, code ? err.message : "");
     weir_runner_close(runner);
     return code ? 1 : 0;
@@ -185,8 +194,8 @@ static size_t headers_of(int argc, char **argv, struct weir_header *headers, siz
 
 static void on_delivered(void *arg, const struct weir_delivery *delivery) {
     (void)arg;
-    tell("sent %d %d %lld %s", delivery->code, (int)delivery->partition, (long long)delivery->offset,
-         delivery->error_type ? delivery->error_type : "");
+    tell("sent %d %d %lld %s", delivery->code, (int)delivery->partition,
+         (long long)delivery->offset, delivery->error_type ? delivery->error_type : "");
 }
 
 static int send_some(int argc, char **argv) {
@@ -200,8 +209,11 @@ static int send_some(int argc, char **argv) {
     struct weir_delivery *deliveries = calloc(count, sizeof *deliveries);
     int code = 0;
     for (size_t i = 0; i < count; i++)
-        records[i] = (struct weir_record){.topic = argv[3], .value = "hello", .value_size = 5,
-                                          .headers = headers, .headers_count = headers_count};
+        records[i] = (struct weir_record){.topic = argv[3],
+                                          .value = "hello",
+                                          .value_size = 5,
+                                          .headers = headers,
+                                          .headers_count = headers_count};
     for (size_t i = 0; i < count && strcmp(argv[2], "batch"); i++) {
         if (strcmp(argv[2], "sync")) {
             code |= weir_producer_send_async(producer, &records[i], on_delivered, NULL, &err);
@@ -244,7 +256,8 @@ static int raw_send(int argc, char **argv) {
     for (long i = strtol(argv[3], NULL, 10); i > 0; i--) {
         rd_kafka_headers_t *list = count ? rd_kafka_headers_new(4) : NULL;
         for (size_t h = 0; h < count; h++)
-            rd_kafka_header_add(list, headers[h].name, -1, headers[h].value, (ssize_t)headers[h].value_size);
+            rd_kafka_header_add(list, headers[h].name, -1, headers[h].value,
+                                (ssize_t)headers[h].value_size);
         char value[] = "hello";
         rd_kafka_vu_t vus[] = {{.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = argv[2]},
                                {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
@@ -285,11 +298,16 @@ int main(int argc, char **argv) {
     struct weir_error err;
     if (weir_init(NULL, &err)) die(&err);
     int code = 2;
-    if (argc > 4 && !strcmp(argv[1], "run")) code = run(argc, argv);
-    else if (argc > 4 && !strcmp(argv[1], "send")) code = send_some(argc, argv);
-    else if (argc > 3 && !strcmp(argv[1], "group")) code = group(argv);
-    else if (argc > 3 && !strcmp(argv[1], "raw-send")) code = raw_send(argc, argv);
-    else if (argc > 4 && !strcmp(argv[1], "raw-receive")) code = raw_receive(argv);
+    if (argc > 4 && !strcmp(argv[1], "run"))
+        code = run(argc, argv);
+    else if (argc > 4 && !strcmp(argv[1], "send"))
+        code = send_some(argc, argv);
+    else if (argc > 3 && !strcmp(argv[1], "group"))
+        code = group(argv);
+    else if (argc > 3 && !strcmp(argv[1], "raw-send"))
+        code = raw_send(argc, argv);
+    else if (argc > 4 && !strcmp(argv[1], "raw-receive"))
+        code = raw_receive(argv);
     weir_shutdown(5000, NULL);
     return code;
 }

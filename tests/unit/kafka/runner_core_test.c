@@ -1,9 +1,10 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The runner's core against a model of Kafka: seeded schedules with faults, checked at every step.
  *
  * Two nodes, each a core with the simplest of shells, share three partitions. A seed decides every
- * delay, failure, rebalance, loss, crash and stop. What really happened to each record is kept here,
- * apart from what the core believes. WEIR_SIM_SEEDS=n sets the number of seeds, WEIR_SIM_SEED=s runs one.
+ * delay, failure, rebalance, loss, crash and stop. What really happened to each record is kept
+ * here, apart from what the core believes. WEIR_SIM_SEEDS=n sets the number of seeds,
+ * WEIR_SIM_SEED=s runs one.
  *
  * The last test plants bugs into the simulated shell: each must be found.
  */
@@ -15,41 +16,41 @@
 #include "base/rand.h"
 #include "kafka/runner/core.h"
 
-#define PARTITIONS 3
-#define NODES 2
+#define PARTITIONS  3
+#define NODES       2
 #define RECORDS_MAX 400
-#define RUN_MAX 8
-#define MS INT64_C(1000000)
+#define RUN_MAX     8
+#define MS          INT64_C(1000000)
 
 enum bug { /* planted into the shell */
-    BUG_NONE,
-    BUG_COMMIT_TOO_FAR,     /* commits one record past the decided offset */
-    BUG_COMMIT_OPTIMIST,    /* takes a failed commit for a good one */
-    BUG_REVOKE_AT_ONCE,     /* gives the partition away without waiting for `released` */
-    BUG_SWALLOW,            /* reports a failing handler as fine */
-    BUG_TWO_AT_A_TIME,      /* a worker takes the next record before the first is done */
-    BUG_FORGET_REWIND,      /* says that it moved the fetch position, and does not */
-    BUG_COUNT,
+           BUG_NONE,
+           BUG_COMMIT_TOO_FAR,  /* commits one record past the decided offset */
+           BUG_COMMIT_OPTIMIST, /* takes a failed commit for a good one */
+           BUG_REVOKE_AT_ONCE,  /* gives the partition away without waiting for `released` */
+           BUG_SWALLOW,         /* reports a failing handler as fine */
+           BUG_TWO_AT_A_TIME,   /* a worker takes the next record before the first is done */
+           BUG_FORGET_REWIND,   /* says that it moved the fetch position, and does not */
+           BUG_COUNT,
 };
 
 struct truth { /* of one record */
     int64_t offset;
-    unsigned calls;        /* of the handler, by anybody */
+    unsigned calls; /* of the handler, by anybody */
     bool ok, skipped, dead_lettered;
 };
 
 struct partition {
     struct truth records[RECORDS_MAX];
     uint32_t count;
-    uint32_t committed;    /* group position, as an index */
+    uint32_t committed; /* group position, as an index */
     char metadata[WEIR_LEDGER_SIZE];
-    int owner;             /* node, as the coordinator sees it; -1: nobody */
-    int next_owner;        /* waits for the owner to let go; -1: nobody */
+    int owner;      /* node, as the coordinator sees it; -1: nobody */
+    int next_owner; /* waits for the owner to let go; -1: nobody */
 };
 
 struct run {
     bool busy, cancel;
-    bool inside;           /* the handler is at record `at` */
+    bool inside; /* the handler is at record `at` */
     uint32_t epoch, at, count;
     uint32_t indices[RUN_MAX];
 };
@@ -57,18 +58,18 @@ struct run {
 struct pending { /* a request on its way */
     bool busy;
     uint32_t epoch, index;
-    bool stale;            /* of an ownership that is over */
+    bool stale; /* of an ownership that is over */
     char metadata[WEIR_LEDGER_SIZE];
 };
 
-struct hold { /* a node's view of one partition */
-    bool owned;            /* assigned, not yet released */
-    bool zombie;           /* the coordinator has taken it away, the node has not heard */
+struct hold {    /* a node's view of one partition */
+    bool owned;  /* assigned, not yet released */
+    bool zombie; /* the coordinator has taken it away, the node has not heard */
     bool paused;
     bool lost;
-    int64_t deadline_ns;   /* of the revoke or stop; 0: none */
-    uint32_t fetch;        /* next index to deliver */
-    uint32_t handled;      /* next index that the handler must see */
+    int64_t deadline_ns; /* of the revoke or stop; 0: none */
+    uint32_t fetch;      /* next index to deliver */
+    uint32_t handled;    /* next index that the handler must see */
     struct run run;
     struct pending commit, dead, rewind;
 };
@@ -77,7 +78,7 @@ struct node {
     struct weir_runner_core *core;
     struct hold holds[PARTITIONS];
     bool stopping, stopped;
-    int64_t held;          /* records accepted and not given back */
+    int64_t held; /* records accepted and not given back */
 };
 
 struct sim {
@@ -85,16 +86,16 @@ struct sim {
     struct weir_runner_config config;
     enum bug bug;
     bool faults;
-    bool ending;           /* who stops now stays away */
+    bool ending; /* who stops now stays away */
     int64_t now_ns;
     struct partition partitions[PARTITIONS];
     struct node nodes[NODES];
-    char broken[200];      /* the violated invariant */
+    char broken[200]; /* the violated invariant */
 };
 
-#define BROKEN(sim, ...)                                                                     \
-    do {                                                                                     \
-        if (!(sim)->broken[0]) snprintf((sim)->broken, sizeof (sim)->broken, __VA_ARGS__);   \
+#define BROKEN(sim, ...)                                                                           \
+    do {                                                                                           \
+        if (!(sim)->broken[0]) snprintf((sim)->broken, sizeof(sim)->broken, __VA_ARGS__);          \
     } while (0)
 
 static bool chance(struct sim *sim, unsigned percent) {
@@ -166,8 +167,8 @@ static void assign(struct sim *sim, int n, uint32_t p) {
                           : -1;
     if (weir_runner_core_assigned(node->core, p, offset, &ledger)) return;
     struct run run = hold->run; /* an abandoned worker may still be at it */
-    *hold = (struct hold){.owned = true, .fetch = partition->committed,
-                          .handled = partition->committed, .run = run};
+    *hold = (struct hold){
+        .owned = true, .fetch = partition->committed, .handled = partition->committed, .run = run};
     partition->owner = n;
     partition->next_owner = -1;
 }
@@ -210,7 +211,8 @@ static void decide(struct sim *sim, int n) {
             return;
         }
         struct hold *hold = d.kind == WEIR_DECISION_STOPPED ? NULL : &node->holds[d.slot];
-        if (hold && !hold->owned) BROKEN(sim, "decision %d for a partition that is not ours", d.kind);
+        if (hold && !hold->owned)
+            BROKEN(sim, "decision %d for a partition that is not ours", d.kind);
         switch (d.kind) {
         case WEIR_DECISION_NONE: break;
         case WEIR_DECISION_START: on_start(sim, hold, &d); break;
@@ -219,17 +221,21 @@ static void decide(struct sim *sim, int n) {
         case WEIR_DECISION_RESUME: hold->paused = false; break;
         case WEIR_DECISION_COMMIT: on_commit(sim, node, hold, &d); break;
         case WEIR_DECISION_DEAD_LETTER:
-            hold->dead = (struct pending){.busy = true, .epoch = d.epoch,
-                .index = index_of(&sim->partitions[d.slot], d.records[0].offset)};
+            hold->dead =
+                (struct pending){.busy = true,
+                                 .epoch = d.epoch,
+                                 .index = index_of(&sim->partitions[d.slot], d.records[0].offset)};
             break;
         case WEIR_DECISION_REWIND:
-            hold->rewind = (struct pending){.busy = true, .epoch = d.epoch,
-                .index = index_of(&sim->partitions[d.slot], d.offset)};
+            hold->rewind = (struct pending){.busy = true,
+                                            .epoch = d.epoch,
+                                            .index = index_of(&sim->partitions[d.slot], d.offset)};
             break;
         case WEIR_DECISION_RELEASED:
             if (!hold->lost && sim->now_ns < hold->deadline_ns &&
                 ((hold->run.busy && hold->run.epoch == d.epoch) || hold->dead.busy))
-                BROKEN(sim, "partition %u released with work in flight before the deadline", d.slot);
+                BROKEN(sim, "partition %u released with work in flight before the deadline",
+                       d.slot);
             hold->owned = false;
             hold->commit.stale = hold->dead.stale = true;
             if (sim->partitions[d.slot].owner == n) hand_over(sim, d.slot);
@@ -287,7 +293,8 @@ static void do_work(struct sim *sim, struct node *node, uint32_t p) {
         end_run(node, hold, p);
         return;
     }
-    if (sim->bug == BUG_TWO_AT_A_TIME && run->at + 1 < run->count && !run->inside && chance(sim, 10)) {
+    if (sim->bug == BUG_TWO_AT_A_TIME && run->at + 1 < run->count && !run->inside &&
+        chance(sim, 10)) {
         uint32_t first = run->indices[run->at];
         run->indices[run->at] = run->indices[run->at + 1];
         run->indices[run->at + 1] = first;
@@ -334,7 +341,7 @@ static void do_commit(struct sim *sim, struct node *node, uint32_t p) {
         partition->committed = commit->index;
         memcpy(partition->metadata, commit->metadata, sizeof partition->metadata);
     }
-    enum weir_commit_result result = unknown    ? WEIR_COMMIT_UNKNOWN
+    enum weir_commit_result result = unknown   ? WEIR_COMMIT_UNKNOWN
                                      : applied ? WEIR_COMMIT_OK
                                                : WEIR_COMMIT_FAILED;
     if (sim->bug == BUG_COMMIT_OPTIMIST) result = WEIR_COMMIT_OK;
@@ -419,8 +426,7 @@ static void do_stop(struct sim *sim, int n) {
     struct node *node = &sim->nodes[n];
     int64_t deadline_ns = sim->now_ns + (int64_t)weir_rand_below(&sim->rand, 4000) * MS;
     node->stopping = true;
-    for (int p = 0; p < PARTITIONS; p++)
-        must_drain_by(&node->holds[p], deadline_ns);
+    for (int p = 0; p < PARTITIONS; p++) must_drain_by(&node->holds[p], deadline_ns);
     for (int p = 0; p < PARTITIONS; p++)
         if (sim->partitions[p].next_owner == n) sim->partitions[p].next_owner = -1;
     weir_runner_core_stop(node->core, deadline_ns);
@@ -441,21 +447,41 @@ static void step(struct sim *sim) {
     uint32_t p = (uint32_t)weir_rand_below(&sim->rand, PARTITIONS);
     struct node *node = &sim->nodes[n];
     switch (weir_rand_below(&sim->rand, 24)) {
-    case 0: case 1: if (sim->faults) do_produce(sim, p); break;
-    case 2: case 3: case 4: do_fetch(sim, node, p); break;
-    case 5: case 6: case 7: case 8: case 9: case 10: do_work(sim, node, p); break;
-    case 11: case 12: case 13: do_commit(sim, node, p); break;
+    case 0:
+    case 1:
+        if (sim->faults) do_produce(sim, p);
+        break;
+    case 2:
+    case 3:
+    case 4: do_fetch(sim, node, p); break;
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+    case 9:
+    case 10: do_work(sim, node, p); break;
+    case 11:
+    case 12:
+    case 13: do_commit(sim, node, p); break;
     case 14: do_dead_letter(sim, node, p); break;
     case 15: do_rewind(sim, node, p); break;
-    case 16: case 17:
+    case 16:
+    case 17:
         sim->now_ns += (int64_t)weir_rand_below(&sim->rand, chance(sim, 10) ? 3000 : 100) * MS;
         break;
-    case 18: if (chance(sim, 25) || sim->partitions[p].owner < 0) do_rebalance(sim, p); break;
+    case 18:
+        if (chance(sim, 25) || sim->partitions[p].owner < 0) do_rebalance(sim, p);
+        break;
     case 19: do_lost(sim, node, p); break;
-    case 20: if (fault(sim, 3)) do_crash(sim, n); break;
-    case 21: if (fault(sim, 3) && !node->stopping) do_stop(sim, n); break;
+    case 20:
+        if (fault(sim, 3)) do_crash(sim, n);
+        break;
+    case 21:
+        if (fault(sim, 3) && !node->stopping) do_stop(sim, n);
+        break;
     case 22:
-        if (node->stopped && !sim->ending) { /* leaves the group, and comes again as a new process */
+        if (node->stopped &&
+            !sim->ending) { /* leaves the group, and comes again as a new process */
             leave(sim, n);
             node_end(sim, node);
             node_start(sim, node);
@@ -534,7 +560,8 @@ static bool simulate(uint64_t seed, enum bug bug, char broken[200]) {
     sim->faults = true;
     sim->now_ns = MS;
     configure(sim);
-    for (int p = 0; p < PARTITIONS; p++) sim->partitions[p].owner = sim->partitions[p].next_owner = -1;
+    for (int p = 0; p < PARTITIONS; p++)
+        sim->partitions[p].owner = sim->partitions[p].next_owner = -1;
     for (int n = 0; n < NODES; n++) node_start(sim, &sim->nodes[n]);
     for (int i = 0; i < 800 && !sim->broken[0]; i++) step(sim);
     if (!sim->broken[0]) finish(sim);

@@ -1,11 +1,12 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
 #include "kafka/runner/ledger.h"
 
 static void test_round_trip_makes_open_unknown(void **state) {
     (void)state;
-    struct weir_ledger ledger = {.committed = 1200, .outcomes = {1150, 2, 3, 4}, .unknown = 1}, back;
+    struct weir_ledger ledger = {.committed = 1200, .outcomes = {1150, 2, 3, 4}, .unknown = 1},
+                       back;
     assert_int_equal(weir_ledger_open(&ledger), 40);
     char text[WEIR_LEDGER_SIZE];
     weir_ledger_encode(&ledger, text);
@@ -32,8 +33,16 @@ static void test_biggest_fits(void **state) {
 
 static void test_foreign_metadata_counts_from_zero(void **state) {
     (void)state;
-    const char *const texts[] = {"", "x", "weir1 c", "weir1 c=", "weir1 c=-1", "weir1 c=1 o=2", "weir2 c=1",
-                                 "weir1 c=18446744073709551615", "{\"offset\":1}", "weir1 c=1  o=1"};
+    const char *const texts[] = {"",
+                                 "x",
+                                 "weir1 c",
+                                 "weir1 c=",
+                                 "weir1 c=-1",
+                                 "weir1 c=1 o=2",
+                                 "weir2 c=1",
+                                 "weir1 c=18446744073709551615",
+                                 "{\"offset\":1}",
+                                 "weir1 c=1  o=1"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct weir_ledger ledger;
         memset(&ledger, 0xff, sizeof ledger);
