@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Makes telemetry from a seed, sends it over OTLP/HTTP, and writes down what it sent.
  *
- *     generate --endpoint 127.0.0.1:4318 --seed 1 --spans 10000000 --logs 20000000 --samples 50000000
+ *     generate --endpoint 127.0.0.1:4318 --seed 1 --spans 10000000 --logs 20000000 --samples
+ * 50000000
  *              --hours 48 --ledger FILE [--connections 2]
  *
  * The ledger (JSON) holds the answers that questions must give: totals, by service, errors, slow
- * spans, rare words, last values. It is counted here, from the generator's own numbers, and shares no
- * code with the store. The same seed and sizes give the same bytes but for the end of the time range
+ * spans, rare words, last values. It is counted here, from the generator's own numbers, and shares
+ * no code with the store. The same seed and sizes give the same bytes but for the end of the time
+ * range
  * (--end-ns, default now). */
 #include <getopt.h>
 #include <stdio.h>
@@ -41,17 +43,20 @@ struct ledger {
     uint64_t spans[SERVICES], errors[SERVICES], slow[SERVICES]; /* slow: over one second */
     uint64_t logs[SERVICES], log_errors[SERVICES], needles;     /* needle: one line in 100,000 */
     uint64_t samples, series;
-    double last[SERVICES];  /* sum of the last values of the service's series */
+    double last[SERVICES]; /* sum of the last values of the service's series */
     char traces[SAMPLE_TRACES][33];
     size_t traces_count;
 };
 
-static const char *const operations[SPANS_PER_TRACE] = {"send orders", "poll orders", "process orders", "commit orders", "INSERT orders"};
+static const char *const operations[SPANS_PER_TRACE] = {
+    "send orders", "poll orders", "process orders", "commit orders", "INSERT orders"};
 static const unsigned kinds[SPANS_PER_TRACE] = {4, 3, 5, 3, 3};
-static const char *const levels[] = {"INFO", "INFO", "INFO", "INFO", "INFO", "DEBUG", "WARN", "ERROR"};
+static const char *const levels[] = {"INFO", "INFO",  "INFO", "INFO",
+                                     "INFO", "DEBUG", "WARN", "ERROR"};
 static const unsigned severities[] = {9, 9, 9, 9, 9, 5, 13, 17};
 
-static void put_str_attr(struct weir_buf *buf, uint32_t field, const char *key, struct weir_view value) {
+static void put_str_attr(struct weir_buf *buf, uint32_t field, const char *key,
+                         struct weir_view value) {
     size_t attr = weir_pb_begin(buf, field);
     weir_pb_put_bytes(buf, 1, weir_view_str(key));
     size_t any = weir_pb_begin(buf, 2);
@@ -84,7 +89,8 @@ struct trace {
     int64_t start_ns;
 };
 
-static void put_span(struct weir_buf *buf, struct weir_rand *rand, struct trace *trace, size_t step, size_t service, struct ledger *ledger) {
+static void put_span(struct weir_buf *buf, struct weir_rand *rand, struct trace *trace, size_t step,
+                     size_t service, struct ledger *ledger) {
     uint64_t draw = weir_rand_next(rand);
     int64_t duration_ns = (int64_t)(1000000 + draw % 200000000);
     bool is_error = draw % 97 == 0, is_slow = draw % 211 == 0;
@@ -126,7 +132,8 @@ static void keep_trace(struct ledger *ledger, const uint8_t id[16]) {
 }
 
 /* One request: whole traces of one service, close in time. */
-static void make_spans(struct weir_buf *buf, struct weir_rand *rand, uint64_t count, int64_t at_ns, bool keep, struct ledger *ledger) {
+static void make_spans(struct weir_buf *buf, struct weir_rand *rand, uint64_t count, int64_t at_ns,
+                       bool keep, struct ledger *ledger) {
     size_t service = weir_rand_below(rand, SERVICES);
     size_t group = weir_pb_begin(buf, 1);
     put_resource(buf, service);
@@ -147,14 +154,16 @@ static void make_spans(struct weir_buf *buf, struct weir_rand *rand, uint64_t co
     weir_pb_end(buf, group);
 }
 
-static void put_log(struct weir_buf *buf, struct weir_rand *rand, int64_t at_ns, size_t service, struct ledger *ledger) {
+static void put_log(struct weir_buf *buf, struct weir_rand *rand, int64_t at_ns, size_t service,
+                    struct ledger *ledger) {
     uint64_t draw = weir_rand_next(rand);
     size_t level = draw % (sizeof levels / sizeof *levels);
     bool is_needle = (draw >> 20) % 100000 == 0;
     char line[200];
-    int len = snprintf(line, sizeof line, "%s order id=%llu customer=%u latency_ms=%u%s", level == 7 ? "failed to process" : "processed",
-                       (unsigned long long)(draw >> 24), (unsigned)(draw >> 8) % 5000, (unsigned)(draw >> 40) % 900,
-                       is_needle ? " needle-in-the-stack" : "");
+    int len = snprintf(line, sizeof line, "%s order id=%llu customer=%u latency_ms=%u%s",
+                       level == 7 ? "failed to process" : "processed",
+                       (unsigned long long)(draw >> 24), (unsigned)(draw >> 8) % 5000,
+                       (unsigned)(draw >> 40) % 900, is_needle ? " needle-in-the-stack" : "");
     size_t record = weir_pb_begin(buf, 2);
     weir_pb_put_fixed64(buf, 1, (uint64_t)at_ns);
     weir_pb_put_varint(buf, 2, severities[level]);
@@ -169,18 +178,21 @@ static void put_log(struct weir_buf *buf, struct weir_rand *rand, int64_t at_ns,
     ledger->needles += is_needle;
 }
 
-static void make_logs(struct weir_buf *buf, struct weir_rand *rand, uint64_t count, int64_t at_ns, struct ledger *ledger) {
+static void make_logs(struct weir_buf *buf, struct weir_rand *rand, uint64_t count, int64_t at_ns,
+                      struct ledger *ledger) {
     size_t service = weir_rand_below(rand, SERVICES);
     size_t group = weir_pb_begin(buf, 1);
     put_resource(buf, service);
     size_t scope = weir_pb_begin(buf, 2);
-    for (uint64_t i = 0; i < count; i++) put_log(buf, rand, at_ns + (int64_t)(i * 1000), service, ledger);
+    for (uint64_t i = 0; i < count; i++)
+        put_log(buf, rand, at_ns + (int64_t)(i * 1000), service, ledger);
     weir_pb_end(buf, scope);
     weir_pb_end(buf, group);
 }
 
 /* One request: one scrape-like round over all series, a counter that grows. */
-static void make_samples(struct weir_buf *buf, struct weir_rand *rand, uint64_t count, int64_t at_ns, int64_t start_ns, double *values, struct ledger *ledger) {
+static void make_samples(struct weir_buf *buf, struct weir_rand *rand, uint64_t count,
+                         int64_t at_ns, int64_t start_ns, double *values, struct ledger *ledger) {
     uint64_t made = 0;
     for (size_t service = 0; service < SERVICES && made < count; service++) {
         size_t group = weir_pb_begin(buf, 1);
@@ -227,26 +239,32 @@ static int send_all(const struct options *options, struct bench_post *post, stru
     weir_rand_init(&rand, options->seed);
     uint64_t rounds = 0;
     for (uint64_t done = 0, step; done < options->spans; done += step, rounds++) {
-        step = options->spans - done < SPANS_PER_REQUEST ? options->spans - done : SPANS_PER_REQUEST;
+        step =
+            options->spans - done < SPANS_PER_REQUEST ? options->spans - done : SPANS_PER_REQUEST;
         weir_buf_clear(&buf);
-        make_spans(&buf, &rand, step, time_of(options, done, options->spans), done % (options->spans / SAMPLE_TRACES + 1) < step, ledger);
+        make_spans(&buf, &rand, step, time_of(options, done, options->spans),
+                   done % (options->spans / SAMPLE_TRACES + 1) < step, ledger);
         if (!bench_post_send(post, "/v1/traces", weir_buf_view(&buf))) return 1;
-        if (rounds % 100 == 0 || done + step >= options->spans) progress("spans", done + step, options->spans);
+        if (rounds % 100 == 0 || done + step >= options->spans)
+            progress("spans", done + step, options->spans);
     }
     for (uint64_t done = 0, step; done < options->logs; done += step, rounds++) {
         step = options->logs - done < LOGS_PER_REQUEST ? options->logs - done : LOGS_PER_REQUEST;
         weir_buf_clear(&buf);
         make_logs(&buf, &rand, step, time_of(options, done, options->logs), ledger);
         if (!bench_post_send(post, "/v1/logs", weir_buf_view(&buf))) return 1;
-        if (rounds % 100 == 0 || done + step >= options->logs) progress("log lines", done + step, options->logs);
+        if (rounds % 100 == 0 || done + step >= options->logs)
+            progress("log lines", done + step, options->logs);
     }
     for (uint64_t done = 0, step; done < options->samples; done += step, rounds++) {
         step = options->samples - done < SERIES ? options->samples - done : SERIES;
         weir_buf_clear(&buf);
-        int64_t at_ns = time_of(options, done + step, options->samples), start_ns = time_of(options, 0, options->samples);
+        int64_t at_ns = time_of(options, done + step, options->samples),
+                start_ns = time_of(options, 0, options->samples);
         make_samples(&buf, &rand, step, at_ns, start_ns, values, ledger);
         if (!bench_post_send(post, "/v1/metrics", weir_buf_view(&buf))) return 1;
-        if (rounds % 100 == 0 || done + step >= options->samples) progress("samples", done + step, options->samples);
+        if (rounds % 100 == 0 || done + step >= options->samples)
+            progress("samples", done + step, options->samples);
     }
     for (size_t i = 0; i < SERIES; i++) ledger->last[i / SERIES_PER_SERVICE] += values[i];
     weir_buf_done(&buf);
@@ -256,26 +274,39 @@ static int send_all(const struct options *options, struct bench_post *post, stru
 static int write_ledger(const struct options *options, const struct ledger *ledger) {
     FILE *out = fopen(options->ledger, "w");
     if (!out) return perror(options->ledger), 1;
-    fprintf(out, "{\"seed\": %llu, \"end_ns\": %lld, \"start_ns\": %lld, \"samples\": %llu, \"needles\": %llu, \"services\": {", (unsigned long long)options->seed,
-            (long long)options->end_ns, (long long)time_of(options, 0, 1), (unsigned long long)ledger->samples, (unsigned long long)ledger->needles);
+    fprintf(out,
+            "{\"seed\": %llu, \"end_ns\": %lld, \"start_ns\": %lld, \"samples\": %llu, "
+            "\"needles\": %llu, \"services\": {",
+            (unsigned long long)options->seed, (long long)options->end_ns,
+            (long long)time_of(options, 0, 1), (unsigned long long)ledger->samples,
+            (unsigned long long)ledger->needles);
     for (size_t i = 0; i < SERVICES; i++)
-        fprintf(out, "%s\"service-%02zu\": {\"spans\": %llu, \"errors\": %llu, \"slow\": %llu, \"logs\": %llu, \"log_errors\": %llu, \"last\": %.17g}",
-                i ? ", " : "", i, (unsigned long long)ledger->spans[i], (unsigned long long)ledger->errors[i], (unsigned long long)ledger->slow[i],
-                (unsigned long long)ledger->logs[i], (unsigned long long)ledger->log_errors[i], ledger->last[i]);
+        fprintf(out,
+                "%s\"service-%02zu\": {\"spans\": %llu, \"errors\": %llu, \"slow\": %llu, "
+                "\"logs\": %llu, \"log_errors\": %llu, \"last\": %.17g}",
+                i ? ", " : "", i, (unsigned long long)ledger->spans[i],
+                (unsigned long long)ledger->errors[i], (unsigned long long)ledger->slow[i],
+                (unsigned long long)ledger->logs[i], (unsigned long long)ledger->log_errors[i],
+                ledger->last[i]);
     fprintf(out, "}, \"traces\": [");
-    for (size_t i = 0; i < ledger->traces_count; i++) fprintf(out, "%s\"%s\"", i ? ", " : "", ledger->traces[i]);
+    for (size_t i = 0; i < ledger->traces_count; i++)
+        fprintf(out, "%s\"%s\"", i ? ", " : "", ledger->traces[i]);
     fprintf(out, "]}\n");
     return fclose(out) == 0 ? 0 : 1;
 }
 
 static int usage(void) {
-    fputs("usage: generate --endpoint HOST:PORT --ledger FILE [--seed N] [--spans N] [--logs N] [--samples N] [--hours H] [--end-ns N]\n", stderr);
+    fputs("usage: generate --endpoint HOST:PORT --ledger FILE [--seed N] [--spans N] [--logs N] "
+          "[--samples N] [--hours H] [--end-ns N]\n",
+          stderr);
     return 2;
 }
 
 static bool parse(int argc, char **argv, struct options *options) {
-    static const struct option names[] = {{"endpoint", 1, 0, 'e'}, {"ledger", 1, 0, 'l'}, {"seed", 1, 0, 's'}, {"spans", 1, 0, 'p'},
-                                          {"logs", 1, 0, 'g'},     {"samples", 1, 0, 'm'}, {"hours", 1, 0, 'h'}, {"end-ns", 1, 0, 'n'}, {0}};
+    static const struct option names[] = {
+        {"endpoint", 1, 0, 'e'}, {"ledger", 1, 0, 'l'}, {"seed", 1, 0, 's'},
+        {"spans", 1, 0, 'p'},    {"logs", 1, 0, 'g'},   {"samples", 1, 0, 'm'},
+        {"hours", 1, 0, 'h'},    {"end-ns", 1, 0, 'n'}, {0}};
     int name;
     while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (name) {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One loop of a Kafka client, with or without instrumentation: what is measured differs in nothing else.
+/* One loop of a Kafka client, with or without instrumentation: what is measured differs in nothing
+ * else.
  *
  *     kafka_client produce|consume BROKERS TOPIC MESSAGES BYTES [instrument]
  *
  * Prints messages per second (wall) and microseconds of CPU per message of this process. With
- * `instrument` the configuration gets weir_kafka_instrument(); OTEL_* variables say what is recorded. */
+ * `instrument` the configuration gets weir_kafka_instrument(); OTEL_* variables say what is
+ * recorded. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +33,8 @@ static double now(void) {
 static double cpu(void) {
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) + (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
+    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
 }
 
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value) {
@@ -71,8 +74,11 @@ static void produce(const struct run *run, rd_kafka_t *rk) {
     if (!payload) exit(1);
     for (long i = 0; i < run->messages; i++) {
         snprintf(payload, run->size, "%ld", i);
-        while (rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(run->topic), RD_KAFKA_V_VALUE(payload, run->size), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                 RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        /* librdkafka's RD_KAFKA_V_… are statement expressions */
+        while (__extension__ rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(run->topic),
+                                               RD_KAFKA_V_VALUE(payload, run->size),
+                                               RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                               RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             rd_kafka_poll(rk, 10);
         if (i % 1000 == 0) rd_kafka_poll(rk, 0);
     }
@@ -90,16 +96,22 @@ static void consume(const struct run *run, rd_kafka_t *rk, double *ret_started, 
     for (long seen = 0; seen < run->messages && now() < deadline;) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 100);
         if (!message) continue;
-        if (!message->err && seen++ == 0) *ret_started = now(), *ret_cpu = cpu(); /* joining the group is not measured */
+        if (!message->err && seen++ == 0)
+            *ret_started = now(), *ret_cpu = cpu(); /* joining the group is not measured */
         rd_kafka_message_destroy(message);
     }
     rd_kafka_consumer_close(rk);
 }
 
 int main(int argc, char **argv) {
-    if (argc < 6) return fputs("usage: kafka_client produce|consume BROKERS TOPIC MESSAGES BYTES [instrument]\n", stderr), 2;
+    if (argc < 6)
+        return fputs("usage: kafka_client produce|consume BROKERS TOPIC MESSAGES BYTES "
+                     "[instrument]\n",
+                     stderr),
+               2;
     int producing = strcmp(argv[1], "produce") == 0;
-    struct run run = {argv[2], argv[3], strtol(argv[4], NULL, 10), (size_t)strtol(argv[5], NULL, 10), argc > 6};
+    struct run run = {argv[2], argv[3], strtol(argv[4], NULL, 10),
+                      (size_t)strtol(argv[5], NULL, 10), argc > 6};
     if (run.instrument) weir_init(NULL, NULL);
     rd_kafka_t *rk = open_client(&run, producing ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER);
     double started = now(), used = cpu();

@@ -33,21 +33,30 @@ void bench_post_close(struct bench_post *post) {
 }
 
 bool bench_post_send(struct bench_post *post, const char *path, struct weir_view body) {
-    const struct weir_http_field type = {WEIR_VIEW("content-type"), WEIR_VIEW("application/x-protobuf")};
-    struct weir_http_client_request request = {
-        .method = "POST", .path = path, .fields = &type, .fields_count = 1, .body = body, .timeout_ms = 60000};
+    const struct weir_http_field type = {WEIR_VIEW("content-type"),
+                                         WEIR_VIEW("application/x-protobuf")};
+    struct weir_http_client_request request = {.method = "POST",
+                                               .path = path,
+                                               .fields = &type,
+                                               .fields_count = 1,
+                                               .body = body,
+                                               .timeout_ms = 60000};
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         struct weir_http_client_answer answer;
         struct weir_error err;
         int rc = weir_http_client_do(post->client, &request, &answer, &err);
         if (rc == WEIR_OK && answer.status == 200) return true;
         if (rc == WEIR_OK && answer.status != 429 && answer.status != 503) {
-            snprintf(post->error, sizeof post->error, "%s answered %d: %.*s", path, answer.status, WEIR_VIEW_ARG(answer.body));
+            snprintf(post->error, sizeof post->error, "%s answered %d: %.*s", path, answer.status,
+                     WEIR_VIEW_ARG(answer.body));
             return false;
         }
-        snprintf(post->error, sizeof post->error, "%s", rc == WEIR_OK ? "refused again and again" : err.message);
+        snprintf(post->error, sizeof post->error, "%s",
+                 rc == WEIR_OK ? "refused again and again" : err.message);
         post->refused++;
-        int64_t pause_ms = rc == WEIR_OK && answer.retry_after_ms > 0 && answer.retry_after_ms < 200 ? answer.retry_after_ms : 200;
+        int64_t pause_ms = rc == WEIR_OK && answer.retry_after_ms > 0 && answer.retry_after_ms < 200
+                               ? answer.retry_after_ms
+                               : 200;
         weir_clock_sleep_ns(pause_ms * WEIR_NS_PER_MS);
     }
     return false;

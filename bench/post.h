@@ -13,7 +13,8 @@ struct bench_post;
 /* `endpoint`: host:port. NULL on an error. */
 struct bench_post *bench_post_open(const char *endpoint, struct weir_error *reterr);
 void bench_post_close(struct bench_post *post);
-/* Posts one protobuf body and waits for the 200; waits and repeats on 429 and 503. False: given up. */
+/* Posts one protobuf body and waits for the 200; waits and repeats on 429 and 503.
+ * False: given up. */
 bool bench_post_send(struct bench_post *post, const char *path, struct weir_view body);
 /* Why it gave up. */
 const char *bench_post_error(const struct bench_post *post);

@@ -16,17 +16,23 @@ static void take(void *ctx, struct weir_http_request *req) {
 }
 
 int main(void) {
-    static const struct weir_http_route routes[] = {{.method = "POST", .pattern = "/*", .handler = take}};
+    static const struct weir_http_route routes[] = {
+        {.method = "POST", .pattern = "/*", .handler = take}};
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigprocmask(SIG_BLOCK, &stop, NULL);
     struct weir_http_options options = {0};
-    struct weir_http_door door = {.listen = "127.0.0.1:0", .name = "sink", .routes = routes, .routes_count = 1, .body_size_max = 64 << 20};
+    struct weir_http_door door = {.listen = "127.0.0.1:0",
+                                  .name = "sink",
+                                  .routes = routes,
+                                  .routes_count = 1,
+                                  .body_size_max = 64 << 20};
     struct weir_http_server *server;
     struct weir_error err;
     uint16_t port;
-    if (weir_http_server_open(&options, &server, &err) != WEIR_OK || weir_http_server_add_door(server, &door, &port, &err) != WEIR_OK)
+    if (weir_http_server_open(&options, &server, &err) != WEIR_OK ||
+        weir_http_server_add_door(server, &door, &port, &err) != WEIR_OK)
         return fprintf(stderr, "sink: %s\n", err.message), 1;
     printf("%u\n", port);
     fflush(stdout);

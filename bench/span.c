@@ -30,8 +30,10 @@ __attribute__((noinline)) static void one_floor(long i) {
     memcpy(ring[i & 1023], record, sizeof record);
 }
 
-__attribute__((noinline)) static void one_span(struct weir_tracer *tracer, const struct weir_attribute_set *bound, long i) {
-    struct weir_span_options options = {.struct_size = sizeof options, .kind = WEIR_KIND_PRODUCER, .bound = bound};
+__attribute__((noinline)) static void one_span(struct weir_tracer *tracer,
+                                               const struct weir_attribute_set *bound, long i) {
+    struct weir_span_options options = {
+        .struct_size = sizeof options, .kind = WEIR_KIND_PRODUCER, .bound = bound};
     struct weir_span *span = weir_span_start(tracer, "send orders", &options);
     weir_span_set(span, WEIR_INT("messaging.kafka.offset", i));
     weir_span_set(span, WEIR_STR("messaging.destination.partition.id", "3"));
@@ -45,15 +47,22 @@ __attribute__((noinline)) static void one_empty(long i) {
 int main(int argc, char **argv) {
     if (argc < 3) return fputs("usage: span floor|span|unsampled|counter|empty COUNT\n", stderr), 2;
     long count = strtol(argv[2], NULL, 10);
-    int is_floor = !strcmp(argv[1], "floor"), is_empty = !strcmp(argv[1], "empty"), is_counter = !strcmp(argv[1], "counter");
-    struct weir_options init = {.struct_size = sizeof init, .sampler = strcmp(argv[1], "unsampled") ? "always_on" : "always_off"};
+    int is_floor = !strcmp(argv[1], "floor"), is_empty = !strcmp(argv[1], "empty"),
+        is_counter = !strcmp(argv[1], "counter");
+    struct weir_options init = {.struct_size = sizeof init,
+                                .sampler =
+                                    strcmp(argv[1], "unsampled") ? "always_on" : "always_off"};
     if (weir_init(&init, NULL) != 0) return 1;
     struct weir_tracer *tracer = weir_tracer_get("bench", NULL);
-    const struct weir_attribute fixed[] = {WEIR_STR("messaging.system", "kafka"), WEIR_STR("messaging.operation.name", "send"),
-                                           WEIR_STR("messaging.operation.type", "send"), WEIR_STR("messaging.destination.name", "orders")};
+    const struct weir_attribute fixed[] = {WEIR_STR("messaging.system", "kafka"),
+                                           WEIR_STR("messaging.operation.name", "send"),
+                                           WEIR_STR("messaging.operation.type", "send"),
+                                           WEIR_STR("messaging.destination.name", "orders")};
     struct weir_attribute_set *bound = weir_attributes_bind(fixed, 4);
-    struct weir_series *counter = weir_series_get(
-        weir_instrument_get(weir_meter_get("bench", NULL), WEIR_INSTRUMENT_COUNTER, "bench.count", "{item}", "Counts.", NULL), NULL, 0);
+    struct weir_series *counter =
+        weir_series_get(weir_instrument_get(weir_meter_get("bench", NULL), WEIR_INSTRUMENT_COUNTER,
+                                            "bench.count", "{item}", "Counts.", NULL),
+                        NULL, 0);
     int64_t started = weir_clock_mono_ns();
     for (long i = 0; i < count; i++) {
         if (is_floor)

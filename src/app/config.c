@@ -12,13 +12,15 @@ static size_t index_of(const struct weir_option *option) {
 }
 
 /* --allow-host may come several times: later ones are appended after a comma. */
-static int set_text(struct weir_config *config, const struct weir_option *option, struct weir_view text,
-                    enum weir_config_origin origin, struct weir_error *reterr) {
+static int set_text(struct weir_config *config, const struct weir_option *option,
+                    struct weir_view text, enum weir_config_origin origin,
+                    struct weir_error *reterr) {
     struct weir_config_text *place = &config->texts[index_of(option)];
     int rc = weir_options_check(option, text, reterr);
     if (rc != WEIR_OK) return rc;
     if (option->type == WEIR_OPTION_LIST && place->origin == origin && place->text.len)
-        text = weir_arena_printf(&config->arena, "%.*s,%.*s", WEIR_VIEW_ARG(place->text), WEIR_VIEW_ARG(text));
+        text = weir_arena_printf(&config->arena, "%.*s,%.*s", WEIR_VIEW_ARG(place->text),
+                                 WEIR_VIEW_ARG(text));
     else
         text = weir_arena_copy(&config->arena, text);
     *place = (struct weir_config_text){.text = text, .origin = origin};
@@ -29,15 +31,18 @@ static int unknown_flag(struct weir_view name, struct weir_error *reterr) {
     const char *names[WEIR_OPTIONS_MAX + 1] = {NULL};
     for (size_t i = 0; weir_options[i].name; i++) names[i] = weir_options[i].name;
     const char *nearest = weir_view_nearest(name, names);
-    return weir_error_set(reterr, WEIR_EINVALID, "there is no option --%.*s%s%s%s; weir help lists them",
-                          WEIR_VIEW_ARG(name), nearest ? ", did you mean --" : "", nearest ? nearest : "",
-                          nearest ? "?" : "");
+    return weir_error_set(reterr, WEIR_EINVALID,
+                          "there is no option --%.*s%s%s%s; weir help lists them",
+                          WEIR_VIEW_ARG(name), nearest ? ", did you mean --" : "",
+                          nearest ? nearest : "", nearest ? "?" : "");
 }
 
-static int load_flag(struct weir_config *config, int argc, char **argv, int *at, struct weir_error *reterr) {
+static int load_flag(struct weir_config *config, int argc, char **argv, int *at,
+                     struct weir_error *reterr) {
     struct weir_view rest = weir_view_str(argv[*at]);
     if (!weir_view_starts(rest, WEIR_VIEW("--")))
-        return weir_error_set(reterr, WEIR_EINVALID, "'%s' is not an option; options start with --", argv[*at]);
+        return weir_error_set(reterr, WEIR_EINVALID, "'%s' is not an option; options start with --",
+                              argv[*at]);
     rest = weir_view_from(rest, 2);
     struct weir_view name = weir_view_cut(&rest, '=');
     const struct weir_option *option = weir_options_get(name);
@@ -46,7 +51,8 @@ static int load_flag(struct weir_config *config, int argc, char **argv, int *at,
     if (!rest.ptr && option->type == WEIR_OPTION_FLAG)
         text = WEIR_VIEW("true");
     else if (!rest.ptr && *at + 1 >= argc)
-        return weir_error_set(reterr, WEIR_EINVALID, "--%s needs an argument: %s", option->name, option->argument);
+        return weir_error_set(reterr, WEIR_EINVALID, "--%s needs an argument: %s", option->name,
+                              option->argument);
     else if (!rest.ptr)
         text = weir_view_str(argv[++*at]);
     struct weir_error inner;
@@ -54,20 +60,24 @@ static int load_flag(struct weir_config *config, int argc, char **argv, int *at,
     return rc == WEIR_OK ? rc : weir_error_set(reterr, rc, "--%s", inner.message);
 }
 
-static int load_flags(struct weir_config *config, int argc, char **argv, struct weir_error *reterr) {
+static int load_flags(struct weir_config *config, int argc, char **argv,
+                      struct weir_error *reterr) {
     int rc = WEIR_OK;
-    for (int at = 1; at < argc && rc == WEIR_OK; at++) rc = load_flag(config, argc, argv, &at, reterr);
+    for (int at = 1; at < argc && rc == WEIR_OK; at++)
+        rc = load_flag(config, argc, argv, &at, reterr);
     return rc;
 }
 
 static int load_environment(struct weir_config *config, struct weir_error *reterr) {
     for (const struct weir_option *option = weir_options; option->name; option++) {
         const char *text = option->env ? getenv(option->env) : NULL;
-        if (!text || !*text || config->texts[index_of(option)].origin >= WEIR_CONFIG_ENVIRONMENT) continue;
+        if (!text || !*text || config->texts[index_of(option)].origin >= WEIR_CONFIG_ENVIRONMENT)
+            continue;
         struct weir_error inner;
         int rc = set_text(config, option, weir_view_str(text), WEIR_CONFIG_ENVIRONMENT, &inner);
         if (rc != WEIR_OK)
-            return weir_error_set(reterr, rc, "environment variable %s: %s", option->env, inner.message);
+            return weir_error_set(reterr, rc, "environment variable %s: %s", option->env,
+                                  inner.message);
     }
     return WEIR_OK;
 }
@@ -76,7 +86,8 @@ static void load_presets(struct weir_config *config) {
     for (const struct weir_option *option = weir_options; option->name; option++) {
         struct weir_config_text *place = &config->texts[index_of(option)];
         if (place->origin == WEIR_CONFIG_UNSET && option->preset)
-            *place = (struct weir_config_text){.text = weir_view_str(option->preset), .origin = WEIR_CONFIG_DEFAULT};
+            *place = (struct weir_config_text){.text = weir_view_str(option->preset),
+                                               .origin = WEIR_CONFIG_DEFAULT};
     }
 }
 
@@ -96,7 +107,8 @@ static const char *address_of(struct weir_config *config, const char *name) {
 static const char *default_data(struct weir_config *config) {
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     if (state && *state == '/') return weir_arena_printf(&config->arena, "%s/weir", state).ptr;
-    if (home && *home == '/') return weir_arena_printf(&config->arena, "%s/.local/state/weir", home).ptr;
+    if (home && *home == '/')
+        return weir_arena_printf(&config->arena, "%s/.local/state/weir", home).ptr;
     return "/var/lib/weir";
 }
 
@@ -105,15 +117,17 @@ static int fill_hosts(struct weir_config *config, struct weir_error *reterr) {
     size_t count = 0;
     while (rest.len) {
         if (count == WEIR_CONFIG_HOSTS_MAX)
-            return weir_error_set(reterr, WEIR_EINVALID, "more than %d --allow-host names", WEIR_CONFIG_HOSTS_MAX);
-        config->hosts[count++] = weir_arena_strdup(&config->arena, weir_view_trim(weir_view_cut(&rest, ',')));
+            return weir_error_set(reterr, WEIR_EINVALID, "more than %d --allow-host names",
+                                  WEIR_CONFIG_HOSTS_MAX);
+        config->hosts[count++] =
+            weir_arena_strdup(&config->arena, weir_view_trim(weir_view_cut(&rest, ',')));
     }
     return WEIR_OK;
 }
 
 static enum weir_log_level level_of(struct weir_view text) {
-    return weir_view_is(text, "debug")  ? WEIR_LOG_DEBUG
-           : weir_view_is(text, "warn") ? WEIR_LOG_WARN
+    return weir_view_is(text, "debug")   ? WEIR_LOG_DEBUG
+           : weir_view_is(text, "warn")  ? WEIR_LOG_WARN
            : weir_view_is(text, "error") ? WEIR_LOG_ERROR
                                          : WEIR_LOG_INFO;
 }
@@ -129,7 +143,8 @@ static int check_open(const struct weir_config *config, struct weir_error *reter
     for (size_t i = 0; i < 3 && !config->allow_open; i++)
         if (addresses[i] && !is_loopback(addresses[i]))
             return weir_error_set(reterr, WEIR_EINVALID,
-                                  "%s can be reached from outside, and nobody would have to log in: listen on 127.0.0.1, put "
+                                  "%s can be reached from outside, and nobody would have to log "
+                                  "in: listen on 127.0.0.1, put "
                                   "a proxy with a login in front, or say --allow-open",
                                   addresses[i]);
     return WEIR_OK;
@@ -153,7 +168,8 @@ static int fill_typed(struct weir_config *config, struct weir_error *reterr) {
         return weir_error_set(reterr, WEIR_EINVALID, "memory is %.*s; the least is 32MiB",
                               WEIR_VIEW_ARG(text_of(config, "memory")));
     int rc = fill_hosts(config, reterr);
-    if (rc == WEIR_OK && config->arena.failed) rc = weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
+    if (rc == WEIR_OK && config->arena.failed)
+        rc = weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
     return rc == WEIR_OK ? check_open(config, reterr) : rc;
 }
 
@@ -173,17 +189,21 @@ void weir_config_done(struct weir_config *config) {
 }
 
 void weir_config_add_print(const struct weir_config *config, struct weir_buf *out) {
-    static const char *const origins[] = {"not set", "default", "file", "environment", "command line"};
-    weir_buf_printf(out, "# weir %s, settings in force; data folder: %s\n", WEIR_VERSION, config->data);
+    static const char *const origins[] = {"not set", "default", "file", "environment",
+                                          "command line"};
+    weir_buf_printf(out, "# weir %s, settings in force; data folder: %s\n", WEIR_VERSION,
+                    config->data);
     for (const struct weir_option *option = weir_options; option->name; option++) {
         const struct weir_config_text *text = &config->texts[index_of(option)];
         if (!option->yaml) continue;
-        weir_buf_printf(out, "%s%s: %.*s  # %s", text->origin == WEIR_CONFIG_UNSET ? "# " : "", option->yaml,
-                        WEIR_VIEW_ARG(text->text), origins[text->origin]);
-        if (text->origin == WEIR_CONFIG_FILE) weir_buf_printf(out, " %s:%u:%u", config->file, text->line, text->column);
+        weir_buf_printf(out, "%s%s: %.*s  # %s", text->origin == WEIR_CONFIG_UNSET ? "# " : "",
+                        option->yaml, WEIR_VIEW_ARG(text->text), origins[text->origin]);
+        if (text->origin == WEIR_CONFIG_FILE)
+            weir_buf_printf(out, " %s:%u:%u", config->file, text->line, text->column);
         weir_buf_printf(out, ", --%s\n", option->name);
     }
     static const char *const names[] = {"traces", "metrics", "logs"};
     for (int i = 0; i < WEIR_SIGNALS_COUNT; i++)
-        weir_buf_printf(out, "service.pipelines.%s: %s\n", names[i], config->signals[i] ? "on" : "off");
+        weir_buf_printf(out, "service.pipelines.%s: %s\n", names[i],
+                        config->signals[i] ? "on" : "off");
 }

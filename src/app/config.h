@@ -37,15 +37,15 @@ struct weir_config {
     struct weir_config_text texts[WEIR_OPTIONS_MAX]; /* in the order of weir_options */
     const char *file;                                /* --config, or NULL */
     /* typed */
-    const char *data;                       /* folder */
-    const char *grpc, *http, *ui;           /* listen addresses; NULL = off */
-    uint64_t memory_bytes;                  /* --memory */
-    int64_t retention_age_ns;               /* > 0 */
-    uint64_t retention_bytes;               /* 0 = half of what is free plus what is already ours */
-    int64_t query_timeout_ns;               /* > 0 */
+    const char *data;             /* folder */
+    const char *grpc, *http, *ui; /* listen addresses; NULL = off */
+    uint64_t memory_bytes;        /* --memory */
+    int64_t retention_age_ns;     /* > 0 */
+    uint64_t retention_bytes;     /* 0 = half of what is free plus what is already ours */
+    int64_t query_timeout_ns;     /* > 0 */
     const char *hosts[WEIR_CONFIG_HOSTS_MAX + 1]; /* --allow-host, NULL-ended */
     bool allow_open, print, help;
-    bool signals[WEIR_SIGNALS_COUNT];       /* which pipelines exist */
+    bool signals[WEIR_SIGNALS_COUNT]; /* which pipelines exist */
     enum weir_log_level log_level;
 };
 

@@ -33,7 +33,8 @@ static int run_completion(int argc, char **argv) {
     struct weir_buf out;
     struct weir_error err;
     weir_buf_init(&out, 1 << 20);
-    if (weir_options_add_completion(&out, weir_view_str(argc > 1 ? argv[1] : ""), &err) != WEIR_OK) {
+    if (weir_options_add_completion(&out, weir_view_str(argc > 1 ? argv[1] : ""), &err) !=
+        WEIR_OK) {
         fprintf(stderr, "weir: %s\n", err.message);
         weir_buf_done(&out);
         return 2;
@@ -75,6 +76,7 @@ int main(int argc, char **argv) {
     if (weir_view_is(weir_view_str(argv[1]), "--version")) return run_version(argc, argv);
     if (argv[1][0] == '-') return weir_serve_run(argc, argv);
     for (const struct weir_command *command = weir_commands; command->name; command++)
-        if (weir_view_is(weir_view_str(argv[1]), command->name)) return command->run(argc - 1, argv + 1);
+        if (weir_view_is(weir_view_str(argv[1]), command->name))
+            return command->run(argc - 1, argv + 1);
     return refuse(argv[1]);
 }

@@ -10,7 +10,8 @@ const struct weir_option weir_options[] = {
      "Keep traces, metrics and logs in this folder (default $XDG_STATE_HOME/weir, else "
      "~/.local/state/weir)."},
     {"listen-otlp-grpc", "WEIR_LISTEN_OTLP_GRPC", "receivers.otlp.protocols.grpc.endpoint",
-     WEIR_OPTION_ADDRESS, "HOST:PORT", "127.0.0.1:4317", "Take OTLP over gRPC here; off closes it."},
+     WEIR_OPTION_ADDRESS, "HOST:PORT", "127.0.0.1:4317",
+     "Take OTLP over gRPC here; off closes it."},
     {"listen-otlp-http", "WEIR_LISTEN_OTLP_HTTP", "receivers.otlp.protocols.http.endpoint",
      WEIR_OPTION_ADDRESS, "HOST:PORT", "127.0.0.1:4318",
      "Take OTLP over HTTP (protobuf and JSON) here; off closes it."},
@@ -74,7 +75,8 @@ int weir_options_check(const struct weir_option *option, struct weir_view text,
         if (!weir_yaml_size_parse(text, &size)) expected = "a size such as 512MiB or 20GB";
         break;
     case WEIR_OPTION_DURATION:
-        if (!weir_view_to_duration_ns(text, &ns) || ns <= 0) expected = "a duration such as 30s, 12h or 7d";
+        if (!weir_view_to_duration_ns(text, &ns) || ns <= 0)
+            expected = "a duration such as 30s, 12h or 7d";
         break;
     case WEIR_OPTION_FLAG:
         if (!weir_view_is(text, "true") && !weir_view_is(text, "false")) expected = "true or false";
@@ -106,25 +108,30 @@ static void add_wrapped(struct weir_buf *out, const char *text, const char *inde
 }
 
 void weir_options_add_help(struct weir_buf *out, bool colours) {
-    const char *bold = colours ? "\x1b[1m" : "", *dim = colours ? "\x1b[2m" : "", *off = colours ? "\x1b[0m" : "";
-    weir_buf_printf(out,
-                    "%sweir%s %s: see what flows through Kafka; traces, metrics and logs in one server.\n\n"
-                    "%sUsage%s\n  weir COMMAND [OPTIONS]      weir alone is weir serve\n\n%sCommands%s\n",
-                    bold, off, WEIR_VERSION, bold, off, bold, off);
+    const char *bold = colours ? "\x1b[1m" : "", *dim = colours ? "\x1b[2m" : "",
+               *off = colours ? "\x1b[0m" : "";
+    weir_buf_printf(
+        out,
+        "%sweir%s %s: see what flows through Kafka; traces, metrics and logs in one server.\n\n"
+        "%sUsage%s\n  weir COMMAND [OPTIONS]      weir alone is weir serve\n\n%sCommands%s\n",
+        bold, off, WEIR_VERSION, bold, off, bold, off);
     for (const struct weir_command *command = weir_commands; command->name; command++)
-        weir_buf_printf(out, "  %-10s %-16s %s\n", command->name, command->arguments, command->help);
+        weir_buf_printf(out, "  %-10s %-16s %s\n", command->name, command->arguments,
+                        command->help);
     weir_buf_printf(out, "\n%sOptions of weir serve%s\n", bold, off);
     for (const struct weir_option *option = weir_options; option->name; option++) {
-        weir_buf_printf(out, "  %s--%s%s%s%s\n", bold, option->name, off, option->argument ? " " : "",
-                        option->argument ? option->argument : "");
+        weir_buf_printf(out, "  %s--%s%s%s%s\n", bold, option->name, off,
+                        option->argument ? " " : "", option->argument ? option->argument : "");
         add_wrapped(out, option->help, "      ");
         if (option->env || option->preset)
             weir_buf_printf(out, "      %s%s%s%s%s%s%s\n", dim, option->preset ? "default " : "",
-                            option->preset ? option->preset : "", option->preset && option->env ? ", " : "",
+                            option->preset ? option->preset : "",
+                            option->preset && option->env ? ", " : "",
                             option->env ? "environment " : "", option->env ? option->env : "", off);
     }
-    weir_buf_add_str(out, "\nA setting on the command line wins over the environment, that over the file, that "
-                          "over the default.\n");
+    weir_buf_add_str(
+        out, "\nA setting on the command line wins over the environment, that over the file, that "
+             "over the default.\n");
 }
 
 /* Text for roff: a leading dot or quote and every backslash and minus are escaped. */
@@ -153,56 +160,73 @@ static void add_man_option(struct weir_buf *out, const struct weir_option *optio
 }
 
 void weir_options_add_man(struct weir_buf *out) {
-    weir_buf_add_str(out,
-                     ".TH WEIR 1 \"\" \"weir " WEIR_VERSION "\" \"User Commands\"\n"
-                     ".SH NAME\nweir \\- see what flows through Kafka\n"
-                     ".SH SYNOPSIS\n.B weir\n[\\fICOMMAND\\fR] [\\fIOPTIONS\\fR]\n"
-                     ".SH DESCRIPTION\n"
-                     "One server that takes traces, metrics and logs over OTLP, stores them durably, answers "
-                     "PromQL, LogQL and TraceQL over the usual HTTP interfaces and shows them on a web page.\n"
-                     ".SH COMMANDS\n");
+    weir_buf_add_str(
+        out,
+        ".TH WEIR 1 \"\" \"weir " WEIR_VERSION "\" \"User Commands\"\n"
+        ".SH NAME\nweir \\- see what flows through Kafka\n"
+        ".SH SYNOPSIS\n.B weir\n[\\fICOMMAND\\fR] [\\fIOPTIONS\\fR]\n"
+        ".SH DESCRIPTION\n"
+        "One server that takes traces, metrics and logs over OTLP, stores them durably, answers "
+        "PromQL, LogQL and TraceQL over the usual HTTP interfaces and shows them on a web page.\n"
+        ".SH COMMANDS\n");
     for (const struct weir_command *command = weir_commands; command->name; command++) {
         weir_buf_printf(out, ".TP\n\\fB%s\\fR %s\n", command->name, command->arguments);
         add_roff(out, command->help);
         weir_buf_add_char(out, '\n');
     }
     weir_buf_add_str(out, ".SH OPTIONS\n");
-    for (const struct weir_option *option = weir_options; option->name; option++) add_man_option(out, option);
-    weir_buf_add_str(out, ".SH SIGNALS\nSIGINT and SIGTERM stop the server after it has written what it holds; a second one "
-                          "ends it at once (what was acknowledged is on disk either way).\n"
-                          ".SH EXIT STATUS\n0 stopped as asked; 1 could not start or had to stop; 2 wrong usage.\n"
-                          ".SH FILES\nThe data folder holds one write-ahead log and immutable parts; see docs/formats.\n");
+    for (const struct weir_option *option = weir_options; option->name; option++)
+        add_man_option(out, option);
+    weir_buf_add_str(
+        out,
+        ".SH SIGNALS\nSIGINT and SIGTERM stop the server after it has written what it holds; a "
+        "second one "
+        "ends it at once (what was acknowledged is on disk either way).\n"
+        ".SH EXIT STATUS\n0 stopped as asked; 1 could not start or had to stop; 2 wrong usage.\n"
+        ".SH FILES\nThe data folder holds one write-ahead log and immutable parts; see "
+        "docs/formats.\n");
 }
 
 static void add_bash(struct weir_buf *out) {
-    weir_buf_add_str(out, "_weir() {\n  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n  case $prev in\n"
+    weir_buf_add_str(out, "_weir() {\n  local cur=${COMP_WORDS[COMP_CWORD]} "
+                          "prev=${COMP_WORDS[COMP_CWORD-1]}\n  case $prev in\n"
                           "    --config) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
                           "    --data) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
-                          "    --log-level) COMPREPLY=($(compgen -W 'debug info warn error' -- \"$cur\")); return ;;\n"
-                          "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\")); return ;;\n  esac\n  local words='");
-    for (const struct weir_command *command = weir_commands; command->name; command++) weir_buf_printf(out, "%s ", command->name);
-    for (const struct weir_option *option = weir_options; option->name; option++) weir_buf_printf(out, "--%s ", option->name);
-    weir_buf_add_str(out, "'\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _weir weir\n");
+                          "    --log-level) COMPREPLY=($(compgen -W 'debug info warn error' -- "
+                          "\"$cur\")); return ;;\n"
+                          "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\")); "
+                          "return ;;\n  esac\n  local words='");
+    for (const struct weir_command *command = weir_commands; command->name; command++)
+        weir_buf_printf(out, "%s ", command->name);
+    for (const struct weir_option *option = weir_options; option->name; option++)
+        weir_buf_printf(out, "--%s ", option->name);
+    weir_buf_add_str(
+        out, "'\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _weir weir\n");
 }
 
 static void add_zsh(struct weir_buf *out) {
     weir_buf_add_str(out, "#compdef weir\n_arguments \\\n  '1:command:(");
-    for (const struct weir_command *command = weir_commands; command->name; command++) weir_buf_printf(out, "%s ", command->name);
+    for (const struct weir_command *command = weir_commands; command->name; command++)
+        weir_buf_printf(out, "%s ", command->name);
     weir_buf_add_str(out, ")'");
     for (const struct weir_option *option = weir_options; option->name; option++)
-        weir_buf_printf(out, " \\\n  '--%s[%s]%s%s%s'", option->name, option->help, option->argument ? ":" : "",
-                        option->argument ? option->argument : "", option->argument ? ":_files" : "");
+        weir_buf_printf(out, " \\\n  '--%s[%s]%s%s%s'", option->name, option->help,
+                        option->argument ? ":" : "", option->argument ? option->argument : "",
+                        option->argument ? ":_files" : "");
     weir_buf_add_char(out, '\n');
 }
 
 static void add_fish(struct weir_buf *out) {
     for (const struct weir_command *command = weir_commands; command->name; command++)
-        weir_buf_printf(out, "complete -c weir -n __fish_use_subcommand -a %s -d '%s'\n", command->name, command->help);
+        weir_buf_printf(out, "complete -c weir -n __fish_use_subcommand -a %s -d '%s'\n",
+                        command->name, command->help);
     for (const struct weir_option *option = weir_options; option->name; option++)
-        weir_buf_printf(out, "complete -c weir -l %s%s -d '%s'\n", option->name, option->argument ? " -r" : "", option->help);
+        weir_buf_printf(out, "complete -c weir -l %s%s -d '%s'\n", option->name,
+                        option->argument ? " -r" : "", option->help);
 }
 
-int weir_options_add_completion(struct weir_buf *out, struct weir_view shell, struct weir_error *reterr) {
+int weir_options_add_completion(struct weir_buf *out, struct weir_view shell,
+                                struct weir_error *reterr) {
     if (weir_view_is(shell, "bash"))
         add_bash(out);
     else if (weir_view_is(shell, "zsh"))
@@ -210,7 +234,8 @@ int weir_options_add_completion(struct weir_buf *out, struct weir_view shell, st
     else if (weir_view_is(shell, "fish"))
         add_fish(out);
     else
-        return weir_error_set(reterr, WEIR_EINVALID, "no completion for '%.*s'; there is bash, zsh and fish",
+        return weir_error_set(reterr, WEIR_EINVALID,
+                              "no completion for '%.*s'; there is bash, zsh and fish",
                               WEIR_VIEW_ARG(shell));
     return WEIR_OK;
 }

@@ -23,9 +23,9 @@ enum weir_option_type {
 };
 
 struct weir_option {
-    const char *name;     /* without the leading -- */
-    const char *env;      /* environment variable, or NULL */
-    const char *yaml;     /* path in the configuration file, or NULL */
+    const char *name; /* without the leading -- */
+    const char *env;  /* environment variable, or NULL */
+    const char *yaml; /* path in the configuration file, or NULL */
     enum weir_option_type type;
     const char *argument; /* how --help names its argument; NULL for flags */
     const char *preset;   /* default as text; NULL = none */
@@ -47,12 +47,14 @@ extern const struct weir_command weir_commands[];
 /* The option by its name, or NULL. */
 const struct weir_option *weir_options_get(struct weir_view name);
 /* Checks `text` against the option's type; WEIR_EINVALID says what is expected. */
-int weir_options_check(const struct weir_option *option, struct weir_view text, struct weir_error *reterr);
+int weir_options_check(const struct weir_option *option, struct weir_view text,
+                       struct weir_error *reterr);
 
 /* Documents from the table. */
 void weir_options_add_help(struct weir_buf *out, bool colours);
 void weir_options_add_man(struct weir_buf *out);
 /* `shell`: bash, zsh or fish. */
-int weir_options_add_completion(struct weir_buf *out, struct weir_view shell, struct weir_error *reterr);
+int weir_options_add_completion(struct weir_buf *out, struct weir_view shell,
+                                struct weir_error *reterr);
 
 #endif

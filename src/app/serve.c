@@ -40,7 +40,8 @@ struct rooms {
     uint16_t grpc_port, http_port, ui_port;
 };
 
-static int open_store(struct rooms *rooms, const struct weir_config *config, struct weir_error *reterr) {
+static int open_store(struct rooms *rooms, const struct weir_config *config,
+                      struct weir_error *reterr) {
     struct weir_store_options options = {
         .path = config->data,
         .memory_bytes_max = (size_t)(config->memory_bytes / 100 * STORE_PERCENT),
@@ -50,7 +51,8 @@ static int open_store(struct rooms *rooms, const struct weir_config *config, str
     return weir_store_open(&options, &rooms->store, reterr);
 }
 
-static int open_collect(struct rooms *rooms, const struct weir_config *config, struct weir_error *reterr) {
+static int open_collect(struct rooms *rooms, const struct weir_config *config,
+                        struct weir_error *reterr) {
     rooms->budget = weir_budget_new((size_t)(config->memory_bytes / 100 * ADMISSION_PERCENT));
     struct weir_otlp_receiver_options options = {
         .sink = weir_store_sink(rooms->store), .budget = rooms->budget, .signals = config->signals};
@@ -94,37 +96,52 @@ static int open_door(struct rooms *rooms, const struct weir_http_door *door, uin
     return door->listen ? weir_http_server_add_door(rooms->http, door, ret_port, reterr) : WEIR_OK;
 }
 
-static int open_doors(struct rooms *rooms, const struct weir_config *config, struct weir_error *reterr) {
+static int open_doors(struct rooms *rooms, const struct weir_config *config,
+                      struct weir_error *reterr) {
     struct weir_http_options options = {.loops_count = 1, .pool = rooms->pool};
     int rc = weir_http_server_open(&options, &rooms->http, reterr);
     size_t count;
     const struct weir_http_route *routes = weir_otlp_receiver_grpc_routes(&count);
-    struct weir_http_door grpc = {.listen = config->grpc, .name = "otlp/grpc", .routes = routes, .routes_count = count,
+    struct weir_http_door grpc = {.listen = config->grpc,
+                                  .name = "otlp/grpc",
+                                  .routes = routes,
+                                  .routes_count = count,
                                   .ctx = rooms->receiver};
     if (rc == WEIR_OK) rc = open_door(rooms, &grpc, &rooms->grpc_port, reterr);
     routes = weir_otlp_receiver_http_routes(&count);
-    struct weir_http_door http = {.listen = config->http, .name = "otlp/http", .routes = routes, .routes_count = count,
+    struct weir_http_door http = {.listen = config->http,
+                                  .name = "otlp/http",
+                                  .routes = routes,
+                                  .routes_count = count,
                                   .ctx = rooms->receiver};
     if (rc == WEIR_OK) rc = open_door(rooms, &http, &rooms->http_port, reterr);
-    struct weir_http_door ui = {.listen = config->ui, .name = "ui", .routes = rooms->routes,
-                                .routes_count = rooms->routes_count, .ctx = &rooms->api, .hosts = config->hosts,
+    struct weir_http_door ui = {.listen = config->ui,
+                                .name = "ui",
+                                .routes = rooms->routes,
+                                .routes_count = rooms->routes_count,
+                                .ctx = &rooms->api,
+                                .hosts = config->hosts,
                                 .check_host = true};
     if (rc == WEIR_OK) rc = open_door(rooms, &ui, &rooms->ui_port, reterr);
     return rc;
 }
 
-static int open_rooms(struct rooms *rooms, const struct weir_config *config, struct weir_error *reterr) {
+static int open_rooms(struct rooms *rooms, const struct weir_config *config,
+                      struct weir_error *reterr) {
     int rc = open_store(rooms, config, reterr);
     if (rc != WEIR_OK) return rc;
     rooms->pool = weir_pool_new("query", POOL_THREADS, POOL_ROOM);
-    if (!rooms->pool) return weir_error_set(reterr, WEIR_ENOMEMORY, "cannot start the query threads");
+    if (!rooms->pool)
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "cannot start the query threads");
     rc = open_collect(rooms, config, reterr);
     if (rc != WEIR_OK) return rc;
     open_api(rooms, config);
     rc = open_doors(rooms, config, reterr);
     if (rc != WEIR_OK) return rc;
     rooms->self = weir_self_new(weir_store_sink(rooms->store), SELF_INTERVAL_MS);
-    return rooms->self ? WEIR_OK : weir_error_set(reterr, WEIR_ENOMEMORY, "cannot start the thread that watches the server itself");
+    return rooms->self ? WEIR_OK
+                       : weir_error_set(reterr, WEIR_ENOMEMORY,
+                                        "cannot start the thread that watches the server itself");
 }
 
 /* Right to left: no more questions and batches, then what they stood on. */
@@ -147,7 +164,8 @@ static void add_address(struct weir_buf *line, const char *address, uint16_t por
 }
 
 /* The one line that says where everything is; scripts read it. */
-static void announce(const struct rooms *rooms, const struct weir_config *config, int64_t started_ns) {
+static void announce(const struct rooms *rooms, const struct weir_config *config,
+                     int64_t started_ns) {
     struct weir_buf line;
     weir_buf_init(&line, 4096);
     if (config->ui) {
@@ -165,20 +183,23 @@ static void announce(const struct rooms *rooms, const struct weir_config *config
         add_address(&line, config->http, rooms->http_port);
         weir_buf_add_char(&line, ' ');
     }
-    weir_buf_printf(&line, "data=%s after=%lldms", config->data, (long long)((weir_clock_mono_ns() - started_ns) / WEIR_NS_PER_MS));
+    weir_buf_printf(&line, "data=%s after=%lldms", config->data,
+                    (long long)((weir_clock_mono_ns() - started_ns) / WEIR_NS_PER_MS));
     weir_log_info("weir", "ready: %.*s", (int)line.len, line.ptr);
     weir_buf_done(&line);
 }
 
 static void end_at_once(int number) {
     (void)number;
-    static const char words[] = "weir: second signal, ending at once; what was acknowledged is on disk\n";
+    static const char words[] =
+        "weir: second signal, ending at once; what was acknowledged is on disk\n";
     ssize_t written = write(STDERR_FILENO, words, sizeof words - 1);
     (void)written;
     _exit(1);
 }
 
-/* SIGINT and SIGTERM stop; SIGHUP has nothing to reload yet and says so; SIGPIPE is nobody's business. */
+/* SIGINT and SIGTERM stop; SIGHUP has nothing to reload yet and says so; SIGPIPE is nobody's
+ * business. */
 static void block_signals(sigset_t *stop) {
     sigemptyset(stop);
     sigaddset(stop, SIGINT);
@@ -193,9 +214,11 @@ static void wait_for_stop(const sigset_t *stop) {
     for (;;) {
         if (sigwait(stop, &number) != 0) continue;
         if (number != SIGHUP) break;
-        weir_log_info("weir", "SIGHUP: settings are read at the start only; restart to apply a change");
+        weir_log_info("weir",
+                      "SIGHUP: settings are read at the start only; restart to apply a change");
     }
-    weir_log_info("weir", "%s: stopping; a second one ends at once", number == SIGINT ? "SIGINT" : "SIGTERM");
+    weir_log_info("weir", "%s: stopping; a second one ends at once",
+                  number == SIGINT ? "SIGINT" : "SIGTERM");
     sigset_t second;
     sigemptyset(&second);
     sigaddset(&second, SIGINT);

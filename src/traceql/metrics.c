@@ -197,10 +197,10 @@ static double cell_value(const struct metrics *m, const struct cell *cell) {
     switch (m->stage->metric) {
     case WEIR_TRACEQL_METRIC_RATE: return cell->count / ((double)m->step_ns / 1e9);
     case WEIR_TRACEQL_METRIC_COUNT: return cell->count;
-    case WEIR_TRACEQL_METRIC_MIN: return cell->count ? cell->min * unit : NAN;
-    case WEIR_TRACEQL_METRIC_MAX: return cell->count ? cell->max * unit : NAN;
-    case WEIR_TRACEQL_METRIC_AVG: return cell->count ? cell->sum / cell->count * unit : NAN;
-    case WEIR_TRACEQL_METRIC_SUM: return cell->count ? cell->sum * unit : NAN;
+    case WEIR_TRACEQL_METRIC_MIN: return cell->count > 0 ? cell->min * unit : NAN;
+    case WEIR_TRACEQL_METRIC_MAX: return cell->count > 0 ? cell->max * unit : NAN;
+    case WEIR_TRACEQL_METRIC_AVG: return cell->count > 0 ? cell->sum / cell->count * unit : NAN;
+    case WEIR_TRACEQL_METRIC_SUM: return cell->count > 0 ? cell->sum * unit : NAN;
     case WEIR_TRACEQL_METRIC_QUANTILE:
     case WEIR_TRACEQL_METRIC_HISTOGRAM:
     case WEIR_TRACEQL_METRIC_COMPARE:

@@ -14,7 +14,8 @@ static char file[64];
 
 static int make_file(void **state) {
     (void)state;
-    snprintf(file, sizeof file, "%s/weir-config-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    snprintf(file, sizeof file, "%s/weir-config-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     int fd = mkstemp(file);
     if (fd >= 0) close(fd);
     for (const struct weir_option *option = weir_options; option->name; option++)
@@ -28,7 +29,8 @@ static int remove_file(void **state) {
 }
 
 /* Loads with the YAML in a file and up to four more arguments. */
-static int load(struct weir_config *config, const char *yaml, const char *const *more, struct weir_error *err) {
+static int load(struct weir_config *config, const char *yaml, const char *const *more,
+                struct weir_error *err) {
     char *argv[8] = {"serve", "--config", file};
     int argc = 3;
     assert_int_equal(weir_fs_write_file(file, weir_view_str(yaml), err), 0);
@@ -60,7 +62,8 @@ static void each_layer_wins_over_the_one_below(void **state) {
     (void)state;
     struct weir_config config;
     struct weir_error err;
-    const char *yaml = "exporters:\n  weir:\n    memory: 100MiB\n    retention: {age: 3d}\n    path: /from/file\n";
+    const char *yaml =
+        "exporters:\n  weir:\n    memory: 100MiB\n    retention: {age: 3d}\n    path: /from/file\n";
     const char *const more[] = {"--memory=200MiB", NULL};
     setenv("WEIR_RETENTION_AGE", "2d", 1);
     setenv("WEIR_MEMORY", "300MiB", 1);
@@ -79,24 +82,29 @@ static void collector_shape_and_variables(void **state) {
     struct weir_error err;
     setenv("WHERE", "127.0.0.1:5555", 1);
     unsetenv("NOT_THERE");
-    const char *yaml = "receivers:\n  otlp:\n    protocols:\n      grpc:\n        endpoint: ${env:WHERE}\n"
-                       "exporters:\n  weir: {path: '/a$$b/${env:NOT_THERE:-c}'}\n"
-                       "extensions:\n  weir_ui: {allow_hosts: [one.example, two.example]}\n"
-                       "service:\n  extensions: [weir_ui]\n  pipelines:\n"
-                       "    traces: {receivers: [otlp], exporters: [weir]}\n    logs: {receivers: [otlp], exporters: [weir]}\n";
+    const char *yaml =
+        "receivers:\n  otlp:\n    protocols:\n      grpc:\n        endpoint: ${env:WHERE}\n"
+        "exporters:\n  weir: {path: '/a$$b/${env:NOT_THERE:-c}'}\n"
+        "extensions:\n  weir_ui: {allow_hosts: [one.example, two.example]}\n"
+        "service:\n  extensions: [weir_ui]\n  pipelines:\n"
+        "    traces: {receivers: [otlp], exporters: [weir]}\n    logs: {receivers: [otlp], "
+        "exporters: [weir]}\n";
     assert_int_equal(load(&config, yaml, NULL, &err), 0);
     assert_string_equal(config.grpc, "127.0.0.1:5555");
     assert_null(config.http);
     assert_string_equal(config.data, "/a$b/c");
     assert_string_equal(config.hosts[1], "two.example");
     assert_null(config.hosts[2]);
-    assert_true(config.signals[WEIR_SIGNAL_TRACE] && !config.signals[WEIR_SIGNAL_METRIC] && config.signals[WEIR_SIGNAL_LOG]);
+    assert_true(config.signals[WEIR_SIGNAL_TRACE] && !config.signals[WEIR_SIGNAL_METRIC] &&
+                config.signals[WEIR_SIGNAL_LOG]);
     weir_config_done(&config);
 }
 
 static void errors_have_place_and_remedy(void **state) {
     (void)state;
-    static const struct { const char *yaml, *place, *words; } cases[] = {
+    static const struct {
+        const char *yaml, *place, *words;
+    } cases[] = {
         {"recievers: {}\n", ":1:1: ", "'receivers'"},
         {"receivers:\n  otlp:\n    protocols:\n      grpz: {}\n", ":4:7: ", "'grpc'"},
         {"exporters:\n  weir:\n    memory: lots\n", ":3:13: ", "512MiB"},
@@ -112,23 +120,28 @@ static void errors_have_place_and_remedy(void **state) {
         assert_int_equal(load(&config, cases[i].yaml, NULL, &err), WEIR_EINVALID);
         char start[100];
         snprintf(start, sizeof start, "%s%s", file, cases[i].place);
-        if (strncmp(err.message, start, strlen(start)) != 0 || !strstr(err.message, cases[i].words)) fail_msg("case %zu: %s", i, err.message);
+        if (strncmp(err.message, start, strlen(start)) != 0 || !strstr(err.message, cases[i].words))
+            fail_msg("case %zu: %s", i, err.message);
         weir_config_done(&config);
     }
 }
 
 static void flags_are_checked(void **state) {
     (void)state;
-    static const struct { const char *argument, *words; } cases[] = {
-        {"--memry=1GiB", "did you mean --memory?"}, {"--memory", "needs an argument"}, {"memory", "options start with --"},
-        {"--memory=1MiB", "least is 32MiB"},        {"--listen=0.0.0.0:80", "--allow-open"}, {"--log-level=loud", "expected debug"},
+    static const struct {
+        const char *argument, *words;
+    } cases[] = {
+        {"--memry=1GiB", "did you mean --memory?"}, {"--memory", "needs an argument"},
+        {"memory", "options start with --"},        {"--memory=1MiB", "least is 32MiB"},
+        {"--listen=0.0.0.0:80", "--allow-open"},    {"--log-level=loud", "expected debug"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct weir_config config;
         struct weir_error err = {0};
         char *argv[] = {"serve", strdup(cases[i].argument)};
         assert_int_equal(weir_config_load(&config, 2, argv, &err), WEIR_EINVALID);
-        if (!strstr(err.message, cases[i].words)) fail_msg("%s: %s", cases[i].argument, err.message);
+        if (!strstr(err.message, cases[i].words))
+            fail_msg("%s: %s", cases[i].argument, err.message);
         weir_config_done(&config);
         free(argv[1]);
     }
@@ -153,9 +166,12 @@ static void print_shows_values_and_origins(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_alone_are_enough),     cmocka_unit_test(each_layer_wins_over_the_one_below),
-        cmocka_unit_test(collector_shape_and_variables), cmocka_unit_test(errors_have_place_and_remedy),
-        cmocka_unit_test(flags_are_checked),             cmocka_unit_test(print_shows_values_and_origins),
+        cmocka_unit_test(defaults_alone_are_enough),
+        cmocka_unit_test(each_layer_wins_over_the_one_below),
+        cmocka_unit_test(collector_shape_and_variables),
+        cmocka_unit_test(errors_have_place_and_remedy),
+        cmocka_unit_test(flags_are_checked),
+        cmocka_unit_test(print_shows_values_and_origins),
     };
     return cmocka_run_group_tests_name("app/config", tests, make_file, remove_file);
 }

@@ -7,8 +7,9 @@
 #include "base/fs.h"
 #include "unit.h"
 
-const struct weir_command weir_commands[] = {
-    {"serve", "[OPTIONS]", "Run the server.", NULL}, {"help", "", "Print help.", NULL}, {NULL, NULL, NULL, NULL}};
+const struct weir_command weir_commands[] = {{"serve", "[OPTIONS]", "Run the server.", NULL},
+                                             {"help", "", "Print help.", NULL},
+                                             {NULL, NULL, NULL, NULL}};
 
 static void every_option_is_whole(void **state) {
     (void)state;
@@ -19,19 +20,27 @@ static void every_option_is_whole(void **state) {
         assert_true(option->help[strlen(option->help) - 1] == '.');
         assert_int_equal(option->argument == NULL, option->type == WEIR_OPTION_FLAG);
         struct weir_error err;
-        if (option->preset) assert_int_equal(weir_options_check(option, weir_view_str(option->preset), &err), 0);
+        if (option->preset)
+            assert_int_equal(weir_options_check(option, weir_view_str(option->preset), &err), 0);
     }
     assert_true(count < WEIR_OPTIONS_MAX);
 }
 
 static void values_are_checked_by_type(void **state) {
     (void)state;
-    static const struct { const char *name, *text; int good; } cases[] = {
-        {"listen", "127.0.0.1:0", 1}, {"listen", "off", 1}, {"listen", "[::1]:80", 1}, {"listen", "nowhere", 0},
-        {"listen", ":80", 0}, {"listen", "a:99999", 0}, {"memory", "512MiB", 1}, {"memory", "1.5GB", 1},
-        {"memory", "lots", 0}, {"memory", "", 0}, {"retention-age", "7d", 1}, {"retention-age", "-1d", 0},
-        {"retention-age", "0s", 0}, {"log-level", "warn", 1}, {"log-level", "loud", 0}, {"allow-open", "true", 1},
-        {"allow-open", "yes", 0}, {"data", "", 0},
+    static const struct {
+        const char *name, *text;
+        int good;
+    } cases[] = {
+        {"listen", "127.0.0.1:0", 1}, {"listen", "off", 1},
+        {"listen", "[::1]:80", 1},    {"listen", "nowhere", 0},
+        {"listen", ":80", 0},         {"listen", "a:99999", 0},
+        {"memory", "512MiB", 1},      {"memory", "1.5GB", 1},
+        {"memory", "lots", 0},        {"memory", "", 0},
+        {"retention-age", "7d", 1},   {"retention-age", "-1d", 0},
+        {"retention-age", "0s", 0},   {"log-level", "warn", 1},
+        {"log-level", "loud", 0},     {"allow-open", "true", 1},
+        {"allow-open", "yes", 0},     {"data", "", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct weir_option *option = weir_options_get(weir_view_str(cases[i].name));
@@ -64,8 +73,10 @@ static void documents_name_every_option(void **state) {
         assert_true(weir_view_find(weir_buf_view(&man), weir_view_str(roff)) != SIZE_MAX);
         for (size_t i = 0; i < 3; i++) {
             weir_buf_init(&shell, 1 << 20);
-            assert_int_equal(weir_options_add_completion(&shell, weir_view_str(shells[i]), &err), 0);
-            assert_true(weir_view_find(weir_buf_view(&shell), weir_view_str(option->name)) != SIZE_MAX);
+            assert_int_equal(weir_options_add_completion(&shell, weir_view_str(shells[i]), &err),
+                             0);
+            assert_true(weir_view_find(weir_buf_view(&shell), weir_view_str(option->name)) !=
+                        SIZE_MAX);
             weir_buf_done(&shell);
         }
     }
@@ -86,15 +97,20 @@ static void the_reference_is_complete_and_true(void **state) {
         char text[80];
         snprintf(text, sizeof text, "`--%s`", option->name);
         assert_true(weir_view_find(weir_buf_view(&page), weir_view_str(text)) != SIZE_MAX);
-        if (option->env) assert_true(weir_view_find(weir_buf_view(&page), weir_view_str(option->env)) != SIZE_MAX);
-        if (option->yaml) assert_true(weir_view_find(weir_buf_view(&page), weir_view_str(option->yaml)) != SIZE_MAX);
+        if (option->env)
+            assert_true(weir_view_find(weir_buf_view(&page), weir_view_str(option->env)) !=
+                        SIZE_MAX);
+        if (option->yaml)
+            assert_true(weir_view_find(weir_buf_view(&page), weir_view_str(option->yaml)) !=
+                        SIZE_MAX);
     }
     struct weir_view rest = weir_buf_view(&page);
     for (size_t at; (at = weir_view_find(rest, WEIR_VIEW("`--"))) != SIZE_MAX;) {
         rest = weir_view_from(rest, at + 3);
         struct weir_view copy = rest, name = weir_view_cut(&copy, '`');
         struct weir_view first = weir_view_cut(&name, ' ');
-        if (!weir_options_get(first)) fail_msg("docs/configuration.md names --%.*s", WEIR_VIEW_ARG(first));
+        if (!weir_options_get(first))
+            fail_msg("docs/configuration.md names --%.*s", WEIR_VIEW_ARG(first));
     }
     weir_buf_done(&page);
 }

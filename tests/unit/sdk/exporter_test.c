@@ -254,14 +254,14 @@ static void health_checks(void **state) {
     assert_int_equal(weir_health_add("", check, &health, &err), WEIR_EINVALID);
     for (int i = 0; i < 64; i++) {
         char name[16];
-        sprintf(name, "c%d", i);
+        snprintf(name, sizeof name, "c%d", i);
         assert_int_equal(weir_health_add(name, check, &health, NULL), WEIR_OK);
     }
     assert_int_equal(weir_health_add("c3", check, &health, NULL), WEIR_OK); /* replaces */
     assert_int_equal(weir_health_add("more", check, &health, &err), WEIR_ELIMIT);
     for (int i = 0; i < 64; i++) {
         char name[16];
-        sprintf(name, "c%d", i);
+        snprintf(name, sizeof name, "c%d", i);
         weir_health_remove(name);
     }
     weir_health_remove("never was");

@@ -102,7 +102,7 @@ static void full_disk(void **state) {
 
 static int setup(void **state) {
     (void)state;
-    strcpy(folder, "/tmp/weir-unit-XXXXXX");
+    snprintf(folder, sizeof folder, "/tmp/weir-unit-XXXXXX");
     if (!mkdtemp(folder)) return -1;
     snprintf(path, sizeof path, "%s/app.log", folder);
     return 0;

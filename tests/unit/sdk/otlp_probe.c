@@ -76,7 +76,7 @@ static struct weir_span *special_span(struct weir_tracer *tracer) {
 }
 
 int main(int argc, char **argv) {
-    int count = argc > 1 ? atoi(argv[1]) : 3;
+    int count = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 3;
     struct weir_error err;
     if (weir_init(NULL, &err) != WEIR_OK) {
         for (char *at = err.message; *at; at++)

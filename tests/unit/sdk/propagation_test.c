@@ -31,7 +31,7 @@ static const char *get(void *arg, const char *name, size_t *ret_size) {
 static int set(void *arg, const char *name, const char *value, size_t size) {
     struct carrier *carrier = arg;
     if (carrier->refuses) return -1;
-    strcpy(carrier->items[carrier->count].name, name);
+    snprintf(carrier->items[carrier->count].name, sizeof carrier->items->name, "%s", name);
     memcpy(carrier->items[carrier->count].value, value, size);
     carrier->items[carrier->count].value[size] = 0;
     carrier->items[carrier->count++].size = size;
@@ -117,7 +117,8 @@ static void tracestates(void **state) {
     char long_key[300], many[700] = "a0=1";
     memset(long_key, 'k', sizeof long_key);
     memcpy(long_key + 257, "=1", 3);
-    for (int i = 1; i < 33; i++) sprintf(many + strlen(many), ",a%d=1", i);
+    for (int i = 1; i < 33; i++)
+        snprintf(many + strlen(many), sizeof many - strlen(many), ",a%d=1", i);
     assert_true(keeps_state("foo=1"));
     assert_true(keeps_state("foo=1,bar=2"));
     assert_true(keeps_state("foo=1 , bar=2"));
@@ -144,9 +145,11 @@ static void bad_traceparent_starts_anew(void **state) {
     free(carrier);
 }
 
+enum { VISITED_MAX = 200 };
+
 static void visit(void *arg, const char *name, const char *value) {
     char *text = arg;
-    sprintf(text + strlen(text), "[%s|%s]", name, value);
+    snprintf(text + strlen(text), VISITED_MAX - strlen(text), "[%s|%s]", name, value);
 }
 
 static void baggage(void **state) {
@@ -171,7 +174,7 @@ static void baggage(void **state) {
     };
     struct carrier *in = calloc(1, sizeof *in), *out = calloc(1, sizeof *out);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char seen[200] = "";
+        char seen[VISITED_MAX] = "";
         in->count = out->count = 0;
         put(in, "baggage", rows[i].in);
         struct weir_context *ctx = weir_extract(NULL, get, in);
@@ -200,7 +203,7 @@ static void baggage_values(void **state) {
     struct weir_context *full = NULL;
     for (int i = 0; i < 64; i++) {
         char name[8];
-        sprintf(name, "k%d", i);
+        snprintf(name, sizeof name, "k%d", i);
         struct weir_context *next = weir_baggage_set(full, name, "v");
         weir_context_unref(full);
         assert_non_null(full = next);

@@ -74,8 +74,8 @@ static void ratio(void **state) {
     }
 }
 
-/* Pairs computed with the reference rule: the last eight bytes, big-endian, against ratio * 2^64.
- */
+/* Pairs computed with the reference rule: the last eight bytes, big-endian, against
+ * ratio * 2^64. */
 static void same_as_other_sdks(void **state) {
     (void)state;
     struct {

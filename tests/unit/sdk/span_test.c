@@ -47,7 +47,7 @@ static void limits(void **state) {
                      invalid = {.attributes_count = 0};
     for (int i = 0; i < 200; i++) {
         char key[16];
-        sprintf(key, "k%d", i);
+        snprintf(key, sizeof key, "k%d", i);
         weir_span_set(span, WEIR_INT(key, i));
         weir_span_add_event(span, key, i + 1, NULL, 0);
         weir_span_add_link(span, &link);
@@ -85,10 +85,10 @@ static void edits_against_a_model(void **state) {
         for (uint64_t steps = weir_rand_below(&rand, 60); steps; steps--) {
             char key[8];
             uint64_t n = weir_rand_below(&rand, 40);
-            sprintf(key, "k%d", (int)n);
+            snprintf(key, sizeof key, "k%d", (int)n);
             switch (weir_rand_below(&rand, 6)) {
             case 0:
-                sprintf(name, "name%d", (int)steps);
+                snprintf(name, sizeof name, "name%d", (int)steps);
                 weir_span_update_name(span, name);
                 break;
             case 1:
@@ -123,7 +123,7 @@ static void edits_against_a_model(void **state) {
             fail_msg("seed %llu, round %u", (unsigned long long)seed, round);
         for (int i = 0; i < 40; i++) {
             char key[8];
-            sprintf(key, "k%d", i);
+            snprintf(key, sizeof key, "k%d", i);
             const struct weir_value *value = weir_attrs_get(out->attrs, weir_view_str(key));
             assert_int_equal(value != NULL, there[i]);
             if (value) assert_int_equal(value->i64, model[i]);
@@ -229,8 +229,8 @@ static void *record_some(void *arg) {
     return NULL;
 }
 
-/* Every span is either exported or counted as dropped; threads end and their lanes are used again.
- */
+/* Every span is either exported or counted as dropped; threads end and their lanes
+ * are used again. */
 static void threads_lose_nothing_uncounted(void **state) {
     (void)state;
     struct weir_stats before = {.struct_size = sizeof before}, after = before;
