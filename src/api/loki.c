@@ -199,7 +199,7 @@ static const struct weir_http_route routes[] = {
     {"GET|POST", "/loki/api/v1/patterns", weir_loki_patterns, 0, 0},
     {"GET", "/loki/api/v1/drilldown-limits", weir_loki_drilldown_limits, 0, 0},
     {"GET", "/loki/api/v1/status/buildinfo", weir_loki_buildinfo, 0, 0},
-    {"GET", "/loki/api/v1/tail", weir_loki_tail, WEIR_HTTP_BLOCKING, 0},
+    {"GET", "/loki/api/v1/tail", weir_loki_tail, 0, 0},
 #undef BLOCKING
 };
 

@@ -131,19 +131,17 @@ static void tail_free(struct tail *tail) {
     free(tail);
 }
 
-static void *run(void *arg) {
-    struct tail *tail = arg;
+/* Passes lines on until the peer goes or the server stops. */
+static void serve(struct tail *tail) {
     while (!atomic_load(&tail->api->stopping) && !weir_http_is_canceled(tail->req)) {
         wait_for_lines(tail);
         if (send_pending(tail) != 0) break;
     }
     tail->api->source->tail_close(tail->api->source, tail->subscription);
     weir_http_websocket_close(tail->req);
-    tail_free(tail);
-    return NULL;
 }
 
-/* ---- the request ----------------------------------------------------------------------------- */
+/* ---- its start ------------------------------------------------------------------------------- */
 
 static int prepare(struct tail *tail, struct weir_error *reterr) {
     struct weir_http_request *req = tail->req;
@@ -182,38 +180,51 @@ static void add_history(struct tail *tail) {
     weir_query_done(&query);
 }
 
-static int start(struct tail *tail, struct weir_error *reterr) {
-    pthread_t thread;
+static int subscribe(struct tail *tail, struct weir_error *reterr) {
     struct weir_source *source = tail->api->source;
     int rc = source->tail(source, WEIR_TABLE_LOGS, tail->scan.columns, tail->scan.columns_count,
                           take_rows, tail, &tail->subscription, reterr);
     if (rc != 0) return rc;
     rc = weir_http_accept_websocket(tail->req);
-    if (rc != 0) {
-        source->tail_close(source, tail->subscription);
-        return weir_error_set(reterr, rc, "the live tail could not start: %s", weir_error_text(rc));
-    }
-    if (weir_thread_start(&thread, "weir-tail", run, tail) == 0) {
-        pthread_detach(thread);
-        return 0;
-    }
-    source->tail_close(source,
-                       tail->subscription); /* the upgrade was the answer: only closing is left */
-    weir_http_websocket_close(tail->req);
-    tail_free(tail);
-    return 0;
+    if (rc == 0 || rc == WEIR_ECANCELED) return 0; /* gone already: serve() sees it */
+    source->tail_close(source, tail->subscription);
+    return weir_error_set(reterr, rc, "the live tail could not start: %s", weir_error_text(rc));
 }
 
+static void *run(void *arg) {
+    struct tail *tail = arg;
+    struct weir_error err = {0};
+    int rc = prepare(tail, &err);
+    if (rc == 0) add_history(tail);
+    if (rc == 0) rc = subscribe(tail, &err);
+    if (rc == 0)
+        serve(tail);
+    else
+        weir_api_reply_error(tail->req, &err);
+    tail_free(tail);
+    return NULL;
+}
+
+static void refuse(struct weir_http_request *req, int code, const char *words) {
+    struct weir_error err = {0};
+    weir_error_set(&err, code, "%s", words);
+    weir_api_reply_error(req, &err);
+}
+
+/* A quick handler: a tail lives as long as its reader, so it gets a thread and no place in the
+ * pool. */
 void weir_loki_tail(void *ctx, struct weir_http_request *req) {
     struct weir_api *api = ctx;
-    struct weir_error err = {0};
-    struct tail *tail = calloc(1, sizeof *tail);
-    bool too_many = atomic_fetch_add(&api->tails_count, 1) >= TAILS_MAX;
-    if (!tail || too_many) {
+    pthread_t thread;
+    if (atomic_fetch_add(&api->tails_count, 1) >= TAILS_MAX) {
         atomic_fetch_sub(&api->tails_count, 1);
-        free(tail);
-        weir_error_set(&err, WEIR_EBUSY, "%d live tails are open already", TAILS_MAX);
-        weir_api_reply_error(req, &err);
+        refuse(req, WEIR_EBUSY, "too many live tails are open; close one and try again");
+        return;
+    }
+    struct tail *tail = calloc(1, sizeof *tail);
+    if (!tail) {
+        atomic_fetch_sub(&api->tails_count, 1);
+        refuse(req, WEIR_ENOMEMORY, "out of memory");
         return;
     }
     tail->api = api;
@@ -222,10 +233,10 @@ void weir_loki_tail(void *ctx, struct weir_http_request *req) {
     pthread_cond_init(&tail->arrived, NULL);
     weir_buf_init(&tail->pending, (size_t)PENDING_MAX * 2);
     weir_query_init(&tail->query, (size_t)16 << 20, 0);
-    int rc = prepare(tail, &err);
-    if (rc == 0) add_history(tail);
-    if (rc == 0) rc = start(tail, &err);
-    if (rc == 0) return; /* the tail's thread has it all now */
+    if (weir_thread_start(&thread, "weir-tail", run, tail) == 0) {
+        pthread_detach(thread);
+        return;
+    }
     tail_free(tail);
-    weir_api_reply_error(req, &err);
+    refuse(req, WEIR_EBUSY, "no thread is left for the live tail; try again later");
 }

@@ -185,7 +185,9 @@ static int run_query(struct run *run, struct weir_view kind, struct weir_view re
         options.start_ns = at(run, word(&rest));
         options.end_ns = at(run, word(&rest));
         options.forward = weir_view_is(word(&rest), "forward");
-        options.limit = (uint32_t)atoi(word(&rest).ptr);
+        uint64_t limit = 0;
+        assert_true(weir_view_to_u64(word(&rest), &limit));
+        options.limit = (uint32_t)limit;
     } else if (weir_view_is(kind, "instant")) {
         options.start_ns = options.end_ns = at(run, word(&rest));
     } else if (weir_view_is(kind, "range")) {
