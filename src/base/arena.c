@@ -2,8 +2,9 @@
 #include "base/arena.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "base/number.h"
 
 #if defined(__has_feature) /* clang's way to say it */
 #if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
@@ -157,12 +158,12 @@ struct weir_view weir_arena_copy(struct weir_arena *arena, struct weir_view v) {
 struct weir_view weir_arena_printf(struct weir_arena *arena, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = weir_number_vsnprintf(NULL, 0, format, args);
     va_end(args);
     char *ptr = len < 0 ? NULL : weir_arena_alloc_aligned(arena, (size_t)len + 1, 1);
     if (!ptr) return weir_view(NULL, 0);
     va_start(args, format);
-    vsnprintf(ptr, (size_t)len + 1, format, args);
+    weir_number_vsnprintf(ptr, (size_t)len + 1, format, args);
     va_end(args);
     return weir_view(ptr, (size_t)len);
 }

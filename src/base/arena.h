@@ -44,6 +44,7 @@ void *weir_arena_grow(struct weir_arena *arena, void *old, size_t old_size, size
 /* Copies bytes in; the copy is followed by a NUL that the view does not count. */
 struct weir_view weir_arena_copy(struct weir_arena *arena, struct weir_view v);
 char *weir_arena_strdup(struct weir_arena *arena, struct weir_view v);
+/* Numbers come out as in the C locale (base/number.h). Followed by a NUL, too. */
 struct weir_view weir_arena_printf(struct weir_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

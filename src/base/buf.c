@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "base/number.h"
 
 void weir_buf_init(struct weir_buf *buf, size_t size_max) {
     *buf = (struct weir_buf){.size_max = size_max};
@@ -86,10 +87,10 @@ void weir_buf_add_hex(struct weir_buf *buf, const void *ptr, size_t len) {
 void weir_buf_vprintf(struct weir_buf *buf, const char *format, va_list args) {
     va_list again;
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = weir_number_vsnprintf(NULL, 0, format, args);
     char *to = len < 0 ? NULL : weir_buf_reserve(buf, (size_t)len + 1);
     if (to) {
-        vsnprintf(to, (size_t)len + 1, format, again);
+        weir_number_vsnprintf(to, (size_t)len + 1, format, again);
         buf->len += (size_t)len;
     }
     va_end(again);

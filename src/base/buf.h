@@ -38,6 +38,7 @@ void weir_buf_add_char(struct weir_buf *buf, char c);
 void weir_buf_add_u64(struct weir_buf *buf, uint64_t value);
 void weir_buf_add_i64(struct weir_buf *buf, int64_t value);
 void weir_buf_add_hex(struct weir_buf *buf, const void *ptr, size_t len);
+/* Numbers come out as in the C locale (base/number.h). */
 void weir_buf_printf(struct weir_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void weir_buf_vprintf(struct weir_buf *buf, const char *format, va_list args)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/view.h"
 
-#include <locale.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "base/number.h"
 
 int weir_view_cmp(struct weir_view a, struct weir_view b) {
     size_t len = a.len < b.len ? a.len : b.len;
@@ -77,22 +77,13 @@ bool weir_view_to_i64(struct weir_view v, int64_t *ret) {
     return true;
 }
 
-/* The C locale, whatever the host program has set: in others the decimal point is a comma. */
-static locale_t c_locale;
-
-static void make_c_locale(void) {
-    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-}
-
 bool weir_view_to_f64(struct weir_view v, double *ret) {
     char text[64];
     if (v.len == 0 || v.len >= sizeof text || is_blank(v.ptr[0])) return false;
     memcpy(text, v.ptr, v.len);
     text[v.len] = 0;
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_c_locale);
     char *end;
-    double value = c_locale ? strtod_l(text, &end, c_locale) : strtod(text, &end);
+    double value = weir_number_strtod(text, &end);
     if (end != text + v.len) return false;
     *ret = value;
     return true;

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/number.h"
 #include "otlp/json.h"
 #include "wire/pb.h"
 
@@ -86,12 +87,12 @@ static bool f64_of(struct converter *c, enum weir_json_token token, double *ret)
         return refuse(c, "a number");
     char *copy = weir_arena_strdup(&c->scratch, text), *end;
     if (!copy) return refuse(c, "shorter");
-    *ret = strtod(copy, &end);
+    *ret = weir_number_strtod(copy, &end);
     return *end == 0 || refuse(c, "a number");
 }
 
-/* An integer as a number or a string; 1e3 and 5.0 are integers, too. Wraps into the field's bits.
- */
+/* An integer as a number or a string; 1e3 and 5.0 are integers, too. Wraps into
+ * the field's bits. */
 static bool integer_of(struct converter *c, enum weir_json_token token, bool is_signed,
                        uint64_t *ret) {
     struct weir_view text = c->json.text;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/number.h"
+
 enum { NUMBER_LEN_MAX = 100 };
 
 int weir_promql_error_at(struct weir_error *reterr, struct weir_view input, size_t at,
@@ -147,7 +149,7 @@ static bool number_value(struct weir_view text, double *ret) {
     }
     plain[n] = 0;
     char *end;
-    *ret = hex ? (double)strtoull(plain, &end, 16) : strtod(plain, &end);
+    *ret = hex ? (double)strtoull(plain, &end, 16) : weir_number_strtod(plain, &end);
     return n > (hex ? 2U : 0U) && *end == 0;
 }
 
@@ -206,8 +208,8 @@ static bool digits_value(struct weir_view text, unsigned base, uint32_t *ret) {
     return text.len > 0;
 }
 
-/* Decodes the escape behind a backslash at `rest`: appends to out, gives the bytes it took, or 0.
- */
+/* Decodes the escape behind a backslash at `rest`: appends to out, gives the bytes it
+ * took, or 0. */
 static size_t unescape(struct weir_view rest, char quote, char *out, size_t *out_len) {
     static const char names[] = "abfnrtv\\", bytes[] = "\a\b\f\n\r\t\v\\";
     if (rest.len == 0) return 0;

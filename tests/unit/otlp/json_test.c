@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "otlp/json.h"
 
+#include "comma_locale.h"
 #include "golden.h"
 
 static struct weir_buf buf;
@@ -223,5 +224,9 @@ int main(void) {
         TEST(decodes_a_batch_from_text),
         TEST(writes_parts_of_a_message),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest commas[] = {TEST(reads_what_the_official_classes_write),
+                                        TEST(writes_what_the_official_classes_write),
+                                        TEST(keeps_values_exact)};
+    return failed + cmocka_run_group_tests(commas, comma_locale_enter, comma_locale_leave);
 }

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "unit.h"
+#include "comma_locale.h"
 
 static int lex_one(struct weir_arena *arena, const char *text, struct weir_promql_token *ret,
                    struct weir_error *err) {
@@ -104,6 +104,7 @@ static void positions_count_lines(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers),
+        cmocka_unit_test_setup_teardown(numbers, comma_locale_enter, comma_locale_leave),
         cmocka_unit_test(durations),
         cmocka_unit_test(strings),
         cmocka_unit_test(positions_count_lines),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/rand.h"
+#include "comma_locale.h"
 #include "wire/json.h"
 
 /* ---- reader ---------------------------------------------------------------------------------- */
@@ -286,8 +287,8 @@ static size_t digits_count(const char *text) {
     return count;
 }
 
-/* Reads back, and no shorter %.Ng would: against the C library on random bits and random decimals.
- */
+/* Reads back, and no shorter %.Ng would: against the C library on random bits
+ * and random decimals. */
 static void formats_the_shortest_that_reads_back(void **state) {
     (void)state;
     uint64_t seed = weir_rand_seed();
@@ -325,6 +326,8 @@ int main(void) {
         cmocka_unit_test(writes_base64),
         cmocka_unit_test(formats_doubles_as_prometheus_does),
         cmocka_unit_test(formats_the_shortest_that_reads_back),
+        cmocka_unit_test_setup_teardown(formats_doubles_as_prometheus_does, comma_locale_enter,
+                                        comma_locale_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

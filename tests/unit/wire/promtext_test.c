@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "unit.h"
+#include "comma_locale.h"
 
 static const uint8_t trace_id[16] = {1, 2, 3}, span_id[8] = {4, 5};
 
@@ -67,6 +67,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_the_text_format),
         cmocka_unit_test(writes_openmetrics),
+        cmocka_unit_test_setup_teardown(writes_openmetrics, comma_locale_enter, comma_locale_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
