@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Search: spans that some filter may accept make their traces candidates; candidates are fetched
+ * whole, batch by batch, and asked the whole query. Memory: one batch, the ids of late candidates
+ * and the results; never all candidates. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -6,8 +9,12 @@
 #include "traceql/eval.h"
 
 enum {
-    BATCH = 512,     /* candidates that are fetched by one scan */
-    SINGLE_MAX = 24, /* up to so many are asked for one by one, by the index of ids */
+    BATCH = 512,      /* candidates that are fetched by one scan, at first */
+    BATCH_MAX = 8192, /* and at last: batches grow while their traces are small */
+    BATCH_BYTES_MAX = 32 << 20,
+    BATCH_BYTES_SMALL = 8 << 20,
+    SINGLE_MAX = 24,  /* up to so many are asked for one by one, by the index of ids */
+    SEEN_MAX = 65536, /* ids of judged candidates; a trace that is forgotten is judged again */
 };
 /* A trace may reach so far out of the searched range. */
 #define TRACE_REACH_NS (INT64_C(3600) * WEIR_NS_PER_S)
@@ -22,13 +29,17 @@ struct search {
     struct weir_query *query;
     const struct weir_traceql_plan *plan;
     const struct weir_traceql_options *options;
-    struct weir_arena *arena;
+    struct weir_arena *arena;     /* results */
+    struct weir_arena batch, ids; /* candidate traces under judgement; keys of `seen` */
     struct weir_error *reterr;
-    struct weir_map seen;         /* trace id → 0 */
+    struct weir_map seen;         /* trace id → its place among the candidates, or JUDGED */
     struct candidate *candidates; /* of the batch in hand */
-    uint32_t count, wanted;
+    uint32_t count, wanted, wanted_max;
+    uint32_t from, until; /* of the candidates, those under judgement */
     struct weir_traceql_results results;
 };
+
+#define JUDGED UINT64_MAX
 
 static int nomem(struct search *s) {
     return weir_error_set(s->reterr, WEIR_ELIMIT,
@@ -49,14 +60,14 @@ static int note(struct search *s, const struct weir_traceql_span *span) {
     bool is_new;
     uint64_t *slot = weir_map_get(&s->seen, weir_view(span->trace_id, 16));
     if (slot) {
-        if (*slot == UINT64_MAX || *slot >= s->count) return 0; /* of an earlier batch */
+        if (*slot == JUDGED) return 0;
         struct candidate *known = &s->candidates[*slot];
         if (span->start_ns < known->first_ns) known->first_ns = span->start_ns;
         return 0;
     }
     if (s->count == s->wanted)
         return 0; /* comes again with the next batch's scan, or is over the limit */
-    struct weir_view id = weir_arena_copy(s->arena, weir_view(span->trace_id, 16));
+    struct weir_view id = weir_arena_copy(&s->ids, weir_view(span->trace_id, 16));
     if (!id.ptr || !weir_map_put(&s->seen, id, s->count, &is_new)) return nomem(s);
     struct candidate *fresh = &s->candidates[s->count++];
     memcpy(fresh->id, span->trace_id, 16);
@@ -83,22 +94,21 @@ static int collect_block(struct search *s, const struct weir_traceql_layout *lay
 static bool is_candidate(const void *ctx, struct weir_view id) {
     const struct search *s = ctx;
     const uint64_t *slot = weir_map_get(&s->seen, id);
-    return slot && *slot < s->count;
+    return slot && *slot >= s->from && *slot < s->until;
 }
 
 static int add_span(struct search *s, struct weir_traceql_trace *traces, uint32_t index,
                     const struct weir_traceql_span *span) {
     struct weir_traceql_trace *trace = &traces[index];
     if (trace->count >= WEIR_TRACEQL_TRACE_SPANS_MAX) return 0;
-    struct weir_traceql_span *copy = WEIR_PUSH(s->arena, trace->spans, trace->count, trace->room);
-    return copy && weir_traceql_span_copy(s->plan, span, s->arena, copy) ? 0 : nomem(s);
+    struct weir_traceql_span *copy = WEIR_PUSH(&s->batch, trace->spans, trace->count, trace->room);
+    return copy && weir_traceql_span_copy(s->plan, span, &s->batch, copy) ? 0 : nomem(s);
 }
 
-/* Reads the spans of candidates from…until into their traces; one candidate, or all that the map
- * knows. */
+/* Reads the spans of the candidates under judgement into their traces; of one, or of all. */
 static int fetch(struct search *s, struct weir_traceql_trace *traces, const struct candidate *only,
                  int64_t from_ns, int64_t until_ns) {
-    struct weir_traceql_layout *layout = weir_arena_alloc(s->arena, sizeof *layout);
+    struct weir_traceql_layout *layout = weir_arena_alloc(&s->batch, sizeof *layout);
     if (!layout) return nomem(s);
     weir_traceql_layout_init(layout, s->plan, true);
     struct weir_predicate by_id = {.column = {.id = WEIR_COLUMN_TRACE_ID},
@@ -129,9 +139,9 @@ static int fetch(struct search *s, struct weir_traceql_trace *traces, const stru
             struct weir_traceql_span span;
             weir_traceql_span_read(s->plan, layout, block, row, values, &span);
             const uint64_t *slot = weir_map_get(&s->seen, weir_view(span.trace_id, 16));
-            if (!slot || *slot >= s->count || (only && memcmp(span.trace_id, only->id, 16) != 0))
-                continue;
-            rc = add_span(s, traces, (uint32_t)*slot, &span);
+            if (!slot || *slot < s->from || *slot >= s->until) continue;
+            if (only && memcmp(span.trace_id, only->id, 16) != 0) continue;
+            rc = add_span(s, traces, (uint32_t)*slot - s->from, &span);
         }
         if (rc != 0) break;
     }
@@ -139,48 +149,93 @@ static int fetch(struct search *s, struct weir_traceql_trace *traces, const stru
     return rc == WEIR_END ? 0 : rc;
 }
 
-static int fetch_batch(struct search *s, struct weir_traceql_trace *traces) {
+/* The traces of the candidates under judgement, in the batch's arena. */
+static int fetch_all(struct search *s, struct weir_traceql_trace **ret) {
     int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
-    for (uint32_t i = 0; i < s->count; i++) {
-        const struct candidate *c = &s->candidates[i];
+    uint32_t count = s->until - s->from;
+    int rc = 0;
+    weir_arena_reset(&s->batch);
+    s->batch.failed = false;
+    struct weir_traceql_trace *traces = WEIR_NEW_ARRAY(&s->batch, struct weir_traceql_trace, count);
+    if (!traces) return nomem(s);
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        const struct candidate *c = &s->candidates[s->from + i];
         memcpy(traces[i].id, c->id, 16);
         if (c->first_ns < first_ns) first_ns = c->first_ns;
         if (c->last_ns > last_ns) last_ns = c->last_ns;
-        int rc = s->count > SINGLE_MAX ? 0
-                                       : fetch(s, traces, c, c->first_ns - TRACE_REACH_NS,
-                                               c->last_ns + TRACE_REACH_NS);
-        if (rc != 0) return rc;
+        if (count <= SINGLE_MAX)
+            rc = fetch(s, traces, c, c->first_ns - TRACE_REACH_NS, c->last_ns + TRACE_REACH_NS);
     }
-    return s->count > SINGLE_MAX
-               ? fetch(s, traces, NULL, first_ns - TRACE_REACH_NS, last_ns + TRACE_REACH_NS)
-               : 0;
+    if (count > SINGLE_MAX)
+        rc = fetch(s, traces, NULL, first_ns - TRACE_REACH_NS, last_ns + TRACE_REACH_NS);
+    *ret = traces;
+    return rc;
+}
+
+/* A match lives on in the query's arena: copied, linked and matched there once more. */
+static int keep(struct search *s, const struct weir_traceql_trace *trace) {
+    struct weir_traceql_trace *own = WEIR_NEW(s->arena, struct weir_traceql_trace);
+    struct weir_traceql_result *result =
+        WEIR_PUSH(s->arena, s->results.items, s->results.count, s->results.room);
+    if (!own || !result) return nomem(s);
+    memcpy(own->id, trace->id, sizeof own->id);
+    for (uint32_t i = 0; i < trace->count; i++) {
+        struct weir_traceql_span *copy = WEIR_PUSH(s->arena, own->spans, own->count, own->room);
+        if (!copy || !weir_traceql_span_copy(s->plan, &trace->spans[i], s->arena, copy))
+            return nomem(s);
+        copy->child_count = 0; /* link counts anew */
+    }
+    if (!weir_traceql_trace_link(own, s->arena)) return nomem(s);
+    result->trace = own;
+    return weir_traceql_match_trace(s->plan, own, s->arena, &result->groups, s->reterr);
 }
 
 static int match(struct search *s, struct weir_traceql_trace *trace) {
     struct weir_traceql_groups groups;
-    if (!weir_traceql_trace_link(trace, s->arena)) return nomem(s);
+    if (!weir_traceql_trace_link(trace, &s->batch)) return nomem(s);
     s->results.inspected_count++;
-    int rc = weir_traceql_match_trace(s->plan, trace, s->arena, &groups, s->reterr);
+    int rc = weir_traceql_match_trace(s->plan, trace, &s->batch, &groups, s->reterr);
     if (rc != 0 || !groups.count || s->results.count == s->options->limit) return rc;
-    struct weir_traceql_result *result =
-        WEIR_PUSH(s->arena, s->results.items, s->results.count, s->results.room);
-    if (!result) return nomem(s);
-    *result = (struct weir_traceql_result){trace, groups};
+    return keep(s, trace);
+}
+
+/* Asks candidates from…until the whole query; by halves where they are too large together. */
+static int judge(struct search *s, uint32_t from, uint32_t until) {
+    struct weir_traceql_trace *traces;
+    s->from = from;
+    s->until = until;
+    int rc = fetch_all(s, &traces);
+    if (rc != 0 && s->batch.failed && until - from > 1) {
+        uint32_t middle = from + (until - from) / 2;
+        rc = judge(s, from, middle);
+        return rc == 0 ? judge(s, middle, until) : rc;
+    }
+    for (uint32_t i = 0; rc == 0 && i < until - from; i++)
+        if (traces[i].count) rc = match(s, &traces[i]);
+    return rc;
+}
+
+/* Forgets all ids but those of results. A block has fewer traces than SEEN_MAX: whoever goes
+ * through one again and again gets to its end. */
+static int forget(struct search *s) {
+    weir_map_clear(&s->seen);
+    weir_arena_reset(&s->ids);
+    for (uint32_t i = 0; i < s->results.count; i++)
+        if (!weir_map_put(&s->seen, weir_view(s->results.items[i].trace->id, 16), JUDGED, NULL))
+            return nomem(s);
     return 0;
 }
 
-/* Asks the batch in hand the whole query, and empties it. */
+/* Judges the batch in hand, and empties it. */
 static int judge_batch(struct search *s) {
     if (!s->count) return 0;
-    struct weir_traceql_trace *traces =
-        WEIR_NEW_ARRAY(s->arena, struct weir_traceql_trace, s->count);
-    if (!traces) return nomem(s);
-    int rc = fetch_batch(s, traces);
-    for (uint32_t i = 0; rc == 0 && i < s->count; i++)
-        if (traces[i].count) rc = match(s, &traces[i]);
-    for (uint32_t i = 0; i < s->seen.count; i++) s->seen.entries[i].value = UINT64_MAX;
+    int rc = judge(s, 0, s->count);
+    for (uint32_t i = 0; i < s->count; i++)
+        *weir_map_get(&s->seen, weir_view(s->candidates[i].id, 16)) = JUDGED;
+    bool whole = s->until - s->from == s->count, small = s->batch.size_bytes < BATCH_BYTES_SMALL;
+    if (whole && small && s->wanted < s->wanted_max) s->wanted *= 2;
     s->count = 0;
-    return rc;
+    return rc == 0 && s->seen.count >= SEEN_MAX ? forget(s) : rc;
 }
 
 /* ---- both ------------------------------------------------------------------------------------ */
@@ -189,8 +244,6 @@ static bool is_enough(const struct search *s) {
     return s->results.count >= s->options->limit;
 }
 
-/* One pass over the range. Sets *ret_more when candidates were left over because the batch was
- * full. */
 static int scan(struct search *s, struct weir_cursor *cursor,
                 const struct weir_traceql_layout *layout) {
     for (;;) {
@@ -217,7 +270,7 @@ static int by_newest(const void *a, const void *b) {
 static int run(struct search *s) {
     struct weir_predicate predicates[WEIR_TRACEQL_PREDICATES_MAX];
     struct weir_traceql_layout *layout = weir_arena_alloc(s->arena, sizeof *layout);
-    s->candidates = WEIR_NEW_ARRAY(s->arena, struct candidate, s->wanted);
+    s->candidates = WEIR_NEW_ARRAY(s->arena, struct candidate, s->wanted_max);
     if (!layout || !s->candidates) return nomem(s);
     weir_traceql_layout_init(layout, s->plan, false);
     struct weir_select select = {
@@ -243,7 +296,7 @@ int weir_traceql_search(struct weir_source *source, struct weir_query *query,
                         const struct weir_traceql_options *options,
                         struct weir_traceql_results *ret, struct weir_error *reterr) {
     /* Where every candidate is sure to match, no more are collected than are wanted. */
-    bool sure = plan->is_simple && !plan->needs_trace;
+    bool sure = plan->is_simple && !plan->needs_trace && options->limit < BATCH;
     struct search s = {
         .source = source,
         .query = query,
@@ -251,12 +304,17 @@ int weir_traceql_search(struct weir_source *source, struct weir_query *query,
         .options = options,
         .arena = &query->arena,
         .reterr = reterr,
-        .wanted = sure && options->limit < BATCH ? options->limit : BATCH,
+        .wanted = sure ? options->limit : BATCH,
+        .wanted_max = sure ? options->limit : BATCH_MAX,
     };
     if (!options->limit) return *ret = s.results, 0;
     weir_map_init(&s.seen);
+    weir_arena_init(&s.batch, BATCH_BYTES_MAX);
+    weir_arena_init(&s.ids, 0);
     int rc = run(&s);
     weir_map_done(&s.seen);
+    weir_arena_done(&s.batch);
+    weir_arena_done(&s.ids);
     if (rc != 0) return rc;
     if (s.results.count)
         qsort(s.results.items, s.results.count, sizeof *s.results.items, by_newest);

@@ -191,8 +191,69 @@ static void test_many_traces(void **state) {
     weir_buf_done(&json);
 }
 
+/* `count` traces of one span each, with names of `name_len` bytes and a number. */
+static void add_traces(struct fake_source *fake, int count, int name_len) {
+    struct weir_buf json;
+    weir_buf_init(&json, 256 << 20);
+    for (int i = 0; i < count;) {
+        weir_buf_clear(&json);
+        weir_buf_add_str(&json, "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[");
+        for (int n = 0; i < count && n < 10000; i++, n++)
+            weir_buf_printf(&json,
+                            "%s{\"traceId\":\"%032x\",\"spanId\":\"%016x\",\"name\":\"%0*d\","
+                            "\"startTimeUnixNano\":\"%lld\"}",
+                            n ? "," : "", i + 1, i + 1, name_len, i,
+                            1000000000000LL + i * 1000000LL);
+        weir_buf_add_str(&json, "]}]}]}");
+        fake_source_add_json(fake, WEIR_SIGNAL_TRACE, weir_buf_view(&json));
+    }
+    weir_buf_done(&json);
+}
+
+/* Searches with little memory for the query itself; gives the count of results. */
+static uint32_t search_small(struct fake_source *fake, const char *text, uint64_t *ret_inspected) {
+    struct weir_query query;
+    struct weir_error err = {0};
+    struct weir_traceql_plan plan;
+    struct weir_traceql_query *tree;
+    struct weir_traceql_results results;
+    struct weir_traceql_options options = {.start_ns = 0, .end_ns = INT64_MAX, .limit = 3};
+    weir_query_init(&query, (size_t)2 << 20, 0);
+    assert_int_equal(weir_traceql_parse(weir_view_str(text), &query.arena, &tree, &err), 0);
+    assert_int_equal(weir_traceql_plan_init(&plan, tree, &query.arena, &err), 0);
+    if (weir_traceql_search(&fake->source, &query, &plan, &options, &results, &err) != 0)
+        fail_msg("%s", err.message);
+    for (uint32_t i = 0; i < results.count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            assert_memory_not_equal(results.items[i].trace->id, results.items[j].trace->id, 16);
+    *ret_inspected = results.inspected_count;
+    weir_traceql_plan_done(&plan);
+    weir_query_done(&query);
+    return results.count;
+}
+
+/* However many candidates there are and however large their traces: the query keeps only results.
+ */
+static void test_memory_is_for_results(void **state) {
+    (void)state;
+    struct fake_source many, large;
+    uint64_t inspected;
+    fake_source_init(&many);
+    add_traces(&many, 70000, 1); /* more than are remembered at a time */
+    assert_int_equal(search_small(&many, "{ rootName = \"nope\" }", &inspected), 0);
+    assert_in_range(inspected, 70000, 2 * 70000);
+    assert_int_equal(search_small(&many, "{ rootName =~ \"(5|69999)\" }", &inspected), 2);
+    fake_source_done(&many);
+    fake_source_init(&large);
+    add_traces(&large, 350, 100000); /* a batch of all is larger than a batch may be */
+    assert_int_equal(search_small(&large, "{ rootName =~ \"0*(5|345)\" }", &inspected), 2);
+    assert_int_equal(inspected, 350);
+    fake_source_done(&large);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches),
-                                       cmocka_unit_test(test_many_traces)};
+                                       cmocka_unit_test(test_many_traces),
+                                       cmocka_unit_test(test_memory_is_for_results)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
