@@ -3,19 +3,55 @@
  *
  * Prints its bootstrap servers and waits for SIGTERM or SIGINT. The cluster lives in memory, keeps
  * about 5 MB a partition and cannot list consumer groups; what it cannot do is said in
- * docs/demo.md. Only `make demo KAFKA=mock` and fault tests use it. */
+ * docs/demo.md. Only `make demo KAFKA=mock` and fault tests use it.
+ *
+ * Lines on its standard input plant faults: `fail API ERROR COUNT` answers the next COUNT requests
+ * of that kind with that error, both by Kafka's numbers (8 is OffsetCommit). */
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+static volatile sig_atomic_t stopping;
+
+static void on_signal(int number) {
+    (void)number;
+    stopping = 1;
+}
+
+/* Reads one line of commands. False: there are no more. */
+static bool obey(rd_kafka_mock_cluster_t *cluster) {
+    char line[128];
+    int api, error, count;
+    if (!fgets(line, sizeof line, stdin)) return false;
+    if (sscanf(line, "fail %d %d %d", &api, &error, &count) != 3) {
+        fprintf(stderr, "kafka-mock: not a command: %s", line);
+        return true;
+    }
+    for (int i = 0; i < count; i++)
+        rd_kafka_mock_push_request_errors(cluster, (int16_t)api, 1, (rd_kafka_resp_err_t)error);
+    printf("failing %d\n", count);
+    fflush(stdout);
+    return true;
+}
+
 int main(void) {
-    sigset_t stop;
+    sigset_t stop, none;
     sigemptyset(&stop);
     sigaddset(&stop, SIGINT);
     sigaddset(&stop, SIGTERM);
-    sigprocmask(SIG_BLOCK, &stop, NULL);
+    sigprocmask(SIG_BLOCK, &stop,
+                NULL); /* librdkafka's threads inherit it: we alone hear signals */
+    sigemptyset(&none);
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    setvbuf(stdin, NULL, _IONBF, 0); /* so that poll() sees what is not read yet */
 
     char why[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -32,8 +68,12 @@ int main(void) {
     }
     printf("%s\n", rd_kafka_mock_cluster_bootstraps(cluster));
     fflush(stdout);
-    int number;
-    sigwait(&stop, &number);
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    while (!stopping) {
+        int ready = ppoll(&input, 1, NULL, &none);
+        if (ready < 0 && errno != EINTR) break;
+        if (ready > 0 && !obey(cluster)) input.fd = -1;
+    }
     rd_kafka_mock_cluster_destroy(cluster);
     rd_kafka_destroy(rk);
     return 0;

@@ -3,8 +3,7 @@
  *
  *     weir_init(NULL, NULL);
  *     struct weir_producer *producer = weir_producer_open(NULL, NULL);       // $KAFKA_BROKERS
- *     struct weir_record record = {.topic = "orders", .value = "hello", .value_size = 5};
- *     weir_producer_send(producer, &record, NULL, NULL);                    // span "send orders"
+ *     weir_producer_send(producer, WEIR_RECORD("orders", "hello"), NULL, NULL); // span "send orders"
  *     weir_producer_close(producer);
  *
  * Every send is a span that ends at the acknowledgement; the W3C context travels in the message's
@@ -74,6 +73,10 @@ struct weir_record {
     size_t headers_count;
     const struct weir_context *context; /* parent of the send span; NULL: the current context */
 };
+
+/* The address of a record with a text as its value (C99; it lives as long as the block around it). */
+#define WEIR_RECORD(topic_name, text)                                                              \
+    (&(struct weir_record){.topic = (topic_name), .value = (text), .value_size = strlen(text)})
 
 /* What became of it. */
 struct weir_delivery {
@@ -202,7 +205,9 @@ WEIR_API void weir_consumer_stop(struct weir_consumer *consumer);
 
 /* Adds send, consume and commit instrumentation to a configuration, before rd_kafka_new(). A second
  * call on the same configuration does nothing. What interceptors cannot see (the start of a poll,
- * the end of processing) is not recorded; use weir_kafka_process_begin for the latter. */
+ * the end of processing) is not recorded; use weir_kafka_process_begin for the latter.
+ * With librdkafka before 2.13 do not destroy an instrumented configuration that rd_kafka_new() has
+ * refused: it crashes (librdkafka #5240). */
 WEIR_API int weir_kafka_instrument(struct rd_kafka_conf_s *conf, unsigned flags,
                                    struct weir_error *reterr);
 /* Starts the processing of a message that rd_kafka_consumer_poll() gave: as weir_task_begin. The

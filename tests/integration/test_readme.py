@@ -49,7 +49,7 @@ def test_there_are_two_programs_and_the_first_is_short():
     assert len(PROGRAMS) == 2
     lines = [line for line in PROGRAMS[0].splitlines() if line.strip() and line.strip() not in "{}"]
     ours = [line for line in lines if "weir_" in line]
-    assert len(lines) <= 10 and len(ours) <= 6
+    assert len(lines) <= 10 and len(ours) <= 5
 
 
 def test_the_producer(installed, weir_module, kafka, tmp_path):

@@ -17,10 +17,11 @@ class Worker:
         self.out_path = folder / f"worker-{time.monotonic_ns()}.out"
         self.lines = []
         self.changed = threading.Condition()
-        env = dict(os.environ, KAFKA_BROKERS=kafka, OTEL_TRACES_EXPORTER="console", OTEL_METRICS_EXPORTER="none",
-                   OTEL_LOGS_EXPORTER="console", OTEL_BSP_SCHEDULE_DELAY="100", **environment)
+        env = {**os.environ, "KAFKA_BROKERS": kafka, "OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "none",
+               "OTEL_LOGS_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "100", **environment}
+        program = build_dir if build_dir.is_file() else build_dir / "tests/unit/kafka/kafka_worker"
         with open(self.out_path, "wb") as out:
-            self.process = subprocess.Popen([str(build_dir / "tests/unit/kafka/kafka_worker"), *map(str, arguments)],
+            self.process = subprocess.Popen([str(program), *map(str, arguments)],
                                             stdout=out, stderr=subprocess.PIPE, env=env, text=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "weir/propagation.h"
 #include "weir/runner.h"
 
 static void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -159,7 +160,11 @@ static int on_message(void *arg, struct weir_message *message, struct weir_task 
     struct weir_span_context active = {.flags = 0};
     weir_context_span_context(weir_context_current(), &active);
     struct weir_span_context own = weir_span_context_get(weir_task_span(task));
-    tell("active %d", memcmp(active.span_id, own.span_id, 8) == 0);
+    struct weir_span_context sender = {.flags = 0};
+    char traceparent[WEIR_TRACEPARENT_SIZE];
+    weir_context_span_context(message->context, &sender);
+    weir_traceparent_format(&sender, traceparent);
+    tell("active %d %.55s", memcmp(active.span_id, own.span_id, 8) == 0, traceparent);
     return handle(arg, message, task) == WEIR_TASK_OK ? 0 : WEIR_EINVALID;
 }
 
