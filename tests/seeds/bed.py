@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test bed: real Kafka, our server, the two example pipelines, and a ledger that does not trust them.
+"""A test bed: real Kafka, our server, programs that use libweir, and a ledger that does not trust them.
 
-    generator -> Kafka -> processor --OTLP--> relay --OTLP--> weir <- the row asks over HTTP
-                   '--> ledger (an independent client reads every record)
+    program -> Kafka -> program --OTLP--> relay --OTLP--> weir <- the row asks over HTTP
+                 '--> ledger (an independent client reads every record)
 
-The relay passes OTLP on; in a planted-bug twin it spoils what goes through, as a broken product would.
+A planted-bug twin of a row runs on a bed that is broken on purpose, in one of three ways: the relay spoils the OTLP
+that goes through (BUGS), the programs have a libweir with one line changed (workshop.MUTANTS), or the row itself is
+told (bed.bug) to spoil what it compares with.
 """
 import http.server
+import itertools
 import json
 import os
 import pathlib
@@ -21,6 +24,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+import workshop
+from kafka_worker import Worker, make_topic
+from otlp_json import attributes_of, spans_of
 from weir_server import Weir, free_port, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -144,21 +150,28 @@ class Relay:
     """Passes OTLP/HTTP on to the server, spoiled by one planted bug or as it is."""
 
     def __init__(self, target, bug):
-        spoil = BUGS[bug] if bug else None
+        spoil = BUGS.get(bug)
+        relay = self
+        self.refuse = 0  # so many requests are answered 503
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):  # noqa: N802 - the library's name
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if relay.refuse > 0:
+                    relay.refuse -= 1
+                    return self.answer(503, b"")
                 if spoil:
                     request = REQUESTS[self.path].FromString(body)
                     spoil(request)
                     body = request.SerializeToString()
                 answer = urllib.request.urlopen(urllib.request.Request(
                     f"http://{target}{self.path}", body, {"content-type": "application/x-protobuf"}), timeout=30)
-                data = answer.read()
-                self.send_response(answer.status)
+                self.answer(answer.status, answer.read())
+
+            def answer(self, status, data):
+                self.send_response(status)
                 self.send_header("content-type", "application/x-protobuf")
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
@@ -176,31 +189,70 @@ class Relay:
         self.server.server_close()
 
 
+class SharedKafka:
+    """One real Kafka for all beds whose topics are their own."""
+
+    def __init__(self):
+        self.folder, self.bootstrap = None, None
+
+    def address(self):
+        if not self.bootstrap:
+            self.folder = tempfile.TemporaryDirectory(prefix="weir-seeds-kafka-")
+            self.bootstrap = kafka_up(self.folder.name)
+        return self.bootstrap
+
+    def close(self):
+        if self.bootstrap:
+            kafka_down(self.folder.name)
+            self.folder.cleanup()
+            self.bootstrap = None
+
+
+def kafka_up(folder):
+    up = subprocess.run([ROOT / "tools/kafka", "up", "--dir", folder, "--port", str(free_port(120))], capture_output=True, text=True)
+    if up.returncode:
+        raise RuntimeError(f"Kafka did not start: {up.stderr}")
+    return up.stdout.strip().splitlines()[-1]
+
+
+def kafka_down(folder):
+    subprocess.run([ROOT / "tools/kafka", "down", "--dir", folder], capture_output=True)
+
+
+shared_kafka = SharedKafka()
+numbers = itertools.count(1)
+
+
 class Bed:
-    """Opens everything; `weir` is asked by the rows, `records` is the ledger."""
+    """Opens everything; `weir` is asked by the rows, `records` is the ledger of the pipelines."""
 
     def __init__(self, seed, bug=None, pipelines=True):
         self.seed, self.bug, self.with_pipelines = seed, bug, pipelines
-        self.build = ROOT / os.environ.get("WEIR_BUILD", "build/release")
+        self.mutant = bug if bug in workshop.MUTANTS else None
+        self.build = (ROOT / os.environ.get("WEIR_BUILD", "build/release")).resolve()
         self.folder = tempfile.TemporaryDirectory(prefix="weir-seeds-")
         self.path = pathlib.Path(self.folder.name)
-        self.parts, self.weir, self.relay, self.bootstrap = [], None, None, None
+        self.parts, self.workers, self.weir, self.relay, self.bootstrap = [], [], None, None, None
+        self.started = int(time.time())
 
     def open(self):
         self.weir = Weir(self.build, self.path / "data").start()
         self.relay = Relay(self.weir.http, self.bug)
-        up = subprocess.run([ROOT / "tools/kafka", "up", "--dir", self.path / "kafka", "--port", str(free_port(120))],
-                            capture_output=True, text=True, check=True)
-        self.bootstrap = up.stdout.strip().splitlines()[-1]
         if self.with_pipelines:
+            self.bootstrap = kafka_up(self.path / "kafka")
             self.run_pipelines()
+        else:
+            self.bootstrap = shared_kafka.address()
         return self
 
+    def telemetry(self, **more):
+        """The variables that send a program's telemetry here."""
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{self.relay.address}", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                "OTEL_TRACES_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp",
+                "OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_BLRP_SCHEDULE_DELAY": "200", **more}
+
     def environment(self, **more):
-        return dict(os.environ, KAFKA_BROKERS=self.bootstrap, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{self.relay.address}",
-                    OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf", OTEL_TRACES_EXPORTER="otlp", OTEL_METRICS_EXPORTER="otlp",
-                    OTEL_LOGS_EXPORTER="otlp", OTEL_SAMPLING="1.0", OTEL_METRIC_EXPORT_INTERVAL="1000", OTEL_BSP_SCHEDULE_DELAY="200",
-                    OTEL_BLRP_SCHEDULE_DELAY="200", **more)
+        return {**os.environ, "KAFKA_BROKERS": self.bootstrap, **self.telemetry(OTEL_SAMPLING="1.0", **more)}
 
     def start(self, name, *command, **environment):
         log = open(self.path / f"{name}.log", "wb")
@@ -227,6 +279,31 @@ class Bed:
         for part in processors:
             part.terminate()
             assert part.wait(40) == 0
+
+    def topic(self, rng, partitions=1):
+        """A fresh topic with a name from the seed."""
+        return make_topic(self.bootstrap, f"t{next(numbers)}-{rng.randrange(16**8):08x}", partitions)
+
+    def worker(self, *arguments, kafka=None, **environment):
+        """The workshop's Kafka program, with its telemetry on the way to the server."""
+        program = workshop.program(self.build, workshop.WORKER, self.mutant)
+        self.workers.append(Worker(program, kafka or self.bootstrap, self.path, *arguments, **self.telemetry(**environment)))
+        return self.workers[-1]
+
+    def client(self, *arguments, **environment):
+        """Runs tests/seeds/client.c to its end; gives its lines."""
+        program = workshop.program(self.build, workshop.CLIENT, self.mutant)
+        done = subprocess.run([program, *arguments], env=self.environment(**environment), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"client {arguments[0]} ended with {done.returncode}: {done.stderr[-500:]}"
+        return done.stdout.splitlines()
+
+    def spans(self, name, count=1):
+        """At least `count` spans of that name, waited for."""
+        def find():
+            traces = [spans_of(self.weir.trace(trace_id)) for trace_id in self.search(f'{{ name = "{name}" }}')]
+            found = [span for trace in traces for span in trace if span["name"] == name]
+            return found if len(found) >= count else None
+        return wait_until(find, 10, 0.3, f"{count} spans '{name}'")
 
     def read_topic(self, topic):
         """[(partition, offset, value bytes)] of everything in the topic, by an independent client."""
@@ -269,24 +346,38 @@ class Bed:
             if part.poll() is None:
                 part.kill()
                 part.wait()
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                worker.kill()
         if self.relay:
             self.relay.close()
         if self.weir and self.weir.process:
             self.weir.kill()
-        subprocess.run([ROOT / "tools/kafka", "down", "--dir", self.path / "kafka"], capture_output=True)
+        if self.with_pipelines:
+            kafka_down(self.path / "kafka")
         self.folder.cleanup()
+
+    def search(self, query):
+        """The ids of all traces that the query finds. One answer holds 1000 at most; if so the time is cut into pieces."""
+        whole = self.weir.search(query, limit=1000)
+        if len(whole) < 1000:
+            return {item["traceID"].rjust(32, "0") for item in whole}
+        found, start, last = set(), self.started, int(time.time()) + 2
+        while start < last:
+            page = self.weir.search(query, limit=1000, start=start, end=start + 4)
+            assert len(page) < 1000, "a page of the search is full; its time must be cut finer"
+            found |= {item["traceID"].rjust(32, "0") for item in page}
+            start += 4
+        return found
 
     def all_spans(self):
         """Every span that the server has, read through the public interface once; with resource and ids as hex."""
         if not hasattr(self, "spans_cache"):
-            from otlp_json import spans_of
-            found = self.weir.search("{ }", limit=20000)
-            self.spans_cache = [span for item in found for span in spans_of(self.weir.trace(item["traceID"]))]
+            self.spans_cache = [span for trace_id in self.search("{ }") for span in spans_of(self.weir.trace(trace_id))]
         return self.spans_cache
 
     def process_spans(self, topic):
         """{(partition, offset): span} of the process spans of a topic."""
-        from otlp_json import attributes_of
         result = {}
         for span in self.all_spans():
             if span["name"] == f"process {topic}":

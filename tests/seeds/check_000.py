@@ -19,7 +19,7 @@ def flow_of(bed, trace_id):
 def trace_search(bed, rng):
     for query in ('{ resource.service.name = "kafka-at-most-once-example" }',
                   '{.service.name="kafka-at-most-once-example" && .kafka.topic="metrics"}'):
-        found = {item["traceID"].rjust(32, "0") for item in bed.weir.search(query, limit=20000)}
+        found = bed.search(query)
         expected = {span["trace_id"] for span in bed.process_spans("metrics").values()}
         assert len(expected) == len(bed.records["metrics"]), f"{len(expected)} processed records in traces, {len(bed.records['metrics'])} in Kafka"
         assert expected <= found, f"{len(expected - found)} of {len(expected)} traces are not found by {query}"
@@ -70,7 +70,7 @@ def trace_parallel(bed, rng):
             assert start >= end, f"partition {partition}: offset {offset} starts before the one before it ended"
     overlaps = sum(1 for _, a, b in by_partition[0] for _, c, d in by_partition[1] if a < d and c < b)
     assert overlaps > 0, "no two partitions work at the same time"
-    found = bed.weir.search('{ name = "process orders" && .messaging.destination.partition.id = "1" }', limit=20000)
+    found = bed.search('{ name = "process orders" && .messaging.destination.partition.id = "1" }')
     assert len(found) == len(by_partition[1]), f"the partition filter finds {len(found)} of {len(by_partition[1])}"
 
 

@@ -9,7 +9,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CHECKS = {}
 
 # Test beds by name: arguments of bed.Bed. Rows of one bed share its data.
-BEDS = {"pipelines": {"pipelines": True}, "server": {"pipelines": False}}
+BEDS = {"pipelines": {"pipelines": True}, "clients": {"pipelines": False}}
 
 
 @dataclasses.dataclass
@@ -23,7 +23,8 @@ class Row:
 
 
 def row(identifier, bed="pipelines", bugs=()):
-    """Registers the check of a row. `bugs` name mutations of bed.BUGS, each of which must turn it red."""
+    """Registers the check of a row. `bugs` name what breaks a bed (bed.BUGS, workshop.MUTANTS, or a word that the
+    check itself obeys); each of them must turn it red."""
     def register(check):
         CHECKS[identifier] = (check, bed, tuple(bugs))
         return check

@@ -7,13 +7,14 @@ import os
 import pathlib
 import random
 import sys
+import time
 import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 import rows  # noqa: E402
-from bed import Bed  # noqa: E402
+from bed import Bed, shared_kafka  # noqa: E402
 
 COLOUR = sys.stdout.isatty()
 
@@ -25,23 +26,55 @@ def paint(text, colour):
 def reason_of(error):
     """One line: what was expected and what came."""
     text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:200] if text else '(no words)'}"
+    kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+    return f"{kind}{text[0][:200] if text else '(no words)'}"
+
+
+class Beds:
+    """The beds in use. One that is broken on purpose is closed before the next is opened."""
+
+    def __init__(self, seed):
+        self.seed, self.open_beds = seed, {}
+
+    def get(self, name, bug):
+        if bug and (name, bug) not in self.open_beds:
+            self.close(lambda key: key[1])
+        if (name, bug) not in self.open_beds:
+            bed = Bed(self.seed, bug=bug, **rows.BEDS[name])
+            self.open_beds[name, bug] = bed
+            bed.open()
+        return self.open_beds[name, bug]
+
+    def close(self, which=lambda key: True):
+        for key in [key for key in self.open_beds if which(key)]:
+            self.open_beds.pop(key).close()
 
 
 def run_row(row, beds, seed, bug):
-    """True and "", or False and why. A bed is shared by the rows that want the same faults."""
+    """(state, why): green, red, or broken when the bed did not even open, which says nothing about the product."""
     if row.check is None:
-        return False, row.reason
-    key = (row.bed, bug)
+        return "red", row.reason
     try:
-        if key not in beds:
-            beds[key] = Bed(seed, bug=bug, **rows.BEDS[row.bed]).open()
-        row.check(beds[key], random.Random(f"{seed}/{row.id}"))
-        return True, ""
+        bed = beds.get(row.bed, bug)
     except Exception as error:  # noqa: BLE001 - whatever went wrong makes the row red
+        return ("broken" if bug else "red"), f"the bed: {reason_of(error)}"
+    try:
+        row.check(bed, random.Random(f"{seed}/{row.id}"))
+        return "green", ""
+    except Exception as error:  # noqa: BLE001
         if os.environ.get("WEIR_SEEDS_TRACE"):
             traceback.print_exc()
-        return False, reason_of(error)
+        return "red", reason_of(error)
+
+
+def work_list(arguments):
+    """[(row, bug)], ordered so that each bed is opened once."""
+    names = [line.strip() for line in (HERE / "green.txt").read_text().splitlines() if line.strip() and line[0] != "#"]
+    must_be_green = {name.split("\t")[0] for name in names}
+    chosen = [row for row in rows.load() if fnmatch.fnmatch(row.id, arguments.row) and (not arguments.green or row.id in must_be_green)]
+    if not arguments.bugs:
+        return [(row, None) for row in chosen]
+    return sorted([(row, bug) for row in chosen for bug in row.bugs], key=lambda item: (item[0].bed, item[1], item[0].id))
 
 
 def main():
@@ -54,27 +87,21 @@ def main():
         importlib.import_module(module.stem)
     seed = int(os.environ.get("WEIR_SEED", random.SystemRandom().randrange(2**32)))
     print(f"WEIR_SEED={seed}")
-    must_be_green = [line.strip() for line in (HERE / "green.txt").read_text().splitlines() if line.strip() and line[0] != "#"]
-    chosen = [row for row in rows.load() if fnmatch.fnmatch(row.id, arguments.row) and (not arguments.green or row.id in must_be_green)]
-    if arguments.bugs:
-        chosen = [row for row in chosen if row.bugs]
-    if not chosen:
-        sys.exit(f"seeds: no row is named like '{arguments.row}'")
-    beds, wanted, total = {}, 0, 0
+    work = work_list(arguments)
+    if not work:
+        sys.exit(f"seeds: no row is named like '{arguments.row}'" + (" and has a planted bug" if arguments.bugs else ""))
+    wanted, started, beds = 0, time.monotonic(), Beds(seed)
     try:
-        for row in chosen:
-            for bug in (row.bugs if arguments.bugs else [None]):
-                green, why = run_row(row, beds, seed, bug)
-                total += 1
-                wanted += green != arguments.bugs
-                name = row.id + (f" [{bug}]" if bug else "")
-                state = paint("green", 32) if green else paint("red  ", 31)
-                print(f"{name:34} {state} {row.text[:90] if green else why}", flush=True)
+        for row, bug in work:
+            state, why = run_row(row, beds, seed, bug)
+            wanted += state == ("red" if arguments.bugs else "green")
+            name = row.id + (f" [{bug}]" if bug else "")
+            print(f"{name:38} {paint(f'{state:6}', 32 if state == 'green' else 31)} {row.text[:90] if state == 'green' else why}", flush=True)
     finally:
-        for bed in beds.values():
-            bed.close()
-    print(f"{wanted} of {total}{' planted bugs found' if arguments.bugs else ''}")
-    return 0 if wanted == total or (arguments.row == "*" and not arguments.green and not arguments.bugs) else 1
+        beds.close()
+        shared_kafka.close()
+    print(f"{wanted} of {len(work)}{' planted bugs found' if arguments.bugs else ''} ({time.monotonic() - started:.0f} s)")
+    return 0 if wanted == len(work) or (arguments.row == "*" and not arguments.green and not arguments.bugs) else 1
 
 
 if __name__ == "__main__":

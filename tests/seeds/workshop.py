@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles C programs against the build's libweir, as users do; or, for a planted bug, against a libweir with one
+line of its source changed, so that the row that watches over that line must turn red."""
+import functools
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORKER = ROOT / "tests/unit/kafka/kafka_worker.c"
+CLIENT = ROOT / "tests/seeds/client.c"
+CORE, DECIDE = "src/kafka/runner/core.c", "src/kafka/runner/decide.c"
+SHELL, ASSIGN = "src/kafka/runner/shell.c", "src/kafka/runner/assign.c"
+CONSUMER, TRACE, MESSAGE = "src/kafka/consumer.c", "src/kafka/trace.c", "src/kafka/message.c"
+
+# name: (source file, what stands there, what the broken product has instead)
+MUTANTS = {
+    "commit-failure-stalls": (CORE, "slot->commits_failed++;", "slot->commits_failed++; slot->commit = STEP_IN_FLIGHT; return;"),
+    "commit-failure-skips": (CORE, "static void batch_failed(struct weir_runner_core *core, struct slot *slot) {",
+                             "static void batch_failed(struct weir_runner_core *core, struct slot *slot) {\n"
+                             "    slot->commit_count = 0;\n    slot_drop(core, slot, 0);\n    return;"),
+    "one-for-all": (SHELL, "#define WORKERS_DEFAULT 8", "#define WORKERS_DEFAULT 1"),
+    "unbounded": (SHELL, "#define WORKERS_DEFAULT 8", "#define WORKERS_DEFAULT 64"),
+    "backwards": ("src/kafka/runner/work.c", "handle(runner, run->messages[i])", "handle(runner, run->messages[run->count - 1 - i])"),
+    "revoke-does-not-wait": (ASSIGN, "while (!all_released(runner, list)", "while (0 && !all_released(runner, list)"),
+    "failure-is-done": (CORE, "    slot->dead = STEP_NONE;\n    slot_touch(core, slot);\n    if (ok) {",
+                        "    slot->dead = STEP_NONE;\n    slot_touch(core, slot);\n    if (ok || 1) {"),
+    "swallows-first": (CONSUMER, "            handle(handler, message);", "            static int seen;\n            if (seen++) handle(handler, message);"),
+    "span-ends-late": (CONSUMER, "    weir_kafka_task_finish(&task);",
+                       "    nanosleep(&(struct timespec){0, 400000000}, NULL);\n    weir_kafka_task_finish(&task);"),
+    "context-of-another": (MESSAGE, "    message->pub.context = message->context;",
+                           "    static struct weir_context *kept;\n    if (!kept) kept = weir_context_ref(message->context);\n"
+                           "    message->pub.context = kept;"),
+    "wrong-parent": (MESSAGE, "weir_context_span_context(message->context, &message->sender);", "(void)0;"),
+    "poison-forever": (CORE, "slot->attempts < core->config.retries_max", "true"),
+    "deaf-when-idle": (SHELL, "    if (requests == runner->stops_told) return;", "    if (requests < 1000) return;"),
+    "own-decision": (TRACE, ".sample_follows = has_sender,", ".sample_follows = false, .root = true,"),
+    "idle-is-down": ("src/kafka/stats.c", 'weir_view_is(json->text, "UP");', 'weir_view_is(json->text, "BUSY");'),
+    "health-lies": ("src/kafka/runner/telemetry.c", "    if (connected > 0) return WEIR_HEALTH_PASS;", "    if (connected > -9) return WEIR_HEALTH_PASS;"),
+    "never-updated": (TRACE, "    weir_kafka_entry_add(entry, WEIR_KAFKA_SENT, 1, error_type);\n", ""),
+    "first-wins": ("src/kafka/carrier.c", "carrier->rd->header_get_last(carrier->headers, name,", "rd_kafka_header_get(carrier->headers, 0, name,"),
+    "takes-malformed": ("src/sdk/propagation.c", "!get_hex(value + 3, sc.trace_id, 16)", "(get_hex(value + 3, sc.trace_id, 16), 0)"),
+    "forgets-state": ("src/sdk/propagation.c", "    if (!ctx->span.trace_state_size) return 1;", "    if (ctx) return 1;"),
+    "samples-all": ("src/sdk/propagation.c", "    put_hex(at, &flags, 1);", "    flags = 1;\n    put_hex(at, &flags, 1);"),
+}
+
+
+def sanitizers(build):
+    """The -fsanitize flags of the build."""
+    return re.findall(r"-fsanitize=\S+", (build / "compile_commands.json").read_text())[:1]
+
+
+def rdkafka_flags():
+    root = os.environ.get("WEIR_RDKAFKA_ROOT")
+    if root and pathlib.Path(root).exists():
+        return [f"-I{root}/include", f"-L{root}/lib", f"-Wl,-rpath,{root}/lib", "-lrdkafka"]
+    return ["-lrdkafka"]
+
+
+@functools.lru_cache(maxsize=None)
+def mutated_object(build, name):
+    """The object file of the source with the bug planted."""
+    source, old, new = MUTANTS[name]
+    text = (ROOT / source).read_text()
+    pattern = r"\s+".join(map(re.escape, old.split()))  # however it is formatted
+    assert len(re.findall(pattern, text)) == 1, f"planted bug '{name}': its line is no longer in {source}, or not only once"
+    folder = build / "seeds"
+    folder.mkdir(exist_ok=True)
+    changed = folder / f"{name}.c"
+    changed.write_text(re.sub(pattern, lambda _: new, text))
+    entry = next(e for e in json.loads((build / "compile_commands.json").read_text()) if e["file"].endswith(source))
+    command = shlex.split(entry["command"])
+    command[command.index("-o") + 1] = str(changed.with_suffix(".o"))
+    command[command.index("-c") + 1] = str(changed)
+    for flag in ("-MF", "-MQ"):
+        del command[command.index(flag):command.index(flag) + 2]
+    subprocess.run([part for part in command if part != "-MD" and not part.startswith("-W")] + ["-w"], cwd=entry["directory"], check=True)
+    return changed.with_suffix(".o")
+
+
+@functools.lru_cache(maxsize=None)
+def program(build, source, mutant=None, text=None):
+    """Compiles `source` (or, with `text`, that) and gives the program's path."""
+    folder = build / "seeds"
+    folder.mkdir(exist_ok=True)
+    path = folder / (pathlib.Path(source).stem + (f"-{mutant}" if mutant else ""))
+    if text is not None:
+        source = path.with_suffix(".c")
+        source.write_text(text)
+    flags = ["-std=gnu17", "-g", "-Wall", "-I", ROOT / "include", *sanitizers(build), "-pthread"]
+    if mutant:
+        rooms = ("kafka/libweir_kafka", "kafka/libweir_runner_core", "sdk/libweir_sdk", "rd/libweir_rd", "otlp/libweir_otlp",
+                 "net/libweir_net", "wire/libweir_wire", "base/libweir_base")
+        weir = [mutated_object(build, mutant), "-Wl,--start-group", *(build / "src" / f"{room}.a" for room in rooms), "-Wl,--end-group",
+                "-lnghttp2", "-lssl", "-lcrypto", "-lz", "-ldeflate", "-lzstd", "-lsnappy", "-llz4", "-lyaml", "-lm", "-ldl"]
+    else:
+        weir = [f"-L{build}/src/kafka", f"-Wl,-rpath,{build}/src/kafka", "-lweir"]
+    subprocess.run(["cc", *flags, source, *weir, "-Wl,--no-as-needed", *rdkafka_flags(), "-o", path], check=True)
+    return path
