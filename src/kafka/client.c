@@ -10,8 +10,11 @@
 
 #define VERSION_COOPERATIVE                                                                        \
     0x020a0000 /* before, a commit during a cooperative rebalance loses it */
-#define STATS_INTERVAL_MS "2000"
-#define BUCKETS           (sizeof((struct weir_kafka_client *)0)->entries / sizeof(struct weir_kafka_entry *))
+/* Before, a handle that cannot be made takes its interceptors out of the configuration by halves:
+ * rd_kafka_conf_destroy() then crashes (librdkafka #5240). */
+#define VERSION_FAILS_WHOLE 0x020d0000
+#define STATS_INTERVAL_MS   "2000"
+#define BUCKETS             (sizeof((struct weir_kafka_client *)0)->entries / sizeof(struct weir_kafka_entry *))
 
 /* ── configuration ───────────────────────────────────────────────────────────────────────────── */
 
@@ -228,7 +231,7 @@ int weir_kafka_client_open(struct weir_kafka_client *client, rd_kafka_conf_t *co
     client->rk = client->rd->new (client->is_producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf,
                                   text, sizeof text);
     if (!client->rk) {
-        client->rd->conf_destroy(conf);
+        if (client->rd->version() >= VERSION_FAILS_WHOLE) client->rd->conf_destroy(conf);
         return weir_error_set(reterr, WEIR_EINVALID, "Kafka client: %s", text);
     }
     weir_kafka_stats_observe(client);

@@ -157,6 +157,25 @@ static void test_options_that_make_no_sense(void **state) {
     weir_task_end(weir_task_begin(NULL));
 }
 
+/* librdkafka finds this out late, after it has called interceptors. */
+extern void __lsan_disable(void) __attribute__((weak));
+extern void __lsan_enable(void) __attribute__((weak));
+static void test_a_handle_that_cannot_be_made(void **state) {
+    (void)state;
+    static const char *const topics[] = {"any", NULL};
+    struct weir_kafka_options options = {.struct_size = sizeof options,
+                                         .group_id = "g",
+                                         .properties = "security.protocol=ssl\n"
+                                                       "ssl.ca.location=/nowhere/ca.pem\n"};
+    if (__lsan_disable) __lsan_disable(); /* an old librdkafka's configuration cannot be freed */
+    struct weir_error err = {0};
+    assert_null(weir_producer_open(&options, &err));
+    assert_int_equal(err.code, WEIR_EINVALID);
+    assert_non_null(strstr(err.message, "ssl.ca.location"));
+    assert_null(weir_consumer_open(&options, topics, &err));
+    if (__lsan_enable) __lsan_enable();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_inject_replaces),
@@ -164,6 +183,7 @@ int main(void) {
         cmocka_unit_test(test_first_server),
         cmocka_unit_test(test_statistics),
         cmocka_unit_test(test_options_that_make_no_sense),
+        cmocka_unit_test(test_a_handle_that_cannot_be_made),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
