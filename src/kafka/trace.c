@@ -335,8 +335,11 @@ void weir_kafka_commit_end(struct weir_kafka_client *client, const struct weir_k
     if (!SPANS_OFF(client)) {
         struct weir_span *span = start_commit(client, commit, topic);
         if (weir_span_is_recording(span)) {
-            if (offsets->cnt == 1)
+            if (offsets->cnt == 1) {
                 set_partition(span, offsets->elems[0].partition, offsets->elems[0].offset);
+                if (commit->from && commit->from[0] >= 0)
+                    weir_span_set(span, WEIR_INT("weir.kafka.offset.from", commit->from[0]));
+            }
             add_ranges(span, commit);
             if (err) fail_span(span, error_type, client->rd->err2str(err));
         }

@@ -247,4 +247,5 @@ def test_poll_commit_process_in_the_order_of_the_semantics(kafka, names, start):
         order = sorted((poll, commit, process), key=lambda span: span["start"])
         assert [span["span"].split(" ")[0] for span in order] == (
             ["poll", "process", "commit"] if semantics == "least" else ["poll", "commit", "process"])
+        assert (commit["attributes"]["weir.kafka.offset.from"], commit["attributes"]["messaging.kafka.offset"]) == (0, 1)
         assert commit["kind"] == poll["kind"] == "CLIENT" and process["kind"] == "CONSUMER"

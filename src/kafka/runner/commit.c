@@ -70,15 +70,27 @@ static enum weir_commit_result result_of(rd_kafka_resp_err_t err) {
     }
 }
 
+static int64_t from_of(const struct weir_runner *runner, const struct weir_runner_commit *commit,
+                       const rd_kafka_topic_partition_t *tp) {
+    for (size_t i = 0; i < commit->count; i++) {
+        const struct weir_runner_part *part = runner->parts[commit->items[i].slot];
+        if (part->partition == tp->partition && strcmp(part->topic, tp->topic) == 0)
+            return commit->items[i].from;
+    }
+    return -1;
+}
+
 static void trace_commit(struct weir_runner *runner, const struct weir_runner_commit *commit,
                          const rd_kafka_topic_partition_list_t *offsets, rd_kafka_resp_err_t err) {
     struct weir_span_context polls[WEIR_RUNNER_POLLS_MAX];
     int64_t from[WEIR_RUNNER_COMMIT_ITEMS_MAX];
-    for (size_t i = 0; i < commit->count; i++) from[i] = commit->items[i].from;
+    /* librdkafka sorts the list: its order is not the request's. */
+    for (int i = 0; i < offsets->cnt && i < WEIR_RUNNER_COMMIT_ITEMS_MAX; i++)
+        from[i] = from_of(runner, commit, &offsets->elems[i]);
     struct weir_kafka_commit traced = {.start_wall_ns = commit->start_wall_ns,
                                        .start_ns = commit->start_ns,
                                        .offsets = offsets,
-                                       .from = (size_t)offsets->cnt == commit->count ? from : NULL,
+                                       .from = from,
                                        .polls = polls,
                                        .polls_count = gather_polls(runner, commit, polls)};
     weir_kafka_commit_end(runner->client, &traced, err);
