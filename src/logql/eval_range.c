@@ -28,6 +28,7 @@ struct range {
     const struct weir_logql_expr *expr;
     const struct weir_logql_grouping *by; /* or NULL: all labels */
     bool unwraps, wants_bytes;
+    bool by_resource; /* the group follows from the stream labels alone */
     struct stream *streams;
     uint32_t count, room;
     struct weir_map map; /* key → index into streams */
@@ -110,7 +111,19 @@ static int new_stream(struct range *r, const struct weir_logql_label *labels, ui
     return arena->failed ? weir_logql_out_of_memory(r->e) : 0;
 }
 
-static struct stream *stream_of(struct range *r, struct weir_logql_entry *entry) {
+/* sum by (service_name) (…) and the like, behind stages that only drop lines. */
+static bool groups_by_resource(const struct range *r) {
+    struct weir_view key;
+    if (!r->by || r->by->without || r->unwraps) return false;
+    for (uint32_t i = 0; i < r->by->names_count; i++)
+        if (!weir_logql_is_stream_label(r->by->names[i], &key)) return false;
+    for (const struct weir_logql_stage *s = r->expr->log.stages; s; s = s->next)
+        if (s->kind != WEIR_LOGQL_STAGE_LINE_FILTER && s->kind != WEIR_LOGQL_STAGE_LABEL_FILTER)
+            return false;
+    return true;
+}
+
+static struct stream *find_stream(struct range *r, struct weir_logql_entry *entry) {
     const struct weir_logql_label *labels;
     uint32_t count;
     bool is_new;
@@ -125,6 +138,13 @@ static struct stream *stream_of(struct range *r, struct weir_logql_entry *entry)
     slot = weir_map_put(&r->map, weir_arena_copy(r->e->arena, key), r->count - 1, &is_new);
     if (!slot) r->rc = weir_logql_out_of_memory(r->e);
     return slot ? &r->streams[*slot] : NULL;
+}
+
+static struct stream *stream_of(struct range *r, struct weir_logql_entry *entry) {
+    if (r->by_resource && *entry->memo) return &r->streams[*entry->memo - 1];
+    struct stream *stream = find_stream(r, entry);
+    if (r->by_resource && stream) *entry->memo = (uint32_t)(stream - r->streams) + 1;
+    return stream;
 }
 
 /* Loki's rule: a line with an error ends the query, unless the query filters __error__. */
@@ -357,6 +377,7 @@ int weir_logql_evaluate_range(struct weir_logql_evaluation *e, const struct weir
     if (expr->grouping.present) r.by = &expr->grouping;
     if (expr->func == WEIR_LOGQL_ABSENT_OVER_TIME) r.by = &nothing;
     r.wants_bytes = expr->func == WEIR_LOGQL_BYTES_RATE || expr->func == WEIR_LOGQL_BYTES_OVER_TIME;
+    r.by_resource = groups_by_resource(&r);
     weir_map_init(&r.map);
     weir_arena_init(&r.scratch, (size_t)64 << 20);
     int rc = read_lines(&r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "logql/labels.h"
 
+#include "base/text.h"
 #include "otlp/value.h"
 
 void weir_logql_labels_init(struct weir_logql_labels *labels, struct weir_arena *arena) {
@@ -178,14 +179,10 @@ bool weir_logql_is_level_name(struct weir_view name) {
 static void add_id(struct weir_logql_labels *labels, const char *name, const uint8_t *id,
                    size_t size) {
     static const uint8_t zero[16];
-    static const char hex[] = "0123456789abcdef";
     if (!id || memcmp(id, zero, size) == 0) return;
     char *out = weir_arena_alloc(labels->arena, size * 2);
     if (!out) return;
-    for (size_t i = 0; i < size; i++) {
-        out[2 * i] = hex[id[i] >> 4];
-        out[2 * i + 1] = hex[id[i] & 15];
-    }
+    weir_text_hex_put(out, id, size);
     weir_logql_labels_add(labels, WEIR_LOGQL_METADATA, weir_view_str(name),
                           weir_view(out, size * 2));
 }
@@ -210,7 +207,7 @@ void weir_logql_labels_add_record(struct weir_logql_labels *labels,
     add_text(labels, "severity_text", record->severity_text);
     if (record->severity_number)
         add_text(labels, "severity_number",
-                 weir_arena_printf(labels->arena, "%d", (int)record->severity_number));
+                 weir_value_text(labels->arena, weir_value_i64(record->severity_number)));
     add_text(labels, "scope_name", record->scope_name);
     add_text(labels, "scope_version", record->scope_version);
     add_text(labels, "event_name", record->event_name);

@@ -7,11 +7,13 @@
 struct resource {
     bool known;    /* labels and verdict are there */
     bool rejected; /* by a matcher that only the resource can answer */
+    uint32_t memo; /* the visitor's */
     struct weir_logql_labels labels;
 };
 
 struct reading {
     const struct weir_logql_reader *reader;
+    bool by_index; /* the resource alone answers the selector */
     const struct weir_block *block;
     struct weir_arena block_arena, row_arena;
     struct resource *resources;         /* per dictionary code, or one */
@@ -51,9 +53,9 @@ static void learn(struct reading *r, struct resource *resource, struct weir_attr
     const struct weir_logql_log *log = r->reader->scan->log;
     weir_logql_labels_init(&resource->labels, &r->block_arena);
     weir_logql_labels_add_resource(&resource->labels, attrs);
-    resource->rejected =
-        selects_by_index(log) && !weir_logql_matchers_accept(log, &resource->labels);
+    resource->rejected = r->by_index && !weir_logql_matchers_accept(log, &resource->labels);
     resource->known = true;
+    resource->memo = 0;
 }
 
 static struct resource *resource_at(struct reading *r) {
@@ -114,13 +116,17 @@ static struct weir_view line_at(struct reading *r) {
 static int one_row(struct reading *r, struct weir_error *reterr) {
     const struct weir_logql_reader *reader = r->reader;
     int64_t time_ns = column(r, WEIR_LOGQL_COLUMN_TIME)->i64[r->row];
-    if (time_ns < reader->from_ns || time_ns >= reader->until_ns || resource_at(r)->rejected)
-        return 0;
+    if (time_ns < reader->from_ns || time_ns >= reader->until_ns) return 0;
+    struct resource *resource = resource_at(r);
+    if (resource->rejected) return 0;
     weir_arena_reset(&r->row_arena);
-    struct weir_logql_entry entry = {
-        .time_ns = time_ns, .fill = fill_labels, .fill_arg = r, .arena = &r->row_arena};
+    struct weir_logql_entry entry = {.time_ns = time_ns,
+                                     .fill = fill_labels,
+                                     .fill_arg = r,
+                                     .arena = &r->row_arena,
+                                     .memo = &resource->memo};
     entry.line = line_at(r);
-    if (!selects_by_index(reader->scan->log) &&
+    if (!r->by_index &&
         !weir_logql_matchers_accept(reader->scan->log, weir_logql_entry_labels(&entry)))
         return 0;
     if (!weir_logql_stages_run(reader->scan->log->stages, &entry)) return 0;
@@ -148,7 +154,8 @@ static int one_block(struct reading *r, const struct weir_block *block, struct w
 }
 
 static void begin(struct reading *r, const struct weir_logql_reader *reader) {
-    *r = (struct reading){.reader = reader, .query = reader->query};
+    *r = (struct reading){
+        .reader = reader, .by_index = selects_by_index(reader->scan->log), .query = reader->query};
     weir_arena_init(&r->block_arena, (size_t)64 << 20);
     weir_arena_init(&r->row_arena, (size_t)64 << 20);
 }

@@ -23,6 +23,8 @@ struct weir_logql_entry {
     void (*fill)(void *arg, struct weir_logql_entry *entry);
     void *fill_arg;
     struct weir_arena *arena;
+    uint32_t *memo; /* of the line's resource within its block, 0 at first: a visitor may keep there
+                       what follows from the stream labels alone */
 };
 
 /* False when the line is dropped. */

@@ -194,8 +194,20 @@ void weir_value_add_text(struct weir_buf *buf, struct weir_value value) {
         weir_value_add_json(&w, value);
 }
 
+/* The commonest after strings: no buffer of its own. */
+static struct weir_view int_text(struct weir_arena *arena, int64_t value) {
+    char out[20];
+    size_t at = sizeof out;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do out[--at] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0) out[--at] = '-';
+    return weir_arena_copy(arena, weir_view(out + at, sizeof out - at));
+}
+
 struct weir_view weir_value_text(struct weir_arena *arena, struct weir_value value) {
     if (value.type == WEIR_VALUE_STRING) return value.str;
+    if (value.type == WEIR_VALUE_INT) return int_text(arena, value.i64);
     struct weir_buf buf;
     weir_buf_init(&buf, SIZE_MAX / 2);
     weir_value_add_text(&buf, value);

@@ -61,6 +61,9 @@ static void shows_values_as_text(void **state) {
     (void)state;
     assert_text(weir_value_str(WEIR_VIEW("as \"it\" is")), "as \"it\" is");
     assert_text(weir_value_i64(-5), "-5");
+    assert_text(weir_value_i64(0), "0");
+    assert_text(weir_value_i64(INT64_MAX), "9223372036854775807");
+    assert_text(weir_value_i64(INT64_MIN), "-9223372036854775808");
     assert_text(weir_value_f64(0.5), "0.5");
     assert_text(weir_value_f64(1.0 / 0.0), "+Inf");
     assert_text(weir_value_bool(true), "true");
