@@ -144,10 +144,19 @@ static int open_rooms(struct rooms *rooms, const struct weir_config *config,
                                         "cannot start the thread that watches the server itself");
 }
 
+/* Live tails have threads of their own; they see `stopping` within a second and must be gone before
+ * the store that they read goes. */
+static void await_tails(struct rooms *rooms) {
+    int64_t until_ns = weir_clock_mono_ns() + DRAIN_TIMEOUT_NS;
+    while (atomic_load(&rooms->api.tails_count) && weir_clock_mono_ns() < until_ns)
+        weir_clock_sleep_ns(10 * WEIR_NS_PER_MS);
+}
+
 /* Right to left: no more questions and batches, then what they stood on. */
 static void close_rooms(struct rooms *rooms) {
     atomic_store(&rooms->api.stopping, true);
     if (rooms->http) weir_http_server_stop(rooms->http, DRAIN_TIMEOUT_NS);
+    await_tails(rooms);
     weir_self_free(rooms->self);
     weir_pool_free(rooms->pool);
     weir_http_server_close(rooms->http);
