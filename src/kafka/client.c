@@ -234,6 +234,7 @@ int weir_kafka_client_open(struct weir_kafka_client *client, rd_kafka_conf_t *co
         if (client->rd->version() >= VERSION_FAILS_WHOLE) client->rd->conf_destroy(conf);
         return weir_error_set(reterr, WEIR_EINVALID, "Kafka client: %s", text);
     }
+    client->owns_rk = true;
     weir_kafka_stats_observe(client);
     return WEIR_OK;
 }
@@ -245,6 +246,8 @@ struct weir_kafka_client *weir_kafka_client_ref(struct weir_kafka_client *client
 
 void weir_kafka_client_unref(struct weir_kafka_client *client) {
     if (!client || atomic_fetch_sub_explicit(&client->refs, 1, memory_order_acq_rel) != 1) return;
+    /* Only now: with a message of it still out, librdkafka would wait for that for ever. */
+    if (client->owns_rk) client->rd->destroy(client->rk);
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct weir_kafka_entry *entry = client->entries[i], *next; entry; entry = next) {
             next = entry->next;

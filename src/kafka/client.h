@@ -3,7 +3,8 @@
  * attributes, instruments and per-partition series.
  *
  * Threads: any; the partition table has a lock of its own.
- * Memory: reference-counted, since librdkafka's threads may still call in while the owner closes.
+ * Memory: reference-counted, since librdkafka's threads may still call in while the owner closes,
+ * and messages may outlive it; the last reference destroys a handle that we have made.
  */
 #ifndef WEIR_KAFKA_CLIENT_H
 #define WEIR_KAFKA_CLIENT_H
@@ -36,6 +37,7 @@ struct weir_kafka_client {
     atomic_uint refs;
     const struct weir_rd *rd;
     rd_kafka_t *rk; /* NULL until rd_kafka_new() has succeeded */
+    bool owns_rk;   /* destroyed with the client; else the application's */
     unsigned flags; /* enum weir_kafka_flags */
     bool is_producer;
     void *owner; /* whose callbacks these are: the producer, consumer or runner */
@@ -71,7 +73,7 @@ int weir_kafka_client_open(struct weir_kafka_client *client, rd_kafka_conf_t *co
                            struct weir_error *reterr);
 struct weir_kafka_client *weir_kafka_client_ref(struct weir_kafka_client *client);
 void weir_kafka_client_unref(struct weir_kafka_client *client);
-/* No more observations of it; the handle may be destroyed afterwards. */
+/* No more observations of it: its owner closes. */
 void weir_kafka_client_retire(struct weir_kafka_client *client);
 
 /* Finds or makes an entry; NULL when memory is out or there are too many. */

@@ -99,7 +99,6 @@ struct weir_consumer *weir_consumer_open(const struct weir_kafka_options *option
         client->rd->poll_set_consumer(client->rk);
         if (!(code = subscribe(consumer, topics, reterr))) return consumer;
         weir_kafka_client_retire(client);
-        client->rd->destroy(client->rk);
     }
     weir_kafka_client_unref(client);
     free(consumer);
@@ -111,7 +110,6 @@ void weir_consumer_close(struct weir_consumer *consumer) {
     struct weir_kafka_client *client = consumer->client;
     weir_kafka_client_retire(client);
     client->rd->consumer_close(client->rk);
-    client->rd->destroy(client->rk);
     weir_kafka_client_unref(client);
     free(consumer);
 }

@@ -73,7 +73,6 @@ struct weir_producer *weir_producer_open(const struct weir_kafka_options *option
     if (!code && (code = weir_thread_start(&producer->thread, "weir-producer", run, producer))) {
         weir_error_set(reterr, code, "no thread for the producer's delivery reports");
         weir_kafka_client_retire(producer->client);
-        producer->client->rd->destroy(producer->client->rk);
     }
     if (!code) return producer;
     weir_kafka_client_unref(producer->client);
@@ -92,7 +91,6 @@ void weir_producer_close(struct weir_producer *producer) {
     atomic_store(&producer->stopping, true);
     pthread_join(producer->thread, NULL);
     weir_kafka_client_retire(producer->client);
-    rd->destroy(rk);
     weir_kafka_client_unref(producer->client);
     free(producer);
 }
@@ -158,8 +156,9 @@ static int refuse(const struct weir_kafka_client *client, const char *topic,
                           client->rd->err2str(err), weir_rd_error_type(client->rd, err));
 }
 
-int weir_producer_send_async(struct weir_producer *producer, const struct weir_record *record,
-                             weir_delivered *delivered, void *arg, struct weir_error *reterr) {
+/* `waits`: a full queue empties while we wait; the message is one send all the while. */
+static int send_one(struct weir_producer *producer, const struct weir_record *record, bool waits,
+                    weir_delivered *delivered, void *arg, struct weir_error *reterr) {
     if (!producer || !record || !record->topic || !record->topic[0])
         return weir_error_set(reterr, WEIR_EINVALID,
                               "a producer, and a record with a topic, are needed");
@@ -176,13 +175,21 @@ int weir_producer_send_async(struct weir_producer *producer, const struct weir_r
     weir_kafka_send_begin(client, &sending->send, record->topic, record->context, headers,
                           weir_view(record->key, record->key ? record->key_size : 0),
                           record->key && !record->value);
-    rd_kafka_resp_err_t err = produce(client, record, headers, sending);
+    rd_kafka_resp_err_t err;
+    while ((err = produce(client, record, headers, sending)) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
+           waits)
+        weir_clock_sleep_ns(WEIR_NS_PER_MS);
     if (!err) return WEIR_OK; /* librdkafka has the headers, its delivery report the rest */
     client->rd->headers_destroy(headers);
     weir_kafka_send_end(client, &sending->send, record->topic, err,
                         record->has_partition ? record->partition : -1, -1);
     free(sending);
     return refuse(client, record->topic, err, reterr);
+}
+
+int weir_producer_send_async(struct weir_producer *producer, const struct weir_record *record,
+                             weir_delivered *delivered, void *arg, struct weir_error *reterr) {
+    return send_one(producer, record, false, delivered, arg, reterr);
 }
 
 /* What a caller waits on. */
@@ -213,11 +220,7 @@ static void send_all(struct weir_producer *producer, const struct weir_record *r
         .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .waiting = count};
     for (size_t i = 0; i < count; i++) {
         places[i] = (struct place){.waiter = &waiter};
-        int code;
-        /* A full queue empties while we wait: the messages before are on their way. */
-        while ((code = weir_producer_send_async(producer, &records[i], on_place, &places[i],
-                                                NULL)) == WEIR_EBUSY)
-            weir_clock_sleep_ns(WEIR_NS_PER_MS);
+        int code = send_one(producer, &records[i], true, on_place, &places[i], NULL);
         if (!code) continue;
         struct weir_delivery refused = {
             .code = code, .partition = -1, .offset = -1, .error_type = "refused"};

@@ -463,8 +463,7 @@ void weir_runner_close(struct weir_runner *runner) {
     if (runner->runs) return;
     weir_pool_free(runner->workers);
     weir_producer_close(runner->dead_letters);
-    weir_runner_core_free(runner->core); /* gives messages back: before the handle goes */
-    if (runner->client && runner->client->rk) runner->client->rd->destroy(runner->client->rk);
+    weir_runner_core_free(runner->core); /* gives messages back */
     weir_kafka_client_unref(runner->client);
     for (uint32_t i = 0; i < runner->parts_count; i++) {
         free(runner->parts[i]->topic);
