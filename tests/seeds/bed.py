@@ -60,6 +60,16 @@ def drop_attribute(*keys):
     return spoil
 
 
+def drop_point_attribute(key):
+    def spoil(request):
+        for metric in metrics_in(request):
+            for point in getattr(metric, metric.WhichOneof("data")).data_points:
+                for i in reversed(range(len(point.attributes))):
+                    if point.attributes[i].key == key:
+                        del point.attributes[i]
+    return spoil
+
+
 def drop_spans(prefix):
     def spoil(request):
         for batch in getattr(request, "resource_spans", []):
@@ -127,6 +137,13 @@ def frozen_metrics(request):
                         point.as_double = 1.0
 
 
+def zero_counters(request):
+    for metric in metrics_in(request):
+        if metric.HasField("sum"):
+            for point in metric.sum.data_points:
+                point.as_int = 0
+
+
 # The planted bugs: each spoils one kind of data, as a defect of the product would.
 BUGS = {
     "no-destination": drop_attribute("messaging.destination.name"),
@@ -143,6 +160,8 @@ BUGS = {
     "early-commit": early_commit,
     "one-after-another": one_after_another,
     "frozen-metrics": frozen_metrics,
+    "frozen-counters": zero_counters,
+    "no-consumer-group": drop_point_attribute("messaging.consumer.group.name"),
 }
 
 

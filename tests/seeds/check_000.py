@@ -153,12 +153,3 @@ def logs_without_trace_id(bed, rng):
         assert lines
         without = [line for line in lines if not line[2].get("trace_id")]
         assert not without, f"{len(without)} of {len(lines)} lines about records have no trace id, e.g. {without[0][1]}"
-
-
-@row("trap-18", bugs=["no-poll", "no-send"])
-def links_dangle(bed, rng):
-    known = {span["span_id"] for span in bed.all_spans()}
-    links = [link for span in bed.all_spans() for link in span["links"]]
-    assert links, "no links at all"
-    dangling = [link for link in links if link["span_id"] not in known]
-    assert not dangling, f"{len(dangling)} of {len(links)} links point at spans that do not exist"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instrumented producers and consumers: what a program with libweir sends, takes, and tells."""
 import re
+import subprocess
 
 import workshop
 from kafka_worker import produce, read_all
@@ -136,7 +137,7 @@ def lines(bed, rng):
     assert len(body) <= 10 and len(ours) <= 5, f"{len(body)} lines, {len(ours)} of them ours"
     topic = bed.topic(rng)
     compiled = workshop.program(bed.build, f"readme-{topic}.c", bed.mutant, program.replace('"orders"', f'"{topic}"'))
-    done = workshop.subprocess.run([compiled], env=bed.environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run([compiled], env=bed.environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and not done.stdout + done.stderr, f"it says: {done.stdout + done.stderr}"
     found = read_all(bed.bootstrap, topic, 1, timeout=10)
     assert [message.value() for message in found] == [b"hello"], f"in Kafka: {found}"

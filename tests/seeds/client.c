@@ -5,6 +5,7 @@
  *   client send                   a producer's half by hand: a span, injected into a map
  *   client link NAME=VALUE …      a span that links to the sender found in the map
  *   client custom COUNT …         a metric of its own with labels
+ *   client idle TOPIC SECONDS     sends one message and then nothing
  *   client provoke                everything that the SDK counts as a fault
  */
 #include <librdkafka/rdkafka.h>
@@ -137,6 +138,13 @@ static void custom(int argc, char **argv) {
         weir_instrument_add(orders, atoi(argv[i]), (struct weir_attribute[]){WEIR_STR("region", i % 2 ? "eu" : "us"), WEIR_INT("shelf", i)}, 2);
 }
 
+static void idle(const char *topic, unsigned seconds) {
+    struct weir_producer *producer = weir_producer_open(NULL, NULL);
+    weir_producer_send(producer, WEIR_RECORD(topic, "fine"), NULL, NULL);
+    sleep(seconds);
+    weir_producer_close(producer);
+}
+
 static void provoke(void) {
     static struct map bad = {.names = {"traceparent"}, .values = {"00-zz"}, .count = 1};
     struct weir_meter *meter = weir_meter_get("shop", "1.0");
@@ -170,6 +178,8 @@ int main(int argc, char **argv) {
         send_by_hand();
     } else if (!strcmp(command, "custom")) {
         custom(argc - 2, argv + 2);
+    } else if (!strcmp(command, "idle") && argc == 4) {
+        idle(argv[2], (unsigned)atoi(argv[3]));
     } else if (!strcmp(command, "provoke")) {
         provoke();
     }

@@ -15,6 +15,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 import rows  # noqa: E402
 from bed import Bed, shared_kafka  # noqa: E402
+from workshop import Broken  # noqa: E402
 
 COLOUR = sys.stdout.isatty()
 
@@ -51,7 +52,7 @@ class Beds:
 
 
 def run_row(row, beds, seed, bug):
-    """(state, why): green, red, or broken when the bed did not even open, which says nothing about the product."""
+    """(state, why): green, red, or broken when the bed itself failed, which says nothing about a planted bug."""
     if row.check is None:
         return "red", row.reason
     try:
@@ -64,7 +65,7 @@ def run_row(row, beds, seed, bug):
     except Exception as error:  # noqa: BLE001
         if os.environ.get("WEIR_SEEDS_TRACE"):
             traceback.print_exc()
-        return "red", reason_of(error)
+        return ("broken" if bug and isinstance(error, Broken) else "red"), reason_of(error)
 
 
 def work_list(arguments):
