@@ -287,6 +287,7 @@ static void add_ranges(struct weir_span *span, const struct weir_kafka_commit *c
         char partition[12];
         snprintf(partition, sizeof partition, "%d", (int)tp->partition);
         bool has_from = commit->from && commit->from[i] >= 0;
+        if (has_from && commit->from[i] == tp->offset) continue; /* did not move */
         const struct weir_attribute attrs[] = {
             WEIR_STR("messaging.destination.name", tp->topic),
             WEIR_STR("messaging.destination.partition.id", partition),
@@ -332,7 +333,7 @@ void weir_kafka_commit_end(struct weir_kafka_client *client, const struct weir_k
         if (strcmp(offsets->elems[i].topic, topic) != 0) topic = NULL;
     for (int i = 0; !err && i < offsets->cnt; i++) err = offsets->elems[i].err;
     const char *error_type = err ? weir_rd_error_type(client->rd, err) : NULL;
-    if (!SPANS_OFF(client)) {
+    if (!SPANS_OFF(client) && !commit->only_counts) {
         struct weir_span *span = start_commit(client, commit, topic);
         if (weir_span_is_recording(span)) {
             if (offsets->cnt == 1) {

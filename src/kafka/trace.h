@@ -48,6 +48,7 @@ struct weir_kafka_commit {
                                               the array is NULL: not known */
     const struct weir_span_context *polls; /* that it covers, oldest first */
     size_t polls_count;
+    bool only_counts; /* no offset moved: the metadata alone was renewed. Counted, no span */
 };
 void weir_kafka_commit_end(struct weir_kafka_client *client, const struct weir_kafka_commit *commit,
                            rd_kafka_resp_err_t err);

@@ -243,6 +243,7 @@ def test_poll_commit_process_in_the_order_of_the_semantics(kafka, names, start):
         for span in worker.spans():
             spans.setdefault(span["span"].split(" ")[0], span)
         poll, commit, process = spans["poll"], spans["commit"], spans["process"]
+        assert len([span for span in worker.spans() if span["span"].startswith("commit")]) == 1, "one that only renews counts is no span"
         assert commit["parent_span_id"] == poll["span_id"]
         order = sorted((poll, commit, process), key=lambda span: span["start"])
         assert [span["span"].split(" ")[0] for span in order] == (

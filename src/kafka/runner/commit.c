@@ -10,7 +10,6 @@
 
 void weir_runner_commit_note(struct weir_runner_part *part,
                              const struct weir_kafka_message *message) {
-    part->poll = message->poll;
     struct weir_runner_poll *last = part->polls_count ? &part->polls[part->polls_count - 1] : NULL;
     if (last && memcmp(last->span.span_id, message->poll.span_id, sizeof last->span.span_id) == 0) {
         last->last = message->pub.offset;
@@ -44,9 +43,6 @@ static size_t gather_polls(const struct weir_runner *runner,
             if (part->polls[p].first < item->to && part->polls[p].last >= item->from)
                 count = add_poll(polls, count, &part->polls[p].span);
     }
-    /* One that only renews the counts belongs to the latest poll. */
-    if (!count && commit->count)
-        count = add_poll(polls, 0, &runner->parts[commit->items[0].slot]->poll);
     return count;
 }
 
@@ -87,12 +83,15 @@ static void trace_commit(struct weir_runner *runner, const struct weir_runner_co
     /* librdkafka sorts the list: its order is not the request's. */
     for (int i = 0; i < offsets->cnt && i < WEIR_RUNNER_COMMIT_ITEMS_MAX; i++)
         from[i] = from_of(runner, commit, &offsets->elems[i]);
+    bool moves = false;
+    for (size_t i = 0; i < commit->count; i++) moves |= commit->items[i].from < commit->items[i].to;
     struct weir_kafka_commit traced = {.start_wall_ns = commit->start_wall_ns,
                                        .start_ns = commit->start_ns,
                                        .offsets = offsets,
                                        .from = from,
                                        .polls = polls,
-                                       .polls_count = gather_polls(runner, commit, polls)};
+                                       .polls_count = gather_polls(runner, commit, polls),
+                                       .only_counts = !moves};
     weir_kafka_commit_end(runner->client, &traced, err);
 }
 
