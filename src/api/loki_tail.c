@@ -122,13 +122,15 @@ static void wait_for_lines(struct tail *tail) {
 
 static void tail_free(struct tail *tail) {
     if (!tail) return;
-    atomic_fetch_sub(&tail->api->tails_count, 1);
+    struct weir_api *api = tail->api;
     weir_logql_plan_done(&tail->plan);
     weir_query_done(&tail->query);
     weir_buf_done(&tail->pending);
     pthread_cond_destroy(&tail->arrived);
     pthread_mutex_destroy(&tail->lock);
     free(tail);
+    atomic_fetch_sub(&api->tails_count,
+                     1); /* last: the app waits for it before it frees the rest */
 }
 
 /* Passes lines on until the peer goes or the server stops. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loki's, Tempo's and our own API over a real HTTP server and a source in memory: what stock
  * clients send, and the shapes they rely on. */
+#include "base/clock.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -84,6 +85,7 @@ static int close_house(void **state) {
     struct house *house = *state;
     weir_http_client_close(house->client);
     weir_http_server_stop(house->server, 0);
+    while (atomic_load(&house->api.tails_count)) weir_clock_sleep_ns(WEIR_NS_PER_MS);
     weir_http_server_close(house->server);
     weir_pool_free(house->pool);
     fake_source_done(&house->fake);
