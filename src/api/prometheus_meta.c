@@ -5,6 +5,7 @@
 #include "api/prometheus.h"
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/text.h"
 #include "promql/lex.h"
 
 /* The API level that is spoken. Grafana turns features on by it, so it is Prometheus' number. */
@@ -155,13 +156,6 @@ static void take_values(struct walk *w, const struct weir_series *series) {
         if (weir_view_eq(series->labels[i].name, w->name)) remember(w, series->labels[i].value);
 }
 
-static int hex_digit(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* U__http_2e_status → http.status: a name with other characters in a path (Prometheus' "values"
  * escaping); names without the prefix stand for themselves. Empty when malformed. */
 static struct weir_view unescape_name(struct weir_arena *arena, struct weir_view name) {
@@ -181,15 +175,11 @@ static struct weir_view unescape_name(struct weir_arena *arena, struct weir_view
         }
         uint32_t point = 0;
         size_t end = i + 1;
-        for (; end < name.len && end - i <= 6 && hex_digit(name.ptr[end]) >= 0; end++)
-            point = point << 4 | (uint32_t)hex_digit(name.ptr[end]);
+        for (; end < name.len && end - i <= 6 && weir_text_hex_digit(name.ptr[end]) >= 0; end++)
+            point = point << 4 | (uint32_t)weir_text_hex_digit(name.ptr[end]);
         ok = end > i + 1 && end < name.len && name.ptr[end] == '_' && point <= 0x10FFFF;
-        static const unsigned char leads[] = {0, 0, 0xC0, 0xE0, 0xF0};
         char utf8[4];
-        size_t len = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-        for (size_t k = len; k-- > 1; point >>= 6) utf8[k] = (char)(0x80 | (point & 63));
-        utf8[0] = (char)(leads[len] | point);
-        weir_buf_add(&out, utf8, len);
+        if (ok) weir_buf_add(&out, utf8, weir_text_utf8_put(utf8, point));
         i = end;
     }
     struct weir_view result =

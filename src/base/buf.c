@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/number.h"
+#include "base/text.h"
 
 void weir_buf_init(struct weir_buf *buf, size_t size_max) {
     *buf = (struct weir_buf){.size_max = size_max};
@@ -73,14 +74,9 @@ void weir_buf_add_i64(struct weir_buf *buf, int64_t value) {
 }
 
 void weir_buf_add_hex(struct weir_buf *buf, const void *ptr, size_t len) {
-    static const char digits[] = "0123456789abcdef";
-    const uint8_t *bytes = ptr;
     char *to = weir_buf_reserve(buf, 2 * len);
     if (!to) return;
-    for (size_t i = 0; i < len; i++) {
-        to[2 * i] = digits[bytes[i] >> 4];
-        to[2 * i + 1] = digits[bytes[i] & 15];
-    }
+    weir_text_hex_put(to, ptr, len);
     buf->len += 2 * len;
 }
 

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/number.h"
+#include "base/text.h"
 
 int weir_view_cmp(struct weir_view a, struct weir_view b) {
     size_t len = a.len < b.len ? a.len : b.len;
@@ -127,19 +128,13 @@ bool weir_view_to_duration_ns(struct weir_view v, int64_t *ret) {
     return true;
 }
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool weir_view_to_bytes_hex(struct weir_view v, uint8_t *ret, size_t size) {
     if (v.len != 2 * size) return false;
     for (size_t i = 0; i < v.len; i++)
-        if (hex_digit(v.ptr[i]) < 0) return false;
+        if (weir_text_hex_digit(v.ptr[i]) < 0) return false;
     for (size_t i = 0; i < size; i++)
-        ret[i] = (uint8_t)((unsigned)hex_digit(v.ptr[2 * i]) << 4 |
-                           (unsigned)hex_digit(v.ptr[2 * i + 1]));
+        ret[i] = (uint8_t)((unsigned)weir_text_hex_digit(v.ptr[2 * i]) << 4 |
+                           (unsigned)weir_text_hex_digit(v.ptr[2 * i + 1]));
     return true;
 }
 

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 int weir_logql_error_at(struct weir_view query, size_t at, struct weir_error *reterr,
                         const char *format, ...) {
     uint32_t line = 1, column = 1;
@@ -51,37 +53,13 @@ static void skip_blanks(struct weir_logql_lex *lex) {
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
-static size_t put_utf8(char *out, uint32_t rune) {
-    if (rune < 0x80) return out[0] = (char)rune, 1;
-    if (rune < 0x800) {
-        out[0] = (char)(0xc0 | rune >> 6);
-        out[1] = (char)(0x80 | (rune & 0x3f));
-        return 2;
-    }
-    if (rune < 0x10000) {
-        out[0] = (char)(0xe0 | rune >> 12);
-        out[1] = (char)(0x80 | (rune >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (rune & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | rune >> 18);
-    out[1] = (char)(0x80 | (rune >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (rune >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (rune & 0x3f));
-    return 4;
-}
-
 /* `count` digits of a base at the cursor; false when there are fewer. */
 static bool code_digits(struct weir_logql_lex *lex, unsigned count, unsigned base, uint32_t *ret) {
     uint32_t sum = 0;
     for (unsigned i = 0; i < count; i++, lex->at++) {
-        char c = peek(lex, 0);
-        unsigned digit = is_digit(c)            ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-                                                : 99U;
-        if (digit >= base) return false;
-        sum = sum * base + digit;
+        int digit = weir_text_hex_digit(peek(lex, 0));
+        if (digit < 0 || (unsigned)digit >= base) return false;
+        sum = sum * base + (unsigned)digit;
     }
     *ret = sum;
     return true;
@@ -105,7 +83,7 @@ static size_t escape(struct weir_logql_lex *lex, char *out) {
     if (c != 'u' && c != 'U') return 0;
     if (!code_digits(lex, c == 'u' ? 4 : 8, 16, &code)) return 0;
     if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 0;
-    return put_utf8(out, code);
+    return weir_text_utf8_put(out, code);
 }
 
 static int quoted(struct weir_logql_lex *lex, struct weir_logql_token *ret,

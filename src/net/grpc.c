@@ -64,41 +64,6 @@ struct weir_view weir_grpc_message_decode(struct weir_arena *arena, struct weir_
     return weir_view(out, len);
 }
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void weir_grpc_add_base64(struct weir_buf *out, struct weir_view bytes) {
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t left = bytes.len - i < 3 ? bytes.len - i : 3;
-        uint32_t bits = 0;
-        for (size_t j = 0; j < 3; j++)
-            bits = bits << 8 | (j < left ? (uint8_t)bytes.ptr[i + j] : 0);
-        for (size_t j = 0; j <= left; j++)
-            weir_buf_add_char(out, alphabet[bits >> (18 - 6 * j) & 63]);
-    }
-}
-
-bool weir_grpc_base64_decode(struct weir_arena *arena, struct weir_view text,
-                             struct weir_view *ret) {
-    while (text.len && text.ptr[text.len - 1] == '=') text.len--;
-    if (text.len % 4 == 1) return false;
-    char *out = weir_arena_alloc(arena, text.len / 4 * 3 + 3);
-    if (!out) return false;
-    size_t len = 0;
-    uint32_t bits = 0;
-    unsigned bits_count = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const char *at = text.ptr[i] ? strchr(alphabet, text.ptr[i]) : NULL;
-        if (!at) return false;
-        bits = bits << 6 | (uint32_t)(at - alphabet);
-        bits_count += 6;
-        if (bits_count < 8) continue;
-        bits_count -= 8;
-        out[len++] = (char)(bits >> bits_count & 255);
-    }
-    *ret = weir_view(out, len);
-    return true;
-}
-
 bool weir_grpc_is_content_type(struct weir_view content_type) {
     struct weir_view prefix = WEIR_VIEW("application/grpc");
     if (!weir_view_eq_nocase(weir_view_upto(content_type, prefix.len), prefix)) return false;

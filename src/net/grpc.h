@@ -39,11 +39,6 @@ int weir_grpc_message_get(struct weir_view body, struct weir_view *ret_message,
 void weir_grpc_add_message(struct weir_buf *out, struct weir_view message);
 /* Decodes it in place of broken escapes leaving them as they are. Lies in the arena. */
 struct weir_view weir_grpc_message_decode(struct weir_arena *arena, struct weir_view raw);
-/* Base64 without padding, as "-bin" metadata is sent. */
-void weir_grpc_add_base64(struct weir_buf *out, struct weir_view bytes);
-/* Accepts padding or none. False: malformed. Lies in the arena. */
-bool weir_grpc_base64_decode(struct weir_arena *arena, struct weir_view text,
-                             struct weir_view *ret);
 /* True for "application/grpc", "application/grpc+proto" and the like, not for
  * "application/grpc-web". */
 bool weir_grpc_is_content_type(struct weir_view content_type);

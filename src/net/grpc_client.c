@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "net/dial.h"
 #include "net/grpc.h"
 
@@ -65,7 +66,7 @@ static void take_field(struct weir_grpc_client *client, struct weir_view name,
     } else if (weir_view_is(name, "grpc-message")) {
         client->message = weir_grpc_message_decode(&client->arena, value);
     } else if (weir_view_is(name, "grpc-status-details-bin")) {
-        weir_grpc_base64_decode(&client->arena, value, &client->details);
+        weir_text_base64_decode(&client->arena, value, &client->details);
     }
 }
 

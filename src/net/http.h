@@ -88,8 +88,8 @@ void weir_http_server_close(struct weir_http_server *server);
 struct weir_view weir_http_header(const struct weir_http_request *req,
                                   const char *name); /* any case; "" if absent */
 struct weir_view weir_http_path_param(const struct weir_http_request *req, const char *name);
-/* The first parameter of that name, decoded, from the query (or the form body); ptr NULL if absent.
- */
+/* The first parameter of that name, decoded, from the query (or the form body); ptr
+ * NULL if absent. */
 struct weir_view weir_http_param(const struct weir_http_request *req, const char *name);
 /* The `index`-th of that name (match[]); false past the last. */
 bool weir_http_param_at(const struct weir_http_request *req, const char *name, size_t index,

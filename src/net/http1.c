@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/http1.h"
 
+#include "base/text.h"
+
 /* ---- head ---- */
 
 int weir_http1_head_find(struct weir_view bytes, struct weir_http1_scan *scan, size_t *ret_len,
@@ -211,15 +213,8 @@ static void take_content(struct weir_http1_body *body, struct weir_view *in,
     body->left -= ret->len;
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 static int step_size(struct weir_http1_body *body, char c, const char **ret_reason) {
-    int digit = hex_value(c);
+    int digit = weir_text_hex_digit(c);
     if (digit >= 0) {
         if (++body->digits > 15) return refuse(ret_reason, 400, "a chunk size is too large");
         body->left = body->left * 16 + (unsigned)digit;

@@ -77,8 +77,8 @@ int weir_http1_body_parse(struct weir_http1_body *body, struct weir_view *in,
 
 /* "HTTP/1.1 200 OK\r\n"; fields and the empty line follow. */
 void weir_http1_add_status(struct weir_buf *out, int status);
-/* "name: value\r\n". Bytes that must not stand in a value become blanks: nobody splits our heads.
- */
+/* "name: value\r\n". Bytes that must not stand in a value become blanks: nobody
+ * splits our heads. */
 void weir_http1_add_field(struct weir_buf *out, struct weir_view name, struct weir_view value);
 /* One chunk: size line, content, line end. */
 void weir_http1_add_chunk(struct weir_buf *out, struct weir_view content);

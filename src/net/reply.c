@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a handler answers: the answer is laid down in the call, and the loop is told. */
+#include "base/text.h"
 #include "net/call.h"
 
 #include <stdio.h>
@@ -211,7 +212,7 @@ void weir_http_reply_grpc(struct weir_http_request *req, int grpc_status, const 
     call->status = 200;
     call->grpc_status = grpc_status;
     call->grpc_message = encode(call, weir_view_str(grpc_message), weir_grpc_add_message);
-    call->grpc_details = encode(call, status_details, weir_grpc_add_base64);
+    call->grpc_details = encode(call, status_details, weir_text_base64_add);
     if (grpc_status == WEIR_GRPC_OK) {
         weir_grpc_add_prefix(&call->reply, false, message.len);
         weir_buf_add_view(&call->reply, message);

@@ -3,17 +3,12 @@
 
 #include <arpa/inet.h>
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
+#include "base/text.h"
 
 /* The byte behind "%XX" at `at`, or -1. */
 static int escape_at(struct weir_view v, size_t at) {
     if (v.len - at < 3) return -1;
-    int high = hex_digit(v.ptr[at + 1]), low = hex_digit(v.ptr[at + 2]);
+    int high = weir_text_hex_digit(v.ptr[at + 1]), low = weir_text_hex_digit(v.ptr[at + 2]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -34,8 +34,8 @@ bool weir_uri_parse_form(struct weir_arena *arena, struct weir_view form,
 /* Appends `v` with everything but unreserved characters percent-encoded. */
 void weir_uri_add_encoded(struct weir_buf *out, struct weir_view v);
 
-/* Splits "host", "host:port", "[::1]:port" (brackets removed). False: malformed. Port -1: absent.
- */
+/* Splits "host", "host:port", "[::1]:port" (brackets removed). False: malformed.
+ * Port -1: absent. */
 bool weir_uri_split_authority(struct weir_view authority, struct weir_view *ret_host,
                               int *ret_port);
 /* True for localhost, *.localhost, 127.0.0.0/8 and ::1. */

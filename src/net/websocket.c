@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/websocket.h"
 
-#include "net/grpc.h"
+#include "base/text.h"
 #include "net/sha1.h"
 
 void weir_websocket_parser_init(struct weir_websocket_parser *parser) {
@@ -151,8 +151,7 @@ void weir_websocket_accept_key(struct weir_view key, char ret[WEIR_WEBSOCKET_ACC
     weir_buf_add_view(&out, suffix);
     weir_sha1(weir_buf_view(&out), digest);
     weir_buf_clear(&out);
-    weir_grpc_add_base64(&out, weir_view(digest, sizeof digest));
-    weir_buf_add_char(&out, '=');
+    weir_text_base64_add_padded(&out, weir_view(digest, sizeof digest));
     if (out.len == WEIR_WEBSOCKET_ACCEPT_SIZE) memcpy(ret, out.ptr, out.len);
     weir_buf_done(&out);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/number.h"
+#include "base/text.h"
 #include "otlp/json.h"
 #include "wire/pb.h"
 
@@ -29,37 +30,13 @@ static bool bytes_of_hex(struct converter *c, struct weir_view text, struct weir
     return true;
 }
 
-static int base64_digit(char digit) {
-    if (digit >= 'A' && digit <= 'Z') return digit - 'A';
-    if (digit >= 'a' && digit <= 'z') return digit - 'a' + 26;
-    if (digit >= '0' && digit <= '9') return digit - '0' + 52;
-    if (digit == '+' || digit == '-') return 62;
-    return digit == '/' || digit == '_' ? 63 : -1;
-}
-
-static bool bytes_of_base64(struct converter *c, struct weir_view text, struct weir_view *ret) {
-    while (text.len && text.ptr[text.len - 1] == '=') text.len--;
-    uint8_t *bytes = weir_arena_alloc_aligned(&c->scratch, text.len + 1, 1);
-    if (!bytes || text.len % 4 == 1) return refuse(c, "base64");
-    size_t len = 0;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = base64_digit(text.ptr[i]);
-        if (digit < 0) return refuse(c, "base64");
-        bits = bits << 6 | (uint32_t)digit;
-        if (i % 4 == 0) continue; /* the first of four digits completes no byte */
-        bytes[len++] = (uint8_t)(bits >> (2 * (3 - i % 4)));
-    }
-    *ret = weir_view(bytes, len);
-    return true;
-}
-
 static bool put_bytes(struct converter *c, enum weir_json_token token) {
     const struct weir_otlp_field *field = c->field;
     if (token != WEIR_JSON_STRING) return refuse(c, "a string");
     struct weir_view bytes = weir_json_str(&c->json, &c->scratch);
     if (field->kind == WEIR_OTLP_ID && !bytes_of_hex(c, bytes, &bytes)) return false;
-    if (field->kind == WEIR_OTLP_BYTES && !bytes_of_base64(c, bytes, &bytes)) return false;
+    if (field->kind == WEIR_OTLP_BYTES && !weir_text_base64_decode(&c->scratch, bytes, &bytes))
+        return refuse(c, "base64");
     if (bytes.len || field->flags) weir_pb_put_bytes(c->out, field->number, bytes);
     return true;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/number.h"
+#include "base/text.h"
 
 enum { NUMBER_LEN_MAX = 100 };
 
@@ -32,10 +33,6 @@ static bool is_digit(char c) {
 
 static bool is_alpha(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-static bool is_hex(char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 bool weir_promql_is_label_name(struct weir_view name) {
@@ -116,7 +113,7 @@ static size_t digits_at(const struct weir_promql_lex *lex, size_t ahead, bool he
     size_t n = 0;
     for (;; n++) {
         char c = peek(lex, ahead + n);
-        if (!(hex ? is_hex(c) : is_digit(c)) && c != '_') return n;
+        if (!(hex ? weir_text_hex_digit(c) >= 0 : is_digit(c)) && c != '_') return n;
     }
 }
 
@@ -144,8 +141,8 @@ static bool number_value(struct weir_view text, double *ret) {
             plain[n++] = text.ptr[i];
             continue;
         }
-        bool after = i > 0 && (is_hex(text.ptr[i - 1]) || (hex && i == 2));
-        if (!after || i + 1 == text.len || !is_hex(text.ptr[i + 1])) return false;
+        bool after = i > 0 && (weir_text_hex_digit(text.ptr[i - 1]) >= 0 || (hex && i == 2));
+        if (!after || i + 1 == text.len || weir_text_hex_digit(text.ptr[i + 1]) < 0) return false;
     }
     plain[n] = 0;
     char *end;
@@ -179,30 +176,12 @@ static int lex_number(struct weir_promql_lex *lex, struct weir_promql_token *ret
     return 0;
 }
 
-static size_t utf8_put(char *out, uint32_t c) {
-    if (c < 0x80) return out[0] = (char)c, 1;
-    if (c < 0x800) return out[0] = (char)(0xC0 | c >> 6), out[1] = (char)(0x80 | (c & 63)), 2;
-    if (c < 0x10000) {
-        out[0] = (char)(0xE0 | c >> 12);
-        out[1] = (char)(0x80 | (c >> 6 & 63));
-        out[2] = (char)(0x80 | (c & 63));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | c >> 18);
-    out[1] = (char)(0x80 | (c >> 12 & 63));
-    out[2] = (char)(0x80 | (c >> 6 & 63));
-    out[3] = (char)(0x80 | (c & 63));
-    return 4;
-}
-
 static bool digits_value(struct weir_view text, unsigned base, uint32_t *ret) {
     uint32_t sum = 0;
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (!is_hex(c)) return false;
-        unsigned digit = is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 32) - 'a' + 10);
-        if (digit >= base) return false;
-        sum = sum * base + digit;
+        int digit = weir_text_hex_digit(text.ptr[i]);
+        if (digit < 0 || (unsigned)digit >= base) return false;
+        sum = sum * base + (unsigned)digit;
     }
     *ret = sum;
     return text.len > 0;
@@ -229,7 +208,7 @@ static size_t unescape(struct weir_view rest, char quote, char *out, size_t *out
         out[(*out_len)++] = (char)value;
     } else {
         if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) return 0;
-        *out_len += utf8_put(out + *out_len, value);
+        *out_len += weir_text_utf8_put(out + *out_len, value);
     }
     return from + len;
 }

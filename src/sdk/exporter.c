@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "sdk/attr.h"
 #include "sdk/instrumentation.h"
@@ -167,8 +168,8 @@ static void encode_record(const struct weir_record *record, struct weir_buf *buf
         weir_pb_put_bytes(buf, 2, weir_view(record->data, record->size));
 }
 
-/* Request { Resource… { resource, Scope… { scope, records } … } }, records grouped by their scope.
- */
+/* Request { Resource… { resource, Scope… { scope, records } … } }, records grouped
+ * by their scope. */
 static void encode_batch(struct weir_exporter *ex, uint32_t count, struct weir_buf *buf) {
     size_t outer = weir_pb_begin(buf, 1);
     weir_buf_add_view(buf, weir_buf_view(&ex->resource));
@@ -191,11 +192,7 @@ static bool build_resource(struct weir_exporter *ex) {
     uint8_t random[16];
     char id[33];
     weir_rand_fill(random, sizeof random);
-    for (int i = 0; i < 16; i++) {
-        id[2 * i] = "0123456789abcdef"[random[i] >> 4];
-        id[2 * i + 1] = "0123456789abcdef"[random[i] & 15];
-    }
-    id[32] = 0;
+    *weir_text_hex_put(id, random, sizeof random) = 0;
     struct weir_attribute pid = WEIR_INT("process.pid", getpid());
     struct weir_attribute instance = WEIR_STR("service.instance.id", id);
     weir_buf_init(&ex->resource, 1 << 20);

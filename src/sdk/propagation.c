@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "weir/propagation.h"
 
+#include "base/text.h"
 #include "sdk/context.h"
 #include "sdk/sdk.h"
 
@@ -8,23 +9,14 @@ enum { STATE_SIZE_MAX = 512, STATE_MEMBERS_MAX = 32 };
 
 /* ── traceparent ─────────────────────────────────────────────────────────────────────────────── */
 
-static char *put_hex(char *at, const uint8_t *bytes, size_t size) {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        *at++ = digits[bytes[i] >> 4];
-        *at++ = digits[bytes[i] & 15];
-    }
-    return at;
-}
-
 void weir_traceparent_format(const struct weir_span_context *sc, char ret[WEIR_TRACEPARENT_SIZE]) {
     uint8_t flags = sc->flags & (WEIR_FLAG_SAMPLED | WEIR_FLAG_RANDOM);
     memcpy(ret, "00-", 3);
-    char *at = put_hex(ret + 3, sc->trace_id, 16);
+    char *at = weir_text_hex_put(ret + 3, sc->trace_id, 16);
     *at++ = '-';
-    at = put_hex(at, sc->span_id, 8);
+    at = weir_text_hex_put(at, sc->span_id, 8);
     *at++ = '-';
-    put_hex(at, &flags, 1);
+    weir_text_hex_put(at, &flags, 1);
 }
 
 /* Lower-case hex only. */

@@ -3,6 +3,7 @@
  * trace knows, unknown (Kleene's three values). */
 #include <math.h>
 
+#include "base/text.h"
 #include "otlp/value.h"
 #include "query/regex.h"
 #include "traceql/functions.h"
@@ -184,12 +185,8 @@ struct weir_traceql_value weir_traceql_apply(enum weir_traceql_op op, struct wei
 /* ---- fields ---------------------------------------------------------------------------------- */
 
 static struct weir_traceql_value hex_id(const uint8_t *id, size_t size, char *scratch) {
-    static const char digits[] = "0123456789abcdef";
     if (!id) return of_str(weir_view("", 0));
-    for (size_t i = 0; i < size; i++) {
-        scratch[2 * i] = digits[id[i] >> 4];
-        scratch[2 * i + 1] = digits[id[i] & 15];
-    }
+    weir_text_hex_put(scratch, id, size);
     return of_str(weir_view(scratch, size * 2));
 }
 
@@ -268,8 +265,7 @@ struct weir_traceql_value weir_traceql_field_value(const struct weir_traceql_pla
     return value;
 }
 
-/* ---- events and links: any of them may hold ----------------------------------------------------
- */
+/* ---- events and links: any of them may hold -------------------------------------------------- */
 
 static bool is_many(const struct weir_traceql_expr *expr) {
     if (expr->kind != WEIR_TRACEQL_EXPR_FIELD) return false;

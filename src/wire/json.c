@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 /* What may come next. */
 enum state {
     STATE_VALUE,        /* a value: at the start, behind a key, behind a comma in an array */
@@ -305,25 +307,6 @@ static uint32_t hex4(const char *at) {
     return (uint32_t)bytes[0] << 8 | bytes[1];
 }
 
-static char *add_utf8(char *to, uint32_t rune) {
-    if (rune < 0x80) {
-        *to++ = (char)rune;
-    } else if (rune < 0x800) {
-        *to++ = (char)(0xC0 | rune >> 6);
-        *to++ = (char)(0x80 | (rune & 0x3F));
-    } else if (rune < 0x10000) {
-        *to++ = (char)(0xE0 | rune >> 12);
-        *to++ = (char)(0x80 | (rune >> 6 & 0x3F));
-        *to++ = (char)(0x80 | (rune & 0x3F));
-    } else {
-        *to++ = (char)(0xF0 | rune >> 18);
-        *to++ = (char)(0x80 | (rune >> 12 & 0x3F));
-        *to++ = (char)(0x80 | (rune >> 6 & 0x3F));
-        *to++ = (char)(0x80 | (rune & 0x3F));
-    }
-    return to;
-}
-
 /* \uXXXX at `at`; a pair of surrogates is one rune, a lone one becomes U+FFFD. */
 static const char *unicode_escape(const char *at, const char *end, uint32_t *ret) {
     uint32_t rune = hex4(at + 2);
@@ -365,7 +348,7 @@ struct weir_view weir_json_str(struct weir_json *json, struct weir_arena *arena)
         uint32_t rune;
         if (at[1] == 'u') {
             at = unicode_escape(at, end, &rune);
-            to = add_utf8(to, rune);
+            to += weir_text_utf8_put(to, rune);
         } else {
             *to++ = plain_escape(at[1]);
             at += 2;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+
 #define ONES  UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 
@@ -134,20 +136,9 @@ void weir_json_add_hex(struct weir_json_writer *w, const void *ptr, size_t len) 
 }
 
 void weir_json_add_base64(struct weir_json_writer *w, struct weir_view bytes) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     separate(w);
     weir_buf_add_char(w->buf, '"');
-    const uint8_t *at = (const uint8_t *)bytes.ptr;
-    for (size_t left = bytes.len; left; at += 3, left -= left < 3 ? left : 3) {
-        uint32_t three = (uint32_t)at[0] << 16;
-        if (left > 1) three |= (uint32_t)at[1] << 8;
-        if (left > 2) three |= at[2];
-        char four[4] = {digits[three >> 18], digits[three >> 12 & 63], '=', '='};
-        if (left > 1) four[2] = digits[three >> 6 & 63];
-        if (left > 2) four[3] = digits[three & 63];
-        weir_buf_add(w->buf, four, 4);
-        if (left < 3) break;
-    }
+    weir_text_base64_add_padded(w->buf, bytes);
     weir_buf_add_char(w->buf, '"');
 }
 

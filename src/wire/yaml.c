@@ -4,6 +4,8 @@
 #include <math.h>
 #include <yaml.h>
 
+#include "base/text.h"
+
 /* A document under way. */
 struct builder {
     yaml_parser_t parser;
@@ -67,10 +69,8 @@ static bool to_int(struct weir_view text, int64_t *ret) {
         if (text.len < 3 || text.len > 17) return false;
         for (size_t i = 2; i < text.len; i++) {
             char c = text.ptr[i];
-            int digit = c >= '0' && c <= '9'                 ? c - '0'
-                        : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-                                                             : 99;
-            if (digit >= (hex ? 16 : 8) || sum > INT64_MAX / 16) return false;
+            int digit = weir_text_hex_digit(c);
+            if (digit < 0 || digit >= (hex ? 16 : 8) || sum > INT64_MAX / 16) return false;
             sum = sum * (hex ? 16 : 8) + digit;
         }
         *ret = sum;
@@ -191,8 +191,8 @@ struct children {
     uint32_t count, room, keys_room;
 };
 
-/* Keys are looked for among those before: maps of people are small; large ones meet the node limit.
- */
+/* Keys are looked for among those before: maps of people are small; large ones meet
+ * the node limit. */
 static int check_key(struct builder *b, const yaml_event_t *event, const struct children *children,
                      const struct weir_yaml *key) {
     if (key->type == WEIR_YAML_LIST || key->type == WEIR_YAML_MAP)

@@ -51,31 +51,6 @@ static void test_status_message(void **state) {
     weir_buf_done(&out);
 }
 
-static void test_base64(void **state) {
-    (void)state;
-    static const char *const pairs[][2] = {
-        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},         {"foo", "Zm9v"},
-        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}}; /* RFC 4648 */
-    struct weir_arena arena;
-    struct weir_buf out;
-    struct weir_view back;
-    weir_arena_init(&arena, 0);
-    weir_buf_init(&out, 4096);
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        weir_buf_clear(&out);
-        weir_grpc_add_base64(&out, weir_view_str(pairs[i][0]));
-        assert_view_is(weir_buf_view(&out), pairs[i][1]);
-        while (out.len % 4) weir_buf_add_char(&out, '=');
-        assert_true(weir_grpc_base64_decode(&arena, weir_buf_view(&out), &back));
-        assert_view_is(back, pairs[i][0]);
-    }
-    assert_false(weir_grpc_base64_decode(&arena, WEIR_VIEW("Zm9v!"), &back));
-    assert_false(weir_grpc_base64_decode(&arena, WEIR_VIEW("Z"), &back));
-    assert_false(weir_grpc_base64_decode(&arena, weir_view("Zm\0v", 4), &back));
-    weir_arena_done(&arena);
-    weir_buf_done(&out);
-}
-
 static void test_content_type(void **state) {
     (void)state;
     assert_true(weir_grpc_is_content_type(WEIR_VIEW("application/grpc")));
@@ -89,7 +64,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message_frames),
         cmocka_unit_test(test_status_message),
-        cmocka_unit_test(test_base64),
         cmocka_unit_test(test_content_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,8 +182,7 @@ static void reads_every_field_of_points(void **state) {
     weir_otlp_batch_unref(batch);
 }
 
-/* ---- what is wrong with a body, and what with
- * a record ---------------------------------------- */
+/* ---- what is wrong with a body, and with a record ------------------------------------------- */
 
 /* Wraps one record (its fields) into a request. */
 static struct weir_buf request_of(struct weir_view record) {
