@@ -56,7 +56,11 @@ static struct weir_runner *runners;
 
 /* ── observing ───────────────────────────────────────────────────────────────────────────────── */
 
-enum { ATTRS_MAX = 5 };
+enum { ATTRS_MAX = 6 };
+
+static const char *semantics_of(const struct weir_runner *runner) {
+    return runner->at_least_once ? "at_least_once" : "at_most_once";
+}
 
 static size_t attrs_of(const struct weir_runner_seen *seen, struct weir_attribute ret[ATTRS_MAX]) {
     const struct weir_runner_part *part = seen->part;
@@ -65,7 +69,8 @@ static size_t attrs_of(const struct weir_runner_seen *seen, struct weir_attribut
     ret[2] = WEIR_STR("messaging.destination.partition.id",
                       part->entry ? part->entry->partition_text : NULL);
     ret[3] = WEIR_STR("messaging.consumer.group.name", part->runner->client->group);
-    return 4;
+    ret[4] = WEIR_STR("weir.runner.semantics", semantics_of(part->runner));
+    return 5;
 }
 
 static void observe_part(struct weir_observer *observer, const struct weir_runner_seen *seen,
@@ -209,11 +214,12 @@ static enum weir_health check_progress(void *arg, char *detail, size_t size) {
 static void make_series(struct weir_runner *runner) {
     struct weir_attribute attrs[] = {
         WEIR_STR("messaging.system", "kafka"),
-        WEIR_STR("messaging.consumer.group.name", runner->client->group), WEIR_STR("stage", NULL)};
-    runner->drains = weir_series_get(instruments[WEIR_RUNNER_DRAIN_DURATION], attrs, 2);
+        WEIR_STR("messaging.consumer.group.name", runner->client->group),
+        WEIR_STR("weir.runner.semantics", semantics_of(runner)), WEIR_STR("stage", NULL)};
+    runner->drains = weir_series_get(instruments[WEIR_RUNNER_DRAIN_DURATION], attrs, 3);
     for (int i = 0; i < WEIR_STAGE_COUNT; i++) {
-        attrs[2] = WEIR_STR("stage", stage_names[i]);
-        runner->stages[i] = weir_series_get(instruments[WEIR_RUNNER_STAGE_DURATION], attrs, 3);
+        attrs[3] = WEIR_STR("stage", stage_names[i]);
+        runner->stages[i] = weir_series_get(instruments[WEIR_RUNNER_STAGE_DURATION], attrs, 4);
     }
 }
 
