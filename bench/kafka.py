@@ -9,7 +9,7 @@ import tempfile
 import common
 from weir_server import free_port
 
-MESSAGES, SIZE = 300_000, 100
+MESSAGES, SIZE = 500_000, 100
 PAIRS = int(os.environ.get("WEIR_BENCH_PAIRS", "7"))
 MODES = {"off": {"OTEL_SDK_DISABLED": "true"}, "1": {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"},
          "100": {"OTEL_TRACES_SAMPLER": "parentbased_always_on"}}
@@ -26,14 +26,23 @@ def client(what, brokers, topic, port=None, **env):
 
 
 def pairs(what, brokers, topic, port, env):
-    """Raw, ours, raw, ours …: medians of both, and of the ratio within each pair."""
+    """Raw, ours, ours, raw …: both as (messages/s, CPU), one entry a pair."""
     raw, ours = [], []
-    for _ in range(PAIRS):
-        raw.append(client(what, brokers, topic))
-        ours.append(client(what, brokers, topic, port, **env))
-    ratio = statistics.median(o[0] / r[0] for r, o in zip(raw, ours))
-    cpu = statistics.median(o[1] for o in ours), statistics.median(r[1] for r in raw)
-    return statistics.median(o[0] for o in ours), statistics.median(r[0] for r in raw), ratio, cpu
+    for i in range(PAIRS):
+        for mine in (False, True) if i % 2 == 0 else (True, False):
+            if mine:
+                ours.append(client(what, brokers, topic, port, **env))
+            else:
+                raw.append(client(what, brokers, topic))
+    return raw, ours
+
+
+def rows(what, raw, ours, unit):
+    """Throughput and CPU: medians, and the median of the ratio within each pair with its spread."""
+    for column, name, unit in ((0, what, f"messages/s, {unit}"), (1, f"{what}.cpu", "us CPU a message")):
+        a, b = [r[column] for r in raw], [o[column] for o in ours]
+        ratios = sorted(y / x for x, y in zip(a, b))
+        common.row(name, statistics.median(b), f"{unit}, ratio {ratios[0]:.2f} to {ratios[-1]:.2f}", statistics.median(a), statistics.median(ratios))
 
 
 def main():
@@ -46,14 +55,11 @@ def main():
         try:
             client("produce", brokers, "warm")
             for name, env in MODES.items():
-                rate, raw, ratio, cpu = pairs("produce", brokers, f"produce-{name}", port, env)
-                common.row(f"produce.{name}", rate, f"messages/s, {SIZE} B, {PAIRS} pairs", raw, ratio)
-                common.row(f"produce.{name}.cpu", cpu[0], "us CPU a message", cpu[1], cpu[0] / cpu[1])
+                rows(f"produce.{name}", *pairs("produce", brokers, f"produce-{name}", port, env), f"{SIZE} B, {PAIRS} pairs")
             client("produce", brokers, "consume-headers", port, **MODES["100"])
+            client("consume", brokers, "consume-headers")
             for name, env in MODES.items():
-                rate, raw, ratio, cpu = pairs("consume", brokers, "consume-headers", port, env)
-                common.row(f"consume.{name}", rate, f"messages/s, {SIZE} B with traceparent, {PAIRS} pairs", raw, ratio)
-                common.row(f"consume.{name}.cpu", cpu[0], "us CPU a message", cpu[1], cpu[0] / cpu[1])
+                rows(f"consume.{name}", *pairs("consume", brokers, "consume-headers", port, env), f"{SIZE} B with traceparent, {PAIRS} pairs")
         finally:
             sink.terminate()
             sink.wait()

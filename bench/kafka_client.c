@@ -57,6 +57,8 @@ static rd_kafka_t *open_client(const struct run *run, rd_kafka_type_t type) {
         set(conf, "group.id", group);
         set(conf, "auto.offset.reset", "earliest");
         set(conf, "enable.auto.commit", "false");
+        /* else whoever falls behind once sleeps for a second */
+        set(conf, "fetch.queue.backoff.ms", "5");
     }
     struct weir_error err;
     if (run->instrument && weir_kafka_instrument(conf, 0, &err) != WEIR_OK) {
