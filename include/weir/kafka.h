@@ -14,7 +14,8 @@
  *
  * The program brings librdkafka 2.0.2 or newer (-lrdkafka); every property of it passes through.
  *
- * Threads: a producer may be used from any thread, a consumer from one at a time.
+ * Threads: a producer may be used from any thread, a consumer from one at a time. After a fork a
+ * client is its parent's: in the child every call on it fails at once, and close only forgets it.
  */
 #ifndef WEIR_KAFKA_H
 #define WEIR_KAFKA_H

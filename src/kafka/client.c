@@ -146,6 +146,27 @@ static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, v
     return client->rd->interceptor_add_on_response_received(rk, "weir", on_response, client);
 }
 
+/* ── forks ───────────────────────────────────────────────────────────────────────────────────── */
+
+static atomic_uint forks; /* between the program's first process and this one */
+
+static void fork_child(void) {
+    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+}
+
+static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, fork_child);
+}
+
+bool weir_kafka_client_is_foreign(const struct weir_kafka_client *client) {
+    return client->forks != atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+int weir_kafka_client_refuse(struct weir_error *reterr) {
+    return weir_error_set(reterr, WEIR_EUNSUPPORTED,
+                          "a Kafka client does not survive a fork: open one in the child");
+}
+
 /* ── life ────────────────────────────────────────────────────────────────────────────────────── */
 
 /* "host:port,…", "PLAINTEXT://host:port", "[::1]:9092", "host": the first host and its port. */
@@ -175,14 +196,17 @@ static char *copy_property(const struct weir_rd *rd, const rd_kafka_conf_t *conf
 struct weir_kafka_client *weir_kafka_client_wrap(const struct weir_rd *rd,
                                                  const rd_kafka_conf_t *conf, bool is_producer,
                                                  unsigned flags) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct weir_kafka_client *client = calloc(1, sizeof *client);
     if (!client) return NULL;
+    pthread_once(&once, watch_forks);
     char servers[1024];
     atomic_init(&client->refs, 1);
     atomic_init(&client->connected, -1);
     pthread_mutex_init(&client->mutex, NULL);
     client->rd = rd;
     client->flags = flags;
+    client->forks = atomic_load_explicit(&forks, memory_order_relaxed);
     client->is_producer = is_producer;
     client->group = is_producer ? NULL : copy_property(rd, conf, "group.id");
     client->client_id = copy_property(rd, conf, "client.id");
@@ -247,7 +271,7 @@ struct weir_kafka_client *weir_kafka_client_ref(struct weir_kafka_client *client
 void weir_kafka_client_unref(struct weir_kafka_client *client) {
     if (!client || atomic_fetch_sub_explicit(&client->refs, 1, memory_order_acq_rel) != 1) return;
     /* Only now: with a message of it still out, librdkafka would wait for that for ever. */
-    if (client->owns_rk) client->rd->destroy(client->rk);
+    if (client->owns_rk && !weir_kafka_client_is_foreign(client)) client->rd->destroy(client->rk);
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct weir_kafka_entry *entry = client->entries[i], *next; entry; entry = next) {
             next = entry->next;

@@ -39,6 +39,7 @@ struct weir_kafka_client {
     rd_kafka_t *rk; /* NULL until rd_kafka_new() has succeeded */
     bool owns_rk;   /* destroyed with the client; else the application's */
     unsigned flags; /* enum weir_kafka_flags */
+    unsigned forks; /* weir_kafka_client_is_foreign compares */
     bool is_producer;
     void *owner; /* whose callbacks these are: the producer, consumer or runner */
     char *group; /* NULL: none */
@@ -73,6 +74,11 @@ int weir_kafka_client_open(struct weir_kafka_client *client, rd_kafka_conf_t *co
                            struct weir_error *reterr);
 struct weir_kafka_client *weir_kafka_client_ref(struct weir_kafka_client *client);
 void weir_kafka_client_unref(struct weir_kafka_client *client);
+/* Whether it was opened before a fork that made this process: librdkafka's threads are not here,
+ * and every call that waits for them would wait for ever. */
+bool weir_kafka_client_is_foreign(const struct weir_kafka_client *client);
+/* weir_error_set with the words for that. */
+int weir_kafka_client_refuse(struct weir_error *reterr);
 /* No more observations of it: its owner closes. */
 void weir_kafka_client_retire(struct weir_kafka_client *client);
 

@@ -94,10 +94,9 @@ struct weir_consumer *weir_consumer_open(const struct weir_kafka_options *option
     client->owner = consumer;
     client->rd->conf_set_rebalance_cb(conf, on_rebalance);
     client->rd->conf_set_offset_commit_cb(conf, on_commit);
-    int code = weir_kafka_client_open(client, conf, reterr);
-    if (!code) {
+    if (!weir_kafka_client_open(client, conf, reterr)) {
         client->rd->poll_set_consumer(client->rk);
-        if (!(code = subscribe(consumer, topics, reterr))) return consumer;
+        if (!subscribe(consumer, topics, reterr)) return consumer;
         weir_kafka_client_retire(client);
     }
     weir_kafka_client_unref(client);
@@ -106,7 +105,7 @@ struct weir_consumer *weir_consumer_open(const struct weir_kafka_options *option
 }
 
 void weir_consumer_close(struct weir_consumer *consumer) {
-    if (!consumer) return;
+    if (!consumer || weir_kafka_client_is_foreign(consumer->client)) return;
     struct weir_kafka_client *client = consumer->client;
     weir_kafka_client_retire(client);
     client->rd->consumer_close(client->rk);
@@ -149,6 +148,7 @@ static int take(struct weir_kafka_client *client, int timeout_ms, struct weir_ka
 static int poll_some(struct weir_consumer *consumer, int64_t timeout_ms, struct weir_message **ret,
                      size_t max, bool is_batch, struct weir_error *reterr) {
     struct weir_kafka_client *client = consumer->client;
+    if (weir_kafka_client_is_foreign(client)) return weir_kafka_client_refuse(reterr);
     struct weir_kafka_message **messages = (struct weir_kafka_message **)(void *)ret;
     int64_t start_wall_ns = weir_clock_wall_ns(), start_ns = weir_clock_mono_ns();
     int ms = timeout_ms > INT32_MAX ? INT32_MAX : timeout_ms < 0 ? 0 : (int)timeout_ms;
@@ -205,6 +205,7 @@ static void on_commit_call(rd_kafka_t *rk, rd_kafka_resp_err_t err,
 int weir_consumer_commit(struct weir_consumer *consumer, const struct weir_message *message,
                          struct weir_error *reterr) {
     if (!consumer) return weir_error_set(reterr, WEIR_EINVALID, "no consumer");
+    if (weir_kafka_client_is_foreign(consumer->client)) return weir_kafka_client_refuse(reterr);
     const struct weir_rd *rd = consumer->client->rd;
     rd_kafka_topic_partition_list_t *list = NULL;
     if (message) {
@@ -245,6 +246,7 @@ int weir_consumer_run(struct weir_consumer *consumer, const struct weir_group_ha
     if (!consumer || !handler || !handler->consume)
         return weir_error_set(reterr, WEIR_EINVALID,
                               "a consumer and a consume function are needed");
+    if (weir_kafka_client_is_foreign(consumer->client)) return weir_kafka_client_refuse(reterr);
     consumer->handler = handler;
     consumer->setup_code = WEIR_OK;
     int code = WEIR_OK;

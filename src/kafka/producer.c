@@ -81,7 +81,7 @@ struct weir_producer *weir_producer_open(const struct weir_kafka_options *option
 }
 
 void weir_producer_close(struct weir_producer *producer) {
-    if (!producer) return;
+    if (!producer || weir_kafka_client_is_foreign(producer->client)) return;
     const struct weir_rd *rd = producer->client->rd;
     rd_kafka_t *rk = producer->client->rk;
     if (rd->flush(rk, CLOSE_TIMEOUT_MS)) {
@@ -102,6 +102,7 @@ struct rd_kafka_s *weir_producer_handle(struct weir_producer *producer) {
 int weir_producer_flush(struct weir_producer *producer, int64_t timeout_ms,
                         struct weir_error *reterr) {
     if (!producer) return weir_error_set(reterr, WEIR_EINVALID, "no producer");
+    if (weir_kafka_client_is_foreign(producer->client)) return weir_kafka_client_refuse(reterr);
     int ms = timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms;
     rd_kafka_resp_err_t err = producer->client->rd->flush(producer->client->rk, ms);
     if (!err) return WEIR_OK;
@@ -163,6 +164,7 @@ static int send_one(struct weir_producer *producer, const struct weir_record *re
         return weir_error_set(reterr, WEIR_EINVALID,
                               "a producer, and a record with a topic, are needed");
     struct weir_kafka_client *client = producer->client;
+    if (weir_kafka_client_is_foreign(client)) return weir_kafka_client_refuse(reterr);
     size_t topic_size = strlen(record->topic) + 1;
     struct sending *sending = malloc(sizeof *sending + topic_size);
     rd_kafka_headers_t *headers = sending ? make_headers(client->rd, record) : NULL;

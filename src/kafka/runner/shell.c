@@ -207,7 +207,8 @@ static void tell_error(struct weir_runner *runner, const rd_kafka_message_t *raw
     rd_kafka_resp_err_t fatal = rd->fatal_error(runner->client->rk, text, sizeof text);
     if (!fatal || runner->code) return;
     runner->code = weir_error_set(&runner->err, weir_rd_code(fatal), "fatal: %s", text);
-    atomic_store(&runner->stop_requests, 1);
+    int none = 0;
+    atomic_compare_exchange_strong(&runner->stop_requests, &none, 1);
 }
 
 /* How long the next poll may wait. */
@@ -244,28 +245,40 @@ static void poll_round(struct weir_runner *runner) {
 
 /* ── signals ─────────────────────────────────────────────────────────────────────────────────── */
 
+/* The first runner that wants signals takes them, the last gives them back. */
 #define SIGNALED_MAX 16
 static _Atomic(struct weir_runner *) signaled[SIGNALED_MAX];
+static pthread_mutex_t signals_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the two below */
+static int signals_users;
+static struct sigaction signals_old[2];
 
 static void on_signal(int number) {
     (void)number;
     for (int i = 0; i < SIGNALED_MAX; i++) weir_runner_stop(atomic_load(&signaled[i]));
 }
 
-static void signals_take(struct weir_runner *runner, struct sigaction old[2]) {
-    struct sigaction action = {.sa_handler = on_signal};
+static void signals_take(struct weir_runner *runner) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < SIGNALED_MAX; i++) {
         struct weir_runner *none = NULL;
         if (atomic_compare_exchange_strong(&signaled[i], &none, runner)) break;
     }
-    sigaction(SIGTERM, &action, &old[0]);
-    sigaction(SIGINT, &action, &old[1]);
+    pthread_mutex_lock(&signals_mutex);
+    if (signals_users++ == 0) {
+        sigaction(SIGTERM, &action, &signals_old[0]);
+        sigaction(SIGINT, &action, &signals_old[1]);
+    }
+    pthread_mutex_unlock(&signals_mutex);
 }
 
-static void signals_return(struct weir_runner *runner, const struct sigaction old[2]) {
-    sigaction(SIGTERM, &old[0], NULL);
-    sigaction(SIGINT, &old[1], NULL);
+static void signals_return(struct weir_runner *runner) {
+    pthread_mutex_lock(&signals_mutex);
+    if (--signals_users == 0) {
+        sigaction(SIGTERM, &signals_old[0], NULL);
+        sigaction(SIGINT, &signals_old[1], NULL);
+    }
+    pthread_mutex_unlock(&signals_mutex);
     for (int i = 0; i < SIGNALED_MAX; i++) {
         struct weir_runner *own = runner;
         atomic_compare_exchange_strong(&signaled[i], &own, NULL);
@@ -291,8 +304,8 @@ static void leave(struct weir_runner *runner) {
 int weir_runner_run(struct weir_runner *runner, struct weir_error *reterr) {
     if (!runner) return weir_error_set(reterr, WEIR_EINVALID, "no runner");
     if (runner->stopped) return weir_error_set(reterr, WEIR_ECLOSED, "the runner has run already");
-    struct sigaction old[2];
-    if (runner->handle_signals) signals_take(runner, old);
+    if (weir_kafka_client_is_foreign(runner->client)) return weir_kafka_client_refuse(reterr);
+    if (runner->handle_signals) signals_take(runner);
     while (!runner->stopped && atomic_load(&runner->stop_requests) < 2) {
         poll_round(runner);
         weir_runner_pump(runner, 0);
@@ -300,7 +313,7 @@ int weir_runner_run(struct weir_runner *runner, struct weir_error *reterr) {
     bool at_once = atomic_load(&runner->stop_requests) > 1 && (!runner->stopped || runner->runs);
     runner->stopped = true;
     leave(runner);
-    if (runner->handle_signals) signals_return(runner, old);
+    if (runner->handle_signals) signals_return(runner);
     if (runner->code) {
         if (reterr) *reterr = runner->err;
         return runner->code;
@@ -456,7 +469,7 @@ static void close_client(struct weir_runner *runner) {
 }
 
 void weir_runner_close(struct weir_runner *runner) {
-    if (!runner) return;
+    if (!runner || (runner->client && weir_kafka_client_is_foreign(runner->client))) return;
     weir_runner_telemetry_close(runner);
     close_client(runner);
     /* A handler that never returns keeps what it uses: the process is about to end anyway. */

@@ -5,9 +5,13 @@
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "weir/kafka.h"
+#include "weir/runner.h"
 #include "weir/weir.h"
 
 /* Since 2.3: the mock's group coordinator waits 3 s for more members unless told not to. */
@@ -87,10 +91,91 @@ static void test_a_full_queue_is_waited_for(void **state) {
     weir_producer_close(producer);
 }
 
+static enum weir_result ignore(void *arg, struct weir_message *message, struct weir_task *task) {
+    (void)arg, (void)message, (void)task;
+    return WEIR_TASK_OK;
+}
+
+/* What waits for librdkafka's threads would wait for ever in a child, where they are not. */
+static void test_clients_stay_with_the_parent(void **state) {
+    (void)state;
+    static const char *const topics[] = {"any", NULL};
+    struct weir_kafka_options options = {
+        .struct_size = sizeof options, .brokers = "127.0.0.1:1", .group_id = "fork"};
+    struct weir_runner_options run = {
+        .struct_size = sizeof run, .handler = ignore, .topic = "any", .kafka = options};
+    struct weir_producer *producer = weir_producer_open(&options, NULL);
+    struct weir_consumer *consumer = weir_consumer_open(&options, topics, NULL);
+    struct weir_runner *runner = weir_runner_open(&run, NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct weir_record record = {.topic = "any", .value = "x", .value_size = 1};
+        struct weir_message *message;
+        alarm(20);
+        int as_told = weir_producer_send(producer, &record, NULL, NULL) == WEIR_EUNSUPPORTED &&
+                      weir_producer_flush(producer, 60000, NULL) == WEIR_EUNSUPPORTED &&
+                      weir_consumer_poll(consumer, 60000, &message, NULL) == WEIR_EUNSUPPORTED &&
+                      weir_runner_run(runner, NULL) == WEIR_EUNSUPPORTED;
+        weir_producer_close(producer);
+        weir_consumer_close(consumer);
+        weir_runner_close(runner);
+        _exit(as_told ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    weir_producer_close(producer);
+    weir_consumer_close(consumer);
+    weir_runner_close(runner);
+}
+
+static void nothing(int number) {
+    (void)number;
+}
+
+struct running {
+    struct weir_runner *runner;
+    pthread_t thread;
+};
+
+static void *run_it(void *arg) {
+    return (void *)(intptr_t)weir_runner_run(arg, NULL);
+}
+
+/* Two runners take SIGTERM; whichever ends last, the host gets its own handler back. */
+static void test_signals_are_given_back(void **state) {
+    (void)state;
+    struct sigaction own = {.sa_handler = nothing}, now;
+    sigaction(SIGTERM, &own, NULL);
+    struct weir_runner_options options = {
+        .struct_size = sizeof options,
+        .handler = ignore,
+        .topic = "any",
+        .handle_signals = true,
+        .dead_letter = WEIR_DEAD_LETTER_DROP,
+        .kafka = {.brokers = "127.0.0.1:1", .group_id = "signals"}};
+    struct running both[2];
+    for (int i = 0; i < 2; i++) {
+        both[i].runner = weir_runner_open(&options, NULL);
+        assert_non_null(both[i].runner);
+        assert_int_equal(pthread_create(&both[i].thread, NULL, run_it, both[i].runner), 0);
+        usleep(200000); /* the first takes them first */
+    }
+    for (int i = 0; i < 2; i++) {
+        weir_runner_stop(both[i].runner);
+        pthread_join(both[i].thread, NULL);
+        sigaction(SIGTERM, NULL, &now);
+        assert_int_equal(now.sa_handler == nothing, i == 1);
+    }
+    for (int i = 0; i < 2; i++) weir_runner_close(both[i].runner);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_message_outlives_its_consumer),
         cmocka_unit_test(test_a_full_queue_is_waited_for),
+        cmocka_unit_test(test_clients_stay_with_the_parent),
+        cmocka_unit_test(test_signals_are_given_back),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
