@@ -10,6 +10,7 @@
 
 static struct weir_tracer *tracer;
 static atomic_bool stop;
+static atomic_int started;
 
 /* GCC's address sanitizer does not make its allocator fit for fork: a child of a process that is
  * just allocating hangs in calloc. There, and only there, the parent is quiet while it forks. */
@@ -35,8 +36,11 @@ static pid_t fork_busy(void) {
 }
 
 static void *busy(void *arg) {
+    bool first = true;
     while (!atomic_load(&stop)) {
         if (QUIET_FORK) pthread_mutex_lock(&quiet);
+        if (first) atomic_fetch_add(&started, 1);
+        first = false;
         weir_span_end(weir_span_start(tracer, arg, NULL));
         weir_instrument_add(weir_counter_get(weir_meter_get("m", NULL), "c", NULL, NULL), 1, NULL,
                             0);
@@ -74,6 +78,7 @@ static void children_of_a_busy_parent(void **state) {
     pthread_t threads[2];
     char name[] = "parent";
     for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, busy, name);
+    while (atomic_load(&started) < 2) usleep(100);
     for (int round = 0; round < 10; round++) {
         weir_span_end(weir_span_start(tracer, "parent", NULL));
         pid_t pid = fork_busy();
