@@ -5,6 +5,8 @@
  * about 5 MB a partition and cannot list consumer groups; what it cannot do is said in
  * docs/demo.md. Only `make demo KAFKA=mock` and fault tests use it.
  *
+ * Arguments are topics to begin with, `name:partitions`, since it takes no request to create one.
+ *
  * Lines on its standard input plant faults: `fail API ERROR COUNT` answers the next COUNT requests
  * of that kind with that error, both by Kafka's numbers (8 is OffsetCommit). */
 #include <errno.h>
@@ -12,6 +14,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
@@ -40,7 +44,16 @@ static bool obey(rd_kafka_mock_cluster_t *cluster) {
     return true;
 }
 
-int main(void) {
+/* Creates the topic of "name:partitions". False: it is no such text. */
+static bool create(rd_kafka_mock_cluster_t *cluster, char *text) {
+    char *colon = strrchr(text, ':');
+    int partitions = colon ? atoi(colon + 1) : 0;
+    if (partitions < 1 || partitions > 1000) return false;
+    *colon = 0;
+    return !rd_kafka_mock_topic_create(cluster, text, partitions, 1);
+}
+
+int main(int argc, char **argv) {
     sigset_t stop, none;
     sigemptyset(&stop);
     sigaddset(&stop, SIGINT);
@@ -65,6 +78,11 @@ int main(void) {
         fprintf(stderr, "kafka-mock: cannot open a listening socket\n");
         rd_kafka_destroy(rk);
         return 1;
+    }
+    for (int i = 1; i < argc; i++) {
+        if (create(cluster, argv[i])) continue;
+        fprintf(stderr, "kafka-mock: not a topic: %s\n", argv[i]);
+        return 2;
     }
     printf("%s\n", rd_kafka_mock_cluster_bootstraps(cluster));
     fflush(stdout);

@@ -20,8 +20,26 @@ static void on_delivered(void *arg, const struct weir_delivery *delivery) {
     atomic_fetch_add(delivery->code == WEIR_OK ? &published : &failed, 1);
 }
 
+static bool topic_exists(rd_kafka_t *rk, const char *topic) {
+    const struct rd_kafka_metadata *all; /* asking for this one would create it */
+    if (rd_kafka_metadata(rk, 1, NULL, &all, 5000)) return false;
+    bool found = false;
+    for (int i = 0; i < all->topic_cnt; i++)
+        if (!strcmp(all->topics[i].topic, topic)) found = true;
+    rd_kafka_metadata_destroy(all);
+    return found;
+}
+
+/* NULL: no answer within 30 s, or a signal came. */
+static rd_kafka_event_t *await_event(rd_kafka_queue_t *queue) {
+    rd_kafka_event_t *event = NULL;
+    for (int i = 0; i < 300 && !event && !stopping; i++) event = rd_kafka_queue_poll(queue, 100);
+    return event;
+}
+
 /* The topic with its partitions; one that is there already is fine. */
 static void create_topic(rd_kafka_t *rk, const char *topic, int partitions) {
+    if (stopping || topic_exists(rk, topic)) return;
     char text[256] = "";
     rd_kafka_NewTopic_t *wanted = rd_kafka_NewTopic_new(topic, partitions, -1, text, sizeof text);
     if (!wanted) {
@@ -30,7 +48,7 @@ static void create_topic(rd_kafka_t *rk, const char *topic, int partitions) {
     }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
     rd_kafka_CreateTopics(rk, &wanted, 1, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 30000);
+    rd_kafka_event_t *event = await_event(queue);
     size_t count = 0;
     const rd_kafka_CreateTopics_result_t *result =
         event ? rd_kafka_event_CreateTopics_result(event) : NULL;
