@@ -171,7 +171,7 @@ static size_t number_len(const struct weir_logql_lex *lex) {
 static int number(struct weir_logql_lex *lex, struct weir_logql_token *ret,
                   struct weir_error *reterr) {
     struct weir_view text = weir_view_upto(weir_view_from(lex->input, lex->at), number_len(lex));
-    if (weir_view_to_f64(text, &ret->number)) {
+    if (weir_view_to_f64(text, &ret->number) && isfinite(ret->number)) {
         ret->kind = WEIR_LOGQL_TOKEN_NUMBER;
     } else if (weir_view_to_duration_ns(text, &ret->duration_ns)) {
         ret->kind = WEIR_LOGQL_TOKEN_DURATION;
@@ -213,7 +213,7 @@ static int sign(struct weir_logql_lex *lex, struct weir_logql_token *ret,
     if (!c || !strchr("{}()[],|+-*/%^=><", c))
         return weir_logql_error_at(lex->input, lex->at, reterr, "unexpected character '%c'",
                                    c >= ' ' && c < 127 ? c : '?');
-    ret->kind = c;
+    ret->kind = (unsigned char)c;
     lex->at++;
     return 0;
 }

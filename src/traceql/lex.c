@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "traceql/lex.h"
 
+#include <math.h>
+
 #include <stdio.h>
 
 int weir_traceql_error_at(struct weir_view query, size_t at, struct weir_error *reterr,
@@ -109,7 +111,7 @@ static int attribute_name(struct weir_traceql_lex *lex, struct weir_view *ret,
     while (lex->at < lex->input.len) {
         char c = peek(lex, 0);
         if (c == '"') {
-            struct weir_view part;
+            struct weir_view part = WEIR_VIEW("");
             int rc = quoted(lex, &part, reterr);
             if (rc != 0) return rc;
             if (part.len) memcpy(out + len, part.ptr, part.len);
@@ -189,7 +191,7 @@ static int number(struct weir_traceql_lex *lex, struct weir_traceql_token *ret,
     if (weir_view_to_i64(text, &ret->i64)) {
         ret->kind = WEIR_TRACEQL_TOKEN_INT;
         ret->f64 = (double)ret->i64;
-    } else if (weir_view_to_f64(text, &ret->f64)) {
+    } else if (weir_view_to_f64(text, &ret->f64) && isfinite(ret->f64)) {
         ret->kind = WEIR_TRACEQL_TOKEN_FLOAT;
     } else if (weir_view_to_duration_ns(text, &ret->i64)) {
         ret->kind = WEIR_TRACEQL_TOKEN_DURATION;
@@ -234,7 +236,7 @@ static int sign(struct weir_traceql_lex *lex, struct weir_traceql_token *ret,
         return weir_traceql_error_at(lex->input, lex->at, reterr, "unexpected character '%c'%s",
                                      c >= ' ' && c < 127 ? c : '?',
                                      c == '&' ? "; and is written &&" : "");
-    ret->kind = c;
+    ret->kind = (unsigned char)c;
     lex->at++;
     return 0;
 }
