@@ -75,6 +75,8 @@ static void open_api(struct rooms *rooms, const struct weir_config *config) {
         .query_memory_max = (size_t)(config->memory_bytes / 100 * QUERY_PERCENT),
         .started_ns = weir_clock_wall_ns(),
         .retention_ns = config->retention_age_ns,
+        .retention_bytes = (uint64_t)config->retention_bytes,
+        .memory_bytes = (uint64_t)config->memory_bytes,
     };
     size_t count;
     const struct weir_http_route *routes = weir_api_prometheus_routes(&count);
@@ -152,7 +154,9 @@ static void await_tails(struct rooms *rooms) {
         weir_clock_sleep_ns(10 * WEIR_NS_PER_MS);
 }
 
-/* Right to left: no more questions and batches, then what they stood on. */
+/* Right to left: no more questions and batches, then what they stood on. The store's threads say
+ * that a batch is done, which the receiver hears: it goes after them, though its calls are
+ * answered. */
 static void close_rooms(struct rooms *rooms) {
     atomic_store(&rooms->api.stopping, true);
     if (rooms->http) weir_http_server_stop(rooms->http, DRAIN_TIMEOUT_NS);
@@ -160,9 +164,9 @@ static void close_rooms(struct rooms *rooms) {
     weir_self_free(rooms->self);
     weir_pool_free(rooms->pool);
     weir_http_server_close(rooms->http);
+    weir_store_close(rooms->store);
     weir_otlp_receiver_free(rooms->receiver);
     weir_budget_free(rooms->budget);
-    weir_store_close(rooms->store);
 }
 
 /* The host part of host:port, for printing the address with the port that was really taken. */
