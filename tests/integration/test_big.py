@@ -16,6 +16,7 @@ SCALE = float(os.environ.get("WEIR_BIG_SCALE", "1"))
 SPANS, LOGS, SAMPLES = (int(n * SCALE) // 1000 * 1000 for n in (10_000_000, 20_000_000, 50_000_000))
 MEMORY = 512 << 20
 HOURS = 48
+SERIES = 2000  # what the generator makes
 
 pytestmark = pytest.mark.slow
 
@@ -81,13 +82,21 @@ def check_everything(server, ledger):
     assert list(samples.values()) == [ledger["samples"]]
 
 
+def on_disk(server, folder):
+    return sum(p.stat().st_size for p in (server.data / folder).rglob("*") if p.is_file())
+
+
 def check_reads_only_what_it_needs(server, ledger):
-    """A search by service reads a small part of what lies on disk."""
+    """A search by service, a count that needs no line, the last five minutes of all series: each reads a small part of what lies on disk."""
     seconds = {"start": ledger["start_ns"] // 10**9 - 60, "end": ledger["end_ns"] // 10**9 + 60}
-    spans_on_disk = sum(p.stat().st_size for p in (server.data / "spans").rglob("*") if p.is_file())
     answer = server.get("/api/search", q='{ resource.service.name = "service-03" && status = error }', limit=20, explain=1, **seconds)
-    read = answer["explain"]["bytesRead"]
-    assert 0 < read < spans_on_disk / 4, f"read {read} of {spans_on_disk} bytes"
+    assert 0 < answer["explain"]["bytesRead"] < on_disk(server, "spans") / 2, answer["explain"]
+    count = f'sum by (service_name) (count_over_time({{service_name=~".+"}}[{HOURS}h]))'
+    answer = server.get("/loki/api/v1/query", query=count, time=ledger["end_ns"], explain=1)
+    assert 0 < answer["explain"]["bytesRead"] < on_disk(server, "logs") / 3, answer["explain"]
+    answer = server.get("/api/v1/query", query="sum(bench_work_total)", time=ledger["end_ns"] // 10**9, explain=1)
+    explain = answer.get("explain") or answer["data"]["explain"]
+    assert explain["seriesRead"] == SERIES and explain["bytesRead"] < on_disk(server, "metrics") / 2, explain
 
 
 def test_answers_equal_the_ledger_as_ingested(big):
