@@ -113,7 +113,8 @@ static void add_sample(struct weir_json_writer *w, int64_t time_ns, double value
     struct weir_buf number;
     weir_buf_init(&number, 400);
     weir_json_begin_array(w);
-    weir_json_add_f64(w, (double)(time_ns / 1000000) / 1e3);
+    int64_t time_ms = time_ns / 1000000;
+    weir_json_add_f64(w, (double)time_ms / 1e3);
     weir_json_format_f64(&number, value);
     weir_json_add_str(w, weir_buf_view(&number));
     weir_json_end_array(w);

@@ -134,15 +134,15 @@ static void add_trace(struct weir_json_writer *w, const struct weir_traceql_plan
                       const struct weir_traceql_result *result, uint32_t spss,
                       struct weir_arena *arena) {
     const struct weir_traceql_trace *trace = result->trace;
-    const struct weir_traceql_span *root =
-        trace->root == WEIR_TRACEQL_NO_SPAN ? NULL : &trace->spans[trace->root];
+    bool has_root = trace->root != WEIR_TRACEQL_NO_SPAN;
     weir_json_begin_object(w);
     weir_json_key(w, "traceID");
     weir_json_add_hex(w, trace->id, 16);
     weir_json_key(w, "rootServiceName");
-    weir_json_add_str(w, root ? root->service : WEIR_VIEW("<root span not yet received>"));
+    weir_json_add_str(w, has_root ? trace->spans[trace->root].service
+                                  : WEIR_VIEW("<root span not yet received>"));
     weir_json_key(w, "rootTraceName");
-    weir_json_add_str(w, root ? root->name : weir_view("", 0));
+    weir_json_add_str(w, has_root ? trace->spans[trace->root].name : weir_view("", 0));
     weir_json_key(w, "startTimeUnixNano");
     weir_json_add_i64_str(w, trace->start_ns);
     weir_json_key(w, "durationMs");

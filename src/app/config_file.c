@@ -119,7 +119,7 @@ static int scalar_text(struct walk *walk, const struct weir_option *option,
 static int set_option(struct walk *walk, const struct weir_option *option,
                       const struct weir_yaml *node) {
     struct weir_config_text *place = &walk->config->texts[option - weir_options];
-    struct weir_view text;
+    struct weir_view text = WEIR_VIEW("");
     int rc = node->type == WEIR_YAML_NULL ? WEIR_OK : scalar_text(walk, option, node, &text);
     if (rc != WEIR_OK || node->type == WEIR_YAML_NULL) return rc;
     struct weir_error inner;

@@ -245,8 +245,9 @@ int weir_producer_send_batch(struct weir_producer *producer, const struct weir_r
                              size_t count, struct weir_delivery *ret, struct weir_error *reterr) {
     int code = check_thread(producer, reterr);
     if (code || !count) return code;
-    struct place one, *places = count == 1 ? &one : calloc(count, sizeof *places);
-    if (!places) return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
+    struct place one, *places = &one;
+    if (count > 1 && !(places = calloc(count, sizeof *places)))
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
     send_all(producer, records, count, places);
     for (size_t i = 0; i < count; i++) {
         const struct weir_delivery *delivery = &places[i].delivery;

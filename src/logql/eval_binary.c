@@ -68,6 +68,7 @@ static int match_key(struct weir_logql_evaluation *e, const struct weir_logql_ma
         .present = true, .without = !m->on, .names = m->names, .names_count = m->names_count};
     struct weir_logql_label *labels;
     uint32_t count;
+    *ret = weir_view(NULL, 0);
     int rc = weir_logql_group(&by, series->labels, series->labels_count, e->arena, &labels, &count);
     if (rc == 0) *ret = weir_logql_labels_key(labels, count, e->arena);
     return rc == 0 && ret->ptr ? 0 : weir_logql_out_of_memory(e);

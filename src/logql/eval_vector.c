@@ -31,17 +31,16 @@ static int split(struct weir_logql_evaluation *e, const struct weir_logql_groupi
         struct weir_view key =
             rc == 0 ? weir_logql_labels_key(labels, count, e->arena) : weir_view(NULL, 0);
         uint64_t *slot = key.ptr ? weir_map_put(&map, key, ret->count, &is_new) : NULL;
-        if (slot && is_new) {
-            struct group *group = WEIR_PUSH(e->arena, ret->items, ret->count, ret->room);
-            if (group) *group = (struct group){.labels = labels, .labels_count = count};
-        }
-        struct group *group = slot && !e->arena->failed ? &ret->items[*slot] : NULL;
+        struct group *group = slot && !is_new ? &ret->items[*slot] : NULL;
+        if (slot && is_new) group = WEIR_PUSH(e->arena, ret->items, ret->count, ret->room);
+        if (group && is_new) *group = (struct group){.labels = labels, .labels_count = count};
         uint32_t *member =
             group ? WEIR_PUSH(e->arena, group->members, group->count, group->room) : NULL;
-        if (member)
-            *member = i;
-        else
+        if (!member) {
             rc = weir_logql_out_of_memory(e);
+            break;
+        }
+        *member = i;
     }
     weir_map_done(&map);
     return rc;

@@ -225,7 +225,7 @@ static int atom(struct weir_logql_parser *p, struct weir_logql_expr **ret) {
     if (rc == 0) rc = expression(p, 1, ret);
     if (rc == 0) rc = weir_logql_expect(p, ')', ")");
     /* ({…}) |= "x": the pipeline may stand behind the parentheses. */
-    if (rc == 0 && (*ret)->kind == WEIR_LOGQL_LOG)
+    if (rc == 0 && *ret && (*ret)->kind == WEIR_LOGQL_LOG)
         rc = weir_logql_parse_stages(p, &(*ret)->log, false);
     return rc;
 }

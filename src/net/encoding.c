@@ -54,7 +54,7 @@ static int inflate_one(struct libdeflate_decompressor *codec, inflate_function *
     for (;;) {
         size_t room = make_room(out, wanted), used = 0, made = 0;
         if (room == 0 && out->len < out->size_max) return room_error(out, reterr);
-        char none;
+        char none = 0;
         void *to = room ? out->ptr + out->len : &none;
         switch (inflate(codec, in->ptr, in->len, to, room, &used, &made)) {
         case LIBDEFLATE_SUCCESS:

@@ -164,6 +164,7 @@ static void accept_some(void *arg, uint32_t events) {
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof peer;
+        memset(&peer, 0, sizeof peer);
         int fd = accept4(listener->door->fd, (struct sockaddr *)&peer, &len,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {

@@ -74,7 +74,7 @@ static bool integer_of(struct converter *c, enum weir_json_token token, bool is_
                        uint64_t *ret) {
     struct weir_view text = c->json.text;
     int64_t i64;
-    double f64;
+    double f64 = 0;
     if (token != WEIR_JSON_NUMBER && token != WEIR_JSON_STRING) return refuse(c, "an integer");
     if (weir_view_to_u64(text, ret) && (!is_signed || *ret <= INT64_MAX)) return true;
     if (is_signed && weir_view_to_i64(text, &i64)) return *ret = (uint64_t)i64, true;

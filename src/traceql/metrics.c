@@ -48,10 +48,10 @@ static bool wants_buckets(const struct metrics *m) {
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static struct weir_view group_key(struct metrics *m, const struct weir_traceql_span *span,
-                                  struct weir_traceql_value *values) {
+                                  struct weir_traceql_value *values, uint32_t values_count) {
     struct weir_buf key;
     weir_buf_init(&key, 1 << 20);
-    for (uint32_t i = 0; i < m->stage->by_count; i++) {
+    for (uint32_t i = 0; i < values_count; i++) {
         values[i] = weir_traceql_evaluate(m->plan, m->stage->by[i], span);
         weir_buf_add_char(&key, (char)values[i].type);
         weir_buf_add_view(&key, weir_traceql_to_text(&values[i], &m->scratch));
@@ -62,7 +62,8 @@ static struct weir_view group_key(struct metrics *m, const struct weir_traceql_s
     return copy;
 }
 
-static int new_bin(struct metrics *m, const struct weir_traceql_value *values) {
+static int new_bin(struct metrics *m, const struct weir_traceql_value *values,
+                   uint32_t values_count) {
     if (m->count == WEIR_TRACEQL_SERIES_MAX)
         return weir_error_set(m->reterr, WEIR_ELIMIT,
                               "more than %d series; group by fewer or less varied fields",
@@ -74,7 +75,7 @@ static int new_bin(struct metrics *m, const struct weir_traceql_value *values) {
     bin->buckets = wants_buckets(m)
                        ? WEIR_NEW_ARRAY(m->arena, uint32_t, (size_t)m->intervals * BUCKETS)
                        : NULL;
-    for (uint32_t i = 0; bin->labels && i < m->stage->by_count; i++) {
+    for (uint32_t i = 0; bin->labels && i < values_count; i++) {
         struct weir_buf name;
         weir_buf_init(&name, 4096);
         weir_traceql_print_field(&m->stage->by[i]->field, &name);
@@ -90,12 +91,13 @@ static int new_bin(struct metrics *m, const struct weir_traceql_value *values) {
 
 static struct bin *bin_of(struct metrics *m, const struct weir_traceql_span *span, int *rc) {
     struct weir_traceql_value values[WEIR_TRACEQL_BY_MAX];
+    uint32_t count = m->stage->by_count;
     bool is_new;
     weir_arena_reset(&m->scratch);
-    struct weir_view key = group_key(m, span, values);
+    struct weir_view key = group_key(m, span, values, count);
     uint64_t *slot = weir_map_get(&m->map, key);
     if (slot) return &m->bins[*slot];
-    if ((*rc = new_bin(m, values)) != 0) return NULL;
+    if ((*rc = new_bin(m, values, count)) != 0) return NULL;
     slot = weir_map_put(&m->map, weir_arena_copy(m->arena, key), m->count - 1, &is_new);
     if (!slot) *rc = nomem(m);
     return slot ? &m->bins[*slot] : NULL;

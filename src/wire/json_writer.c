@@ -275,7 +275,7 @@ void weir_json_format_f64(struct weir_buf *buf, double value) {
         weir_buf_add_char(buf, '0');
         return;
     }
-    struct decimal decimal;
+    struct decimal decimal = {.count = 0};
     shortest(size, &decimal);
     /* Prometheus' own bounds between plain and scientific notation. */
     if (size < 1e-6 || size >= 1e21)
