@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 
+#define TIME_MAX_NS (9000000000 * WEIR_NS_PER_S) /* leaves room for a step beyond it */
+
 void weir_api_query_init(const struct weir_api *api, struct weir_http_request *req,
                          struct weir_query *query) {
     weir_query_init(query, api->query_memory_max ? api->query_memory_max : WEIR_API_MEMORY_MAX,
@@ -38,7 +40,12 @@ int weir_api_param_time_ns(const struct weir_http_request *req, const char *name
                            int64_t otherwise_ns, int64_t *ret_ns, struct weir_error *reterr) {
     struct weir_view text = weir_http_param(req, name);
     *ret_ns = otherwise_ns;
-    if (!text.len || to_time_ns(text, ret_ns)) return 0;
+    if (!text.len) return 0;
+    if (to_time_ns(text, ret_ns)) {
+        if (*ret_ns < 0) *ret_ns = 0;
+        if (*ret_ns > TIME_MAX_NS) *ret_ns = TIME_MAX_NS;
+        return 0;
+    }
     return weir_error_set(
         reterr, WEIR_EINVALID,
         "parameter %s: cannot read \"%.*s\" as a time; give Unix seconds, nanoseconds or RFC 3339",

@@ -16,8 +16,9 @@ void weir_api_query_init(const struct weir_api *api, struct weir_http_request *r
                          struct weir_query *query);
 
 /* A point in time: whole numbers of up to 10 digits and all fractions are seconds, longer whole
- * numbers nanoseconds (13 digits: milliseconds, 16: microseconds), else RFC 3339. Absent:
- * `otherwise`. Errors: WEIR_EINVALID that names the parameter. */
+ * numbers nanoseconds (13 digits: milliseconds, 16: microseconds), else RFC 3339. Times before 1970
+ * or after 2255 become these, so that their differences and steps stay in range; no real data lies
+ * there. Absent: `otherwise`. Errors: WEIR_EINVALID that names the parameter. */
 int weir_api_param_time_ns(const struct weir_http_request *req, const char *name,
                            int64_t otherwise_ns, int64_t *ret_ns, struct weir_error *reterr);
 /* A duration: seconds (5, 0.5) or with units (5m). Absent: `otherwise`. */

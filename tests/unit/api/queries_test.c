@@ -177,6 +177,18 @@ static void test_loki_errors(void **state) {
     expect(house, "/loki/api/v1/query_range?query=%7Ba=%22b%22%7D&limit=9999", 400,
            "over the limit of 5000");
     expect(house, "/loki/api/v1/query_range?query=%7Ba=%22b%22%7D&start=x", 400, "parameter start");
+    expect(house,
+           "/loki/api/v1/query_range?query=%7Bservice_name=%22shop%22%7D&start=-9223372036854775808"
+           "&end=9223372036854775807",
+           200, "\"resultType\":\"streams\"");
+    expect(house,
+           "/loki/api/v1/query_range?query=sum(count_over_time(%7Bservice_name=%22shop%22%7D[1h]))"
+           "&start=-9223372036854775808&end=9223372036854775807",
+           200, "\"resultType\":\"matrix\"");
+    expect(house,
+           "/tempo/api/metrics/query_range?q=%7B%7D%7Crate()&start=-9223372036854775808"
+           "&end=9223372036854775807",
+           200, "\"series\"");
     expect(house, "/loki/api/v1/query_range?query=%7Ba=%22b%22%7D&start=5&end=4", 400,
            "end timestamp");
     expect(house, "/loki/api/v1/query_range?query=%7Ba=%22b%22%7D&direction=up", 400,
