@@ -3,7 +3,8 @@
  *
  *     weir_init(NULL, NULL);
  *     struct weir_producer *producer = weir_producer_open(NULL, NULL);       // $KAFKA_BROKERS
- *     weir_producer_send(producer, WEIR_RECORD("orders", "hello"), NULL, NULL); // span "send orders"
+ *     // span "send orders"
+ *     weir_producer_send(producer, WEIR_RECORD("orders", "hello"), NULL, NULL);
  *     weir_producer_close(producer);
  *
  * Every send is a span that ends at the acknowledgement; the W3C context travels in the message's
@@ -15,8 +16,8 @@
  * The program brings librdkafka 2.0.2 or newer (-lrdkafka); every property of it passes through.
  *
  * Threads: a producer may be used from any thread, a consumer from one at a time. After a fork a
- * client is its parent's: in the child every call on it fails at once, and close only forgets it.
- */
+ * client is its parent's: in the child every call on it fails at once, and close
+ * only forgets it. */
 #ifndef WEIR_KAFKA_H
 #define WEIR_KAFKA_H
 
@@ -75,7 +76,8 @@ struct weir_record {
     const struct weir_context *context; /* parent of the send span; NULL: the current context */
 };
 
-/* The address of a record with a text as its value (C99; it lives as long as the block around it). */
+/* The address of a record with a text as its value (C99; it lives as long as the
+ * block around it). */
 #define WEIR_RECORD(topic_name, text)                                                              \
     (&(struct weir_record){.topic = (topic_name), .value = (text), .value_size = strlen(text)})
 
@@ -175,8 +177,8 @@ WEIR_API void weir_consumer_close(struct weir_consumer *consumer);
  * Errors (authorization, unknown topic, all brokers down) are told in words and may pass. */
 WEIR_API int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms,
                                 struct weir_message **ret, struct weir_error *reterr);
-/* Up to `max` messages with one "poll" span; `ret` has room for them. Gives how many, or an error.
- */
+/* Up to `max` messages with one "poll" span; `ret` has room for them. Gives how many,
+ * or an error. */
 WEIR_API int weir_consumer_poll_batch(struct weir_consumer *consumer, int64_t timeout_ms,
                                       struct weir_message **ret, size_t max,
                                       struct weir_error *reterr);

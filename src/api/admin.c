@@ -42,8 +42,8 @@ static void get_ready(void *ctx, struct weir_http_request *req) {
     weir_buf_init(&text, METRICS_BYTES_MAX);
     bool ready = weir_state_all_ready() && !atomic_load(&api->stopping);
     for (unsigned i = 0; weir_state_get(i, &state); i++)
-        weir_buf_printf(&text, "%s: %s%s%s\n", state.component, state.ready ? "ready" : "not ready", *state.detail ? ", " : "",
-                        state.detail);
+        weir_buf_printf(&text, "%s: %s%s%s\n", state.component, state.ready ? "ready" : "not ready",
+                        *state.detail ? ", " : "", state.detail);
     weir_http_reply_buf(req, ready ? 200 : 503, "text/plain; charset=utf-8", &text);
 }
 
@@ -54,7 +54,10 @@ static void get_healthy(void *ctx, struct weir_http_request *req) {
 
 const struct weir_http_route *weir_api_admin_routes(size_t *ret_count) {
     static const struct weir_http_route routes[] = {
-        {.method = "GET", .pattern = "/metrics", .handler = get_metrics, .flags = WEIR_HTTP_BLOCKING},
+        {.method = "GET",
+         .pattern = "/metrics",
+         .handler = get_metrics,
+         .flags = WEIR_HTTP_BLOCKING},
         {.method = "GET", .pattern = "/-/ready", .handler = get_ready},
         {.method = "GET", .pattern = "/-/healthy", .handler = get_healthy},
     };

@@ -4,8 +4,8 @@
 #include "net/token.h"
 
 /* Styles set from scripts are no inline styles to a browser, so that 'self' is enough for them. */
-#define POLICY                                                                                  \
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "            \
+#define POLICY                                                                                     \
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "               \
     "frame-ancestors 'none'; form-action 'self'"
 
 #define ROOT "/ui/"
@@ -37,11 +37,13 @@ struct weir_ui_answer weir_ui_answer_for(struct weir_view path, struct weir_view
     struct weir_view name = weir_view_from(path, sizeof ROOT - 1);
     const struct weir_ui_file *file = file_find(name);
     answer.immutable = file && !weir_view_is(name, "index.html");
-    if (!file && weir_view_find(name, WEIR_VIEW(".")) == SIZE_MAX) file = file_find(WEIR_VIEW("index.html"));
+    if (!file && weir_view_find(name, WEIR_VIEW(".")) == SIZE_MAX)
+        file = file_find(WEIR_VIEW("index.html"));
     if (!file) return answer;
     answer.file = file;
     answer.status = tag_listed(if_none_match, file->etag) ? 304 : 200;
-    answer.gzip = answer.status == 200 && file->gz_bytes && weir_http_accepts(accept_encoding, "gzip");
+    answer.gzip =
+        answer.status == 200 && file->gz_bytes && weir_http_accepts(accept_encoding, "gzip");
     return answer;
 }
 
@@ -61,13 +63,15 @@ static void add_headers(struct weir_http_request *req, const struct weir_ui_answ
 
 static void serve(void *ctx, struct weir_http_request *req) {
     (void)ctx;
-    struct weir_ui_answer answer = weir_ui_answer_for(req->path, weir_http_header(req, "accept-encoding"),
-                                                      weir_http_header(req, "if-none-match"));
+    struct weir_ui_answer answer =
+        weir_ui_answer_for(req->path, weir_http_header(req, "accept-encoding"),
+                           weir_http_header(req, "if-none-match"));
     const struct weir_ui_file *file = answer.file;
     add_headers(req, &answer);
     if (answer.status == 302) {
         weir_http_reply_header(req, "Location", WEIR_VIEW(ROOT));
-        weir_http_reply_view(req, 302, "text/plain; charset=utf-8", WEIR_VIEW("The page is at " ROOT "\n"));
+        weir_http_reply_view(req, 302, "text/plain; charset=utf-8",
+                             WEIR_VIEW("The page is at " ROOT "\n"));
     } else if (!file) {
         weir_http_reply_view(req, 404, "text/plain; charset=utf-8",
                              WEIR_VIEW("There is no such file; the page is at " ROOT "\n"));

@@ -21,27 +21,27 @@ enum weir_table { WEIR_TABLE_SPANS, WEIR_TABLE_LOGS };
 
 /* What a column holds; the comment gives its element type in a block. */
 enum weir_column_id {
-    WEIR_COLUMN_TIME_NS,         /* i64: span start; log time (observed time when unknown) */
-    WEIR_COLUMN_TRACE_ID,        /* bytes, width 16; all zero = none */
-    WEIR_COLUMN_SPAN_ID,         /* bytes, width 8; all zero = none */
-    WEIR_COLUMN_NAME,            /* str; spans: name; logs: event name */
-    WEIR_COLUMN_FLAGS,           /* i64 */
-    WEIR_COLUMN_RESOURCE,        /* attrs: all of the resource's */
-    WEIR_COLUMN_SCOPE_NAME,      /* str */
-    WEIR_COLUMN_SCOPE_VERSION,   /* str */
-    WEIR_COLUMN_ATTRS,           /* attrs: all of the record's */
-    WEIR_COLUMN_RESOURCE_ATTR,   /* value: one attribute, named by key */
-    WEIR_COLUMN_ATTR,            /* value: one attribute, named by key */
-    WEIR_COLUMN_ANY_ATTR,        /* value: the record's, or else the resource's (predicates only) */
+    WEIR_COLUMN_TIME_NS,       /* i64: span start; log time (observed time when unknown) */
+    WEIR_COLUMN_TRACE_ID,      /* bytes, width 16; all zero = none */
+    WEIR_COLUMN_SPAN_ID,       /* bytes, width 8; all zero = none */
+    WEIR_COLUMN_NAME,          /* str; spans: name; logs: event name */
+    WEIR_COLUMN_FLAGS,         /* i64 */
+    WEIR_COLUMN_RESOURCE,      /* attrs: all of the resource's */
+    WEIR_COLUMN_SCOPE_NAME,    /* str */
+    WEIR_COLUMN_SCOPE_VERSION, /* str */
+    WEIR_COLUMN_ATTRS,         /* attrs: all of the record's */
+    WEIR_COLUMN_RESOURCE_ATTR, /* value: one attribute, named by key */
+    WEIR_COLUMN_ATTR,          /* value: one attribute, named by key */
+    WEIR_COLUMN_ANY_ATTR,      /* value: the record's, or else the resource's (predicates only) */
     /* spans */
-    WEIR_COLUMN_DURATION_NS,     /* i64 */
-    WEIR_COLUMN_PARENT_SPAN_ID,  /* bytes, width 8; all zero = root */
-    WEIR_COLUMN_KIND,            /* i64, enum weir_span_kind */
-    WEIR_COLUMN_STATUS_CODE,     /* i64, enum weir_span_status */
-    WEIR_COLUMN_STATUS_MESSAGE,  /* str */
-    WEIR_COLUMN_TRACE_STATE,     /* str */
-    WEIR_COLUMN_EVENTS,          /* str: bytes of the Span message with only its events (field 11) */
-    WEIR_COLUMN_LINKS,           /* str: bytes of the Span message with only its links (field 13) */
+    WEIR_COLUMN_DURATION_NS,    /* i64 */
+    WEIR_COLUMN_PARENT_SPAN_ID, /* bytes, width 8; all zero = root */
+    WEIR_COLUMN_KIND,           /* i64, enum weir_span_kind */
+    WEIR_COLUMN_STATUS_CODE,    /* i64, enum weir_span_status */
+    WEIR_COLUMN_STATUS_MESSAGE, /* str */
+    WEIR_COLUMN_TRACE_STATE,    /* str */
+    WEIR_COLUMN_EVENTS,         /* str: bytes of the Span message with only its events (field 11) */
+    WEIR_COLUMN_LINKS,          /* str: bytes of the Span message with only its links (field 13) */
     /* logs */
     WEIR_COLUMN_OBSERVED_NS,     /* i64 */
     WEIR_COLUMN_SEVERITY_NUMBER, /* i64 */
@@ -72,10 +72,10 @@ struct weir_column_data {
     const struct weir_view *str;
     const struct weir_value *values;
     const struct weir_attrs *attrs;
-    const uint32_t *codes;               /* per row: index into the dictionary; or NULL */
-    const struct weir_view *dict_str;    /* STR */
+    const uint32_t *codes;                /* per row: index into the dictionary; or NULL */
+    const struct weir_view *dict_str;     /* STR */
     const struct weir_value *dict_values; /* VALUE */
-    const struct weir_attrs *dict_attrs; /* ATTRS */
+    const struct weir_attrs *dict_attrs;  /* ATTRS */
     uint32_t dict_count;
 };
 
@@ -123,7 +123,8 @@ struct weir_select {
 
 struct weir_cursor {
     /* 0 and a block, WEIR_END, or an error. */
-    int (*next)(struct weir_cursor *cursor, const struct weir_block **ret, struct weir_error *reterr);
+    int (*next)(struct weir_cursor *cursor, const struct weir_block **ret,
+                struct weir_error *reterr);
     void (*close)(struct weir_cursor *cursor);
 };
 
@@ -135,9 +136,9 @@ struct weir_label {
 
 struct weir_matcher {
     struct weir_view name;
-    enum weir_op op;           /* EQ, NE, MATCH; a missing label counts as "" */
-    bool negate;               /* with MATCH: !~ */
-    struct weir_view value;    /* EQ, NE */
+    enum weir_op op;        /* EQ, NE, MATCH; a missing label counts as "" */
+    bool negate;            /* with MATCH: !~ */
+    struct weir_view value; /* EQ, NE */
     bool (*match)(const void *ctx, struct weir_view str);
     const void *match_ctx;
 };
@@ -146,8 +147,8 @@ struct weir_series {
     uint64_t id;                     /* the same series has the same id within one source */
     const struct weir_label *labels; /* sorted by name, with __name__ */
     uint32_t labels_count;
-    const int64_t *times_ms;         /* ascending, no duplicates */
-    const double *values;            /* NaN with bits 0x7ff0000000000002 = stale */
+    const int64_t *times_ms; /* ascending, no duplicates */
+    const double *values;    /* NaN with bits 0x7ff0000000000002 = stale */
     uint32_t samples_count;
 };
 
@@ -173,7 +174,7 @@ struct weir_metric_meta {
 
 struct weir_source_stats {
     uint64_t spans_count, logs_count, samples_count, series_count;
-    uint64_t disk_bytes[3];   /* by enum weir_signal order: traces, metrics, logs */
+    uint64_t disk_bytes[3]; /* by enum weir_signal order: traces, metrics, logs */
     uint64_t wal_bytes, memory_bytes, parts_count;
     int64_t oldest_ns, newest_ns; /* 0 when empty */
 };
@@ -191,8 +192,9 @@ typedef void weir_tail_rows(void *arg, const struct weir_block *block);
 struct weir_tail;
 
 struct weir_source {
-    int (*select)(struct weir_source *source, struct weir_query *query, const struct weir_select *select,
-                  struct weir_cursor **ret, struct weir_error *reterr);
+    int (*select)(struct weir_source *source, struct weir_query *query,
+                  const struct weir_select *select, struct weir_cursor **ret,
+                  struct weir_error *reterr);
     int (*select_series)(struct weir_source *source, struct weir_query *query,
                          const struct weir_series_select *select, struct weir_series_cursor **ret,
                          struct weir_error *reterr);
@@ -207,9 +209,9 @@ struct weir_source {
     int (*metadata)(struct weir_source *source, struct weir_query *query, weir_visit_meta *visit,
                     void *arg, struct weir_error *reterr);
     /* Subscribes until tail_close. */
-    int (*tail)(struct weir_source *source, enum weir_table table, const struct weir_column *columns,
-                uint32_t columns_count, weir_tail_rows *rows, void *arg, struct weir_tail **ret,
-                struct weir_error *reterr);
+    int (*tail)(struct weir_source *source, enum weir_table table,
+                const struct weir_column *columns, uint32_t columns_count, weir_tail_rows *rows,
+                void *arg, struct weir_tail **ret, struct weir_error *reterr);
     void (*tail_close)(struct weir_source *source, struct weir_tail *tail);
     void (*stats)(struct weir_source *source, struct weir_source_stats *ret);
 };

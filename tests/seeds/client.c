@@ -1,11 +1,10 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A program of a libweir user, for the acceptance rows. Prints what it found, one fact per line.
  *
- *   client extract NAME=VALUE …   reads a header map of its own, then Kafka headers, and injects again
- *   client send                   a producer's half by hand: a span, injected into a map
- *   client link NAME=VALUE …      a span that links to the sender found in the map
- *   client custom COUNT …         a metric of its own with labels
- *   client idle TOPIC SECONDS     sends one message and then nothing
+ *   client extract NAME=VALUE …   reads a header map of its own, then Kafka headers, and injects
+ * again client send                   a producer's half by hand: a span, injected into a map client
+ * link NAME=VALUE …      a span that links to the sender found in the map client custom COUNT … a
+ * metric of its own with labels client idle TOPIC SECONDS     sends one message and then nothing
  *   client provoke                everything that the SDK counts as a fault
  */
 #include <librdkafka/rdkafka.h>
@@ -66,11 +65,13 @@ static void tell_context(char *where, const struct weir_context *ctx) {
     if (weir_context_span_context(ctx, &sc)) {
         weir_traceparent_format(&sc, text);
         printf("%s context %.55s\n", where, text);
-        if (sc.trace_state_size) printf("%s state %.*s\n", where, (int)sc.trace_state_size, sc.trace_state);
+        if (sc.trace_state_size)
+            printf("%s state %.*s\n", where, (int)sc.trace_state_size, sc.trace_state);
     } else {
         printf("%s context none\n", where);
     }
-    weir_baggage_each(ctx ? ctx : (struct weir_context *)weir_context_current(), tell_baggage, where);
+    weir_baggage_each(ctx ? ctx : (struct weir_context *)weir_context_current(), tell_baggage,
+                      where);
     struct weir_span_options options = {.struct_size = sizeof options, .parent = ctx, .root = !ctx};
     struct weir_span *span = weir_span_start(weir_tracer_get("client", NULL), "below", &options);
     sc = weir_span_context_get(span);
@@ -84,14 +85,16 @@ static void extract_map(struct map *map) {
     tell_context("map", ctx);
     static struct map again;
     printf("map injected %d\n", ctx ? weir_inject(ctx, map_set, &again) : 0);
-    for (int i = 0; i < again.count; i++) printf("map header %s=%s\n", again.names[i], again.values[i]);
+    for (int i = 0; i < again.count; i++)
+        printf("map header %s=%s\n", again.names[i], again.values[i]);
     weir_context_unref(ctx);
 }
 
 static void extract_kafka(const struct map *map) {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
     for (int i = 0; i < map->count; i++)
-        rd_kafka_header_add(headers, map->names[i], -1, map->values[i], (ssize_t)strlen(map->values[i]));
+        rd_kafka_header_add(headers, map->names[i], -1, map->values[i],
+                            (ssize_t)strlen(map->values[i]));
     struct weir_context *ctx = weir_kafka_extract(NULL, headers);
     tell_context("kafka", ctx);
     if (ctx) weir_kafka_inject(ctx, headers);
@@ -108,9 +111,13 @@ static void link_to_sender(struct map *map) {
     struct weir_context *ctx = weir_extract(NULL, map_get, map);
     struct weir_link link = {.attributes_count = 0};
     weir_context_span_context(ctx, &link.span_context);
-    struct weir_span_options options = {.struct_size = sizeof options, .kind = WEIR_KIND_CONSUMER, .root = true,
-                                        .links = &link, .links_count = 1};
-    struct weir_span *span = weir_span_start(weir_tracer_get("client", NULL), "receive by hand", &options);
+    struct weir_span_options options = {.struct_size = sizeof options,
+                                        .kind = WEIR_KIND_CONSUMER,
+                                        .root = true,
+                                        .links = &link,
+                                        .links_count = 1};
+    struct weir_span *span =
+        weir_span_start(weir_tracer_get("client", NULL), "receive by hand", &options);
     struct weir_span_context sc = weir_span_context_get(span);
     char text[WEIR_TRACEPARENT_SIZE];
     weir_traceparent_format(&sc, text);
@@ -123,7 +130,8 @@ static void link_to_sender(struct map *map) {
 static void send_by_hand(void) {
     static struct map map;
     struct weir_span_options options = {.struct_size = sizeof options, .kind = WEIR_KIND_PRODUCER};
-    struct weir_span *span = weir_span_start(weir_tracer_get("client", NULL), "send by hand", &options);
+    struct weir_span *span =
+        weir_span_start(weir_tracer_get("client", NULL), "send by hand", &options);
     struct weir_scope scope;
     weir_scope_attach_span(&scope, span);
     weir_inject(NULL, map_set, &map);
@@ -133,9 +141,13 @@ static void send_by_hand(void) {
 }
 
 static void custom(int argc, char **argv) {
-    struct weir_instrument *orders = weir_counter_get(weir_meter_get("shop", "1.0"), "shop.orders", "{order}", "Orders taken.");
+    struct weir_instrument *orders =
+        weir_counter_get(weir_meter_get("shop", "1.0"), "shop.orders", "{order}", "Orders taken.");
     for (int i = 0; i < argc; i++)
-        weir_instrument_add(orders, atoi(argv[i]), (struct weir_attribute[]){WEIR_STR("region", i % 2 ? "eu" : "us"), WEIR_INT("shelf", i)}, 2);
+        weir_instrument_add(orders, (int)strtol(argv[i], NULL, 10),
+                            (struct weir_attribute[]){WEIR_STR("region", i % 2 ? "eu" : "us"),
+                                                      WEIR_INT("shelf", i)},
+                            2);
 }
 
 static void idle(const char *topic, unsigned seconds) {
@@ -148,10 +160,12 @@ static void idle(const char *topic, unsigned seconds) {
 static void provoke(void) {
     static struct map bad = {.names = {"traceparent"}, .values = {"00-zz"}, .count = 1};
     struct weir_meter *meter = weir_meter_get("shop", "1.0");
-    struct weir_instrument *orders = weir_counter_get(meter, "shop.orders", "{order}", "Orders taken.");
+    struct weir_instrument *orders =
+        weir_counter_get(meter, "shop.orders", "{order}", "Orders taken.");
     weir_context_unref(weir_extract(NULL, map_get, &bad));
     weir_instrument_add(orders, -1, NULL, 0);
-    for (int i = 0; i < 2100; i++) weir_instrument_add(orders, 1, (struct weir_attribute[]){WEIR_INT("shelf", i)}, 1);
+    for (int i = 0; i < 2100; i++)
+        weir_instrument_add(orders, 1, (struct weir_attribute[]){WEIR_INT("shelf", i)}, 1);
     struct weir_logger *logger = weir_logger_get("shop", NULL);
     for (int i = 0; i < 10; i++) {
         struct weir_span *span = weir_span_start(weir_tracer_get("client", NULL), "provoke", NULL);
@@ -179,7 +193,7 @@ int main(int argc, char **argv) {
     } else if (!strcmp(command, "custom")) {
         custom(argc - 2, argv + 2);
     } else if (!strcmp(command, "idle") && argc == 4) {
-        idle(argv[2], (unsigned)atoi(argv[3]));
+        idle(argv[2], (unsigned)strtoul(argv[3], NULL, 10));
     } else if (!strcmp(command, "provoke")) {
         provoke();
     }

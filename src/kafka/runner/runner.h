@@ -35,9 +35,9 @@ struct weir_runner_part {
     bool paused;                 /* in librdkafka */
     struct weir_runner_poll polls[WEIR_RUNNER_POLLS_MAX]; /* oldest first */
     uint32_t polls_count;
-    int64_t position;              /* first offset not covered by a commit; -1: unknown */
-    int64_t drain_start_ns;        /* monotonic; 0: not draining */
-    _Atomic int64_t progress_ns;   /* monotonic time of the last finished record */
+    int64_t position;            /* first offset not covered by a commit; -1: unknown */
+    int64_t drain_start_ns;      /* monotonic; 0: not draining */
+    _Atomic int64_t progress_ns; /* monotonic time of the last finished record */
 };
 
 enum weir_runner_news_kind { WEIR_NEWS_RUN, WEIR_NEWS_DEAD_LETTER };

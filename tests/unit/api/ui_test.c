@@ -26,8 +26,8 @@ static void the_root_leads_to_the_page(void **state) {
 
 static void every_address_of_the_page_is_the_page(void **state) {
     (void)state;
-    static const char *const paths[] = {"/ui/", "/ui/traces", "/ui/trace/4bf92f3577b34da6a3ce929d0e0e4736",
-                                        "/ui/index.html"};
+    static const char *const paths[] = {
+        "/ui/", "/ui/traces", "/ui/trace/4bf92f3577b34da6a3ce929d0e0e4736", "/ui/index.html"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         struct weir_ui_answer answer = ask(paths[i], "", "");
         assert_int_equal(answer.status, 200);
@@ -38,7 +38,8 @@ static void every_address_of_the_page_is_the_page(void **state) {
 
 static void a_missing_file_is_no_page(void **state) {
     (void)state;
-    static const char *const paths[] = {"/ui/app-old.js", "/ui/../secret.txt", "/ui/.", "/ui/app-1A2B.js/x.css"};
+    static const char *const paths[] = {"/ui/app-old.js", "/ui/../secret.txt", "/ui/.",
+                                        "/ui/app-1A2B.js/x.css"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         struct weir_ui_answer answer = ask(paths[i], "gzip", "");
         assert_int_equal(answer.status, 404);
