@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The runner: consumes topics and hands every record to a handler, with proved delivery semantics.
  *
- *     static enum weir_result handle(void *arg, struct weir_message *message, struct weir_task
- * *task);
+ *     static enum weir_result handle(void *arg, struct weir_message *message,
+ *                                    struct weir_task *task);
  *
  *     struct weir_runner_options options = {.struct_size = sizeof options, .handler = handle,
  *                                           .topic = "orders", .handle_signals = true};
