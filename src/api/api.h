@@ -24,7 +24,9 @@ struct weir_api {
     uint64_t query_bytes_max;   /* read from disk for one question; 0 = no limit */
     uint64_t query_rows_max;    /* rows or samples looked at; 0 = no limit */
     int64_t started_ns;         /* wall time of the start, for uptime */
-    int64_t retention_ns;       /* shown to clients; 0 = unknown */
+    int64_t retention_ns;       /* age at which data goes, shown to clients; 0 = unknown */
+    uint64_t retention_bytes;   /* size above which the oldest goes; 0 = no limit */
+    uint64_t memory_bytes;      /* what the server keeps within; 0 = unknown */
     atomic_bool stopping;       /* set by the app: tails and long answers end */
     atomic_uint tails_count;    /* live tails open now */
     void *app;                  /* the app's own, for its routes on the same door */

@@ -319,6 +319,19 @@ static void add_store(struct weir_json_writer *w, struct weir_source *source) {
     weir_json_end_object(w);
 }
 
+static void add_limits(struct weir_json_writer *w, const struct weir_api *api) {
+    weir_json_key(w, "memory_limit_bytes");
+    weir_json_add_u64(w, api->memory_bytes);
+    weir_json_key(w, "retention");
+    weir_json_begin_object(w);
+    weir_json_key(w, "age_s");
+    weir_json_add_i64(w, api->retention_ns / WEIR_NS_PER_S);
+    weir_json_key(w, "size_bytes");
+    weir_json_add_u64(w, api->retention_bytes);
+    weir_json_end_object(w);
+}
+
+/* Limits of 0 mean: none, or not known. */
 static void handle_status(void *ctx, struct weir_http_request *req) {
     const struct weir_api *api = ctx;
     struct weir_buf out;
@@ -333,6 +346,7 @@ static void handle_status(void *ctx, struct weir_http_request *req) {
     weir_json_add_i64(&w, (weir_clock_wall_ns() - api->started_ns) / WEIR_NS_PER_S);
     weir_json_key(&w, "started_ns");
     weir_json_add_i64_str(&w, api->started_ns);
+    add_limits(&w, api);
     add_components(&w);
     add_store(&w, api->source);
     weir_json_end_object(&w);

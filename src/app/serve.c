@@ -75,8 +75,8 @@ static void open_api(struct rooms *rooms, const struct weir_config *config) {
         .query_memory_max = (size_t)(config->memory_bytes / 100 * QUERY_PERCENT),
         .started_ns = weir_clock_wall_ns(),
         .retention_ns = config->retention_age_ns,
-        .retention_bytes = (uint64_t)config->retention_bytes,
-        .memory_bytes = (uint64_t)config->memory_bytes,
+        .retention_bytes = config->retention_bytes,
+        .memory_bytes = config->memory_bytes,
     };
     size_t count;
     const struct weir_http_route *routes = weir_api_prometheus_routes(&count);

@@ -331,6 +331,10 @@ static void test_joined_view(void **state) {
     expect(house, "/weir/v1/trace/77", 404, "trace not found");
     expect(house, "/weir/v1/trace/1?window=100d", 400, "at most 24h");
     expect(house, "/weir/v1/status", 200, "\"store\":{\"spans\":8,\"logs\":3");
+    house->api.retention_ns = INT64_C(7) * 24 * 3600 * WEIR_NS_PER_S;
+    house->api.memory_bytes = 4096;
+    expect(house, "/weir/v1/status", 200,
+           "\"memory_limit_bytes\":4096,\"retention\":{\"age_s\":604800,\"size_bytes\":0}");
 }
 
 int main(void) {
