@@ -206,6 +206,7 @@ const nano = (ms) => `${ms}000000`;
 const component = (name, detail, more = {}) => ({ name, ready: true, detail, since_ns: nano(STARTED), ...more });
 const status = () => ({
   version: '0.1.0', ready: true, uptime_s: Math.round((Date.now() - STARTED) / 1000), started_ns: nano(STARTED),
+  memory_limit_bytes: 2 ** 31, retention: { age_s: 7 * 86400, size_bytes: 0 },
   components: [
     component('otlp/grpc', 'listening on 127.0.0.1 port 4317', { last_error: 'request refused: message of 22 MiB is over the limit of 20 MiB', last_error_ns: nano(STARTED - 190e3) }),
     component('otlp/http', 'listening on 127.0.0.1 port 4318'), component('ui', 'listening on 127.0.0.1 port 3000'), component('store', '12 parts, 48.2 MiB'),

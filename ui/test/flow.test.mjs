@@ -6,8 +6,8 @@ import { load } from './load.mjs';
 
 const { buildFlow, runnerRows, healthOf } = await load('lib/flow.ts');
 const { groupRows, sumByGroup } = await load('lib/groups.ts');
-const { onGrid, parseSample } = await load('lib/matrix.ts');
-const { componentsOf, doorsOf, factsOf, timeMs } = await load('lib/status.ts');
+const { onGrid, parseSample, sparkPath } = await load('lib/matrix.ts');
+const { componentsOf, days, doorsOf, factsOf, timeMs } = await load('lib/status.ts');
 
 const at = (service, topic, group, value, extra = {}) => ({
   metric: { service_name: service, messaging_destination_name: topic, ...(group ? { messaging_consumer_group_name: group } : {}), ...extra }, value,
@@ -93,4 +93,22 @@ test('status is read leniently', () => {
   assert.deepEqual(factsOf({ store: status.store, list: status.list }).map((f) => f.path), ['store.parts', 'store.deep.x', 'list[0]']);
   assert.equal(componentsOf(status)[0].sinceMs, 1.7e12);
   assert.deepEqual([timeMs(1.7e18), timeMs('1700000000000000000'), timeMs(0), timeMs(undefined), timeMs('x')], [1.7e12, 1.7e12, null, null, null]);
+});
+
+test('retention in words', () => {
+  assert.deepEqual([604800, 86400, 5400, 1].map(days), ['7 days', '1 day', '90 minutes', '1 second']);
+});
+
+test('a sparkline stays in its box, and a lonely value is a dot', () => {
+  assert.deepEqual(sparkPath([null, null], 100, 20), { line: '', dots: [] });
+  const { line, dots } = sparkPath([4, null, 1, 2, null], 100, 20);
+  assert.deepEqual([line, dots], ['M50.0 13.5L74.0 10.0', ['M2.0 3.0h0']]);
+  assert.deepEqual(sparkPath([7], 100, 20).dots, ['M98.0 3.0h0']);
+});
+
+test('counts of several processes of one group add up', () => {
+  const none = { received: [], committed: [], processed: [], lost: [], duplicates: [], inFlight: [], lag: [] };
+  const [row] = runnerRows({ ...none, received: [at('w', 't', 'g', 3, { weir_runner_semantics: 'at_most_once' }), at('w', 't', 'g', 4)],
+    lost: [at('w', 't', 'g', 1, { bound: 'min' }), at('w', 't', 'g', 1, { bound: 'min' })] });
+  assert.deepEqual([row.received, row.lostMin, row.semantics], [7, 2, 'at_most_once']);
 });

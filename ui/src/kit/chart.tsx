@@ -6,6 +6,7 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 
 import { clock, num, tick as tickText } from '../lib/format';
+import { sparkPath } from '../lib/matrix';
 import type { Range } from '../lib/time';
 import { zoomTo } from '../state/range';
 import { theme } from '../state/theme';
@@ -185,30 +186,19 @@ function statsOf(values: (number | null)[]) {
   return { min, max, last, mean: n ? sum / n : null };
 }
 
-/** A line without axes: the shape of the last while. */
+/** A line without axes on its ground: the shape of the last while. It shrinks with its place. */
 export function Spark({ values, width = 120, height = 24, tone = '', label }: {
   values: (number | null)[]; width?: number; height?: number; tone?: string; label: string;
 }) {
-  const known = values.filter((v): v is number => v !== null && Number.isFinite(v));
-  if (known.length < 2) return <span class="spark-none" style={{ width: `${width}px` }} />;
-  const max = Math.max(...known);
-  const min = Math.min(0, ...known);
-  const x = (i: number) => ((i / (values.length - 1)) * (width - 2) + 1).toFixed(1);
-  const y = (v: number) => (height - 2 - ((v - min) / (max - min || 1)) * (height - 4)).toFixed(1);
-  let d = '';
-  let pen = false;
-  values.forEach((v, i) => {
-    if (v === null || !Number.isFinite(v)) pen = false;
-    else {
-      d += `${pen ? 'L' : 'M'}${x(i)} ${y(v)}`;
-      pen = true;
-    }
-  });
+  const { line, dots } = sparkPath(values, width, height);
+  if (!line && !dots.length) return <span class="spark-none" style={{ width: `${width}px` }} />;
   return (
-    <svg class={`spark ${tone}`} width={width} height={height} role="img" aria-label={label}>
+    <svg class={`spark ${tone}`} width={width} height={height} viewBox={`0 0 ${width} ${height}`}
+      preserveAspectRatio="none" role="img" aria-label={label}>
       <title>{label}</title>
-      <path d={d} />
+      <line x1="0" x2={width} y1={height - 0.5} y2={height - 0.5} />
+      {line && <path d={line} />}
+      {dots.map((d) => <path class="spark-dot" d={d} />)}
     </svg>
   );
 }
-

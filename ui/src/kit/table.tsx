@@ -10,6 +10,7 @@ export interface Column<T> {
   title?: string;
   num?: boolean;
   wrap?: boolean;                              // long texts may break
+  roomy?: boolean;                             // left out where the window is narrow
   sort?: (row: T) => number | string | null;   // absent: cannot sort by it
   cell: (row: T) => ComponentChildren;
 }
@@ -34,7 +35,7 @@ export function Table<T>({ columns, rows, keyOf, sortBy, descending = false, lab
         <thead>
           <tr>
             {columns.map((c) => (
-              <th class={c.num ? 'num' : ''} title={c.title}
+              <th class={classOf(c)} title={c.title}
                 aria-sort={order.id === c.id ? (order.down ? 'descending' : 'ascending') : undefined}>
                 {c.sort
                   ? <button type="button" onClick={() => click(c)}>{c.head}<span class="sort" aria-hidden="true">{order.id === c.id ? (order.down ? '↓' : '↑') : ''}</span></button>
@@ -45,7 +46,7 @@ export function Table<T>({ columns, rows, keyOf, sortBy, descending = false, lab
         </thead>
         <tbody>
           {sorted.slice(0, max).map((row) => (
-            <tr key={keyOf(row)}>{columns.map((c) => <td class={c.num ? 'num' : c.wrap ? 'wrap' : ''}>{c.cell(row)}</td>)}</tr>
+            <tr key={keyOf(row)}>{columns.map((c) => <td class={classOf(c)}>{c.cell(row)}</td>)}</tr>
           ))}
         </tbody>
       </table>
@@ -53,6 +54,9 @@ export function Table<T>({ columns, rows, keyOf, sortBy, descending = false, lab
     </div>
   );
 }
+
+const classOf = <T,>(c: Column<T>) =>
+  [c.num ? 'num' : c.wrap ? 'wrap' : '', c.roomy ? 'roomy' : ''].filter(Boolean).join(' ');
 
 /** Missing values stay last in either direction. */
 function compare(a: number | string | null, b: number | string | null, down: boolean): number {

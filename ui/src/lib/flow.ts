@@ -187,18 +187,21 @@ export function runnerRows(input: RunnerInput): RunnerRow[] {
   const outcomes: Record<string, 'ok' | 'failed' | 'deadLettered' | 'skipped'> = {
     ok: 'ok', failed: 'failed', dead_lettered: 'deadLettered', skipped: 'skipped',
   };
-  for (const s of input.received) row(s.metric).received = s.value;
-  for (const s of input.committed) row(s.metric).committed = s.value;
+  const add = (samples: Sample[], field: 'received' | 'committed' | 'duplicates' | 'inFlight') => {
+    for (const s of samples) row(s.metric)[field] = plus(row(s.metric)[field], s.value);
+  };
+  add(input.received, 'received');
+  add(input.committed, 'committed');
   for (const s of input.processed) {
     const field = outcomes[s.metric.outcome ?? ''];
     if (field) row(s.metric)[field] = plus(row(s.metric)[field], s.value);
   }
   for (const s of input.lost) {
-    if (s.metric.bound === 'max') row(s.metric).lostMax = s.value;
-    else row(s.metric).lostMin = s.value;
+    const field = s.metric.bound === 'max' ? 'lostMax' : 'lostMin';
+    row(s.metric)[field] = plus(row(s.metric)[field], s.value);
   }
-  for (const s of input.duplicates) row(s.metric).duplicates = s.value;
-  for (const s of input.inFlight) row(s.metric).inFlight = s.value;
+  add(input.duplicates, 'duplicates');
+  add(input.inFlight, 'inFlight');
   for (const s of input.lag) {
     for (const r of rows.values()) {
       if (r.group === s.metric[GROUP] && r.topic === s.metric[TOPIC]) r.lag = s.value;

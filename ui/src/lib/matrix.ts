@@ -28,3 +28,25 @@ export function parseSample(text: string): number {
   if (text === '+Inf' || text === 'Inf') return Infinity;
   return text === '-Inf' ? -Infinity : Number(text);
 }
+
+/** The curve of a small picture: `line` through neighbours, `dots` for values that stand alone. */
+export function sparkPath(values: (number | null)[], width: number, height: number): { line: string; dots: string[] } {
+  const isKnown = (v: number | null | undefined): v is number => typeof v === 'number' && Number.isFinite(v);
+  const known = values.filter(isKnown);
+  if (!known.length) return { line: '', dots: [] };
+  const low = Math.min(0, ...known);
+  const scale = Math.max(...known) - low || 1;
+  const at = (i: number, v: number) => {
+    const x = values.length > 1 ? 2 + (i / (values.length - 1)) * (width - 4) : width - 2;
+    return `${x.toFixed(1)} ${(height - 3 - ((v - low) / scale) * (height - 6)).toFixed(1)}`;
+  };
+  const dots: string[] = [];
+  let line = '';
+  values.forEach((v, i) => {
+    if (!isKnown(v)) return;
+    const follows = isKnown(values[i - 1]);
+    if (!follows && !isKnown(values[i + 1])) dots.push(`M${at(i, v)}h0`);
+    else line += `${follows ? 'L' : 'M'}${at(i, v)}`;
+  });
+  return { line, dots };
+}

@@ -41,6 +41,14 @@ export function doorsOf(status: Json | undefined): { grpc: string; http: string 
   return found;
 }
 
+/** Whole seconds as words: 604800 → "7 days". */
+export function days(s: number): string {
+  for (const [size, name] of [[86400, 'day'], [3600, 'hour'], [60, 'minute'], [1, 'second']] as const) {
+    if (s >= size && s % size === 0) return `${s / size} ${name}${s === size ? '' : 's'}`;
+  }
+  return `${s} seconds`;
+}
+
 export interface Fact { path: string; value: string | number | boolean }
 
 /** Every plain value below an object, with its path: "store.parts". */

@@ -13,13 +13,15 @@ import { useQuery } from '../state/use-query';
 
 type Format = (v: number | null | undefined) => string;
 
+const REFUSED = ['spans', 'log_records', 'metric_points'].map((what) => `otelcol_receiver_refused_${what}_total`);
+
 function figures(windowS: number): readonly [string, string, Format][] {
   const perSecond = (name: string) => `sum(rate(${name}[${windowS}s]))`;
   return [
     ['Spans taken', perSecond('otelcol_receiver_accepted_spans_total'), rate],
     ['Log records taken', perSecond('otelcol_receiver_accepted_log_records_total'), rate],
     ['Metric points taken', perSecond('otelcol_receiver_accepted_metric_points_total'), rate],
-    ['Refused', perSecond('{__name__=~"otelcol_receiver_refused_.+_total"}'), rate],
+    ['Refused', REFUSED.map(perSecond).join(' + '), rate],
     ['HTTP requests', perSecond('weir_http_requests_total'), rate],
     ['On disk', 'weir_store_disk_bytes', bytes],
     ['Write log', 'weir_store_wal_bytes', bytes],
@@ -46,7 +48,7 @@ export function SelfFigures() {
   const known = (answer.data ?? []).filter((f) => f.values.some((v) => v !== null));
   if (!known.length) return null;
   return (
-    <Panel title="Figures" busy={answer.busy} flush>
+    <Panel title="Intake and memory" busy={answer.busy} flush>
       <ul class="figures">
         {known.map((f) => (
           <li>

@@ -4,34 +4,55 @@
 import { Await, Panel } from '../kit/basics';
 import { Table, type Column } from '../kit/table';
 import { ago, bytes, count, dayClock, seconds } from '../lib/format';
-import { componentsOf, factsOf, timeMs, type Component, type Fact } from '../lib/status';
+import { componentsOf, days, factsOf, timeMs, type Component, type Fact } from '../lib/status';
 import { weirStatus } from '../state/api';
 import { useQuery } from '../state/use-query';
 import { SelfFigures } from './status-self';
 
-const WORDS: Record<string, string> = { wal: 'write log', logs: 'log records', otlp: 'OTLP' };
+type Format = (v: unknown) => string;
+const time: Format = (v) => { const ms = timeMs(v); return ms ? dayClock(ms) : '–'; };
+const whole: Format = (v) => count(Number(v));
+const size: Format = (v) => bytes(Number(v));
+const limit: Format = (v) => (Number(v) ? size(v) : 'none');
 
-/** "uptime_s" → "Uptime", "wal_bytes" → "Write log". */
-function title(path: string): string {
-  const words = path.replace(/_(bytes|seconds|s|ns)$/, '').split(/[._]/);
-  const text = words.map((w) => WORDS[w] ?? w).join(' ');
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
+/** What the answer holds, in words: section, path, name, format. */
+const FIELDS: readonly (readonly [string, string, string, Format])[] = [
+  ['Server', 'version', 'Version', String],
+  ['Server', 'uptime_s', 'Running for', (v) => seconds(Number(v))],
+  ['Server', 'started_ns', 'Started', time],
+  ['Server', 'memory_limit_bytes', 'Memory limit', limit],
+  ['Server', 'retention.age_s', 'Keeps data for', (v) => (Number(v) ? days(Number(v)) : 'ever')],
+  ['Server', 'retention.size_bytes', 'Keeps at most', (v) => (Number(v) ? size(v) : 'half of the free disk')],
+  ['Stored', 'store.spans', 'Spans', whole],
+  ['Stored', 'store.logs', 'Log records', whole],
+  ['Stored', 'store.samples', 'Samples', whole],
+  ['Stored', 'store.series', 'Series', whole],
+  ['Stored', 'store.oldest_ns', 'Oldest', time],
+  ['Stored', 'store.newest_ns', 'Newest', time],
+  ['On disk', 'store.traces_bytes', 'Traces', size],
+  ['On disk', 'store.logs_bytes', 'Logs', size],
+  ['On disk', 'store.metrics_bytes', 'Metrics', size],
+  ['On disk', 'store.wal_bytes', 'Write log', size],
+  ['On disk', 'store.parts', 'Parts', whole],
+  ['On disk', 'store.memory_bytes', 'In memory, not yet in a part', size],
+];
+const KNOWN = new Set(FIELDS.map(([, path]) => path));
+const SKIPPED = /^(components\b|ready$)/;
 
-function valueOf({ path, value }: Fact): string {
-  if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  const n = Number(value);
-  if (path.endsWith('_ns')) {
-    const ms = timeMs(n);
-    return ms ? dayClock(ms) : '–';
+interface Line { name: string; text: string }
+
+/** Known fields in their order; what a newer server adds comes last, under its own name. */
+function sectionsOf(facts: Fact[]): [string, Line[]][] {
+  const values = new Map(facts.map((f) => [f.path, f.value]));
+  const sections = new Map<string, Line[]>();
+  const add = (section: string, name: string, text: string) =>
+    sections.set(section, [...sections.get(section) ?? [], { name, text }]);
+  for (const [section, path, name, format] of FIELDS) {
+    if (values.has(path)) add(section, name, format(values.get(path)));
   }
-  if (path.endsWith('_bytes')) return bytes(n);
-  if (/_(s|seconds)$/.test(path)) return seconds(n);
-  if (typeof value === 'string') return value || '–';
-  return Number.isInteger(n) ? count(n) : String(value);
+  for (const f of facts) if (!KNOWN.has(f.path) && !SKIPPED.test(f.path)) add('Other', f.path, String(f.value));
+  return [...sections];
 }
-
-const SKIPPED = /^components\b/;
 
 export function StatusPage() {
   const answer = useQuery('status', weirStatus);
@@ -47,13 +68,6 @@ export function StatusPage() {
 function Facts({ status, busy }: { status: Record<string, unknown>; busy: boolean }) {
   const components = componentsOf(status);
   const ready = components.filter((c) => c.ready).length;
-  const facts = factsOf(status).filter((f) => !SKIPPED.test(f.path));
-  const groups = new Map<string, Fact[]>();
-  for (const f of facts) {
-    const dot = f.path.indexOf('.');
-    const section = dot > 0 ? f.path.slice(0, dot) : 'server';
-    groups.set(section, [...groups.get(section) ?? [], { ...f, path: dot > 0 ? f.path.slice(dot + 1) : f.path }]);
-  }
   return (
     <>
       <Panel flush busy={busy} title="Components" aside={(
@@ -64,10 +78,10 @@ function Facts({ status, busy }: { status: Record<string, unknown>; busy: boolea
         <ComponentTable components={components} />
       </Panel>
       <div class="cards">
-        {[...groups].map(([section, list]) => (
-          <Panel title={title(section)}>
+        {sectionsOf(factsOf(status)).map(([section, lines]) => (
+          <Panel title={section}>
             <table class="kv plain">
-              <tbody>{list.map((f) => <tr><th scope="row">{title(f.path)}</th><td class="num">{valueOf(f)}</td></tr>)}</tbody>
+              <tbody>{lines.map((l) => <tr><th scope="row">{l.name}</th><td class="num">{l.text}</td></tr>)}</tbody>
             </table>
           </Panel>
         ))}
@@ -76,6 +90,8 @@ function Facts({ status, busy }: { status: Record<string, unknown>; busy: boolea
   );
 }
 
+const NAMES: Record<string, string> = { store: 'Store', ui: 'Page and query APIs', 'otlp/grpc': 'OTLP over gRPC', 'otlp/http': 'OTLP over HTTP' };
+
 function ComponentTable({ components }: { components: Component[] }) {
   const now = Date.now();
   const columns: Column<Component>[] = [
@@ -83,7 +99,7 @@ function ComponentTable({ components }: { components: Component[] }) {
       id: 'ready', head: 'State', sort: (c) => (c.ready ? 1 : 0),
       cell: (c) => <span class={`badge ${c.ready ? 'ok' : 'bad'}`}>{c.ready ? 'ready' : 'not ready'}</span>,
     },
-    { id: 'name', head: 'Component', sort: (c) => c.name, cell: (c) => <span class="strong">{c.name}</span> },
+    { id: 'name', head: 'Component', sort: (c) => c.name, cell: (c) => <span class="strong">{NAMES[c.name] ?? c.name}</span> },
     { id: 'detail', head: 'Detail', wrap: true, cell: (c) => c.detail },
     { id: 'since', head: 'Since', num: true, sort: (c) => c.sinceMs, cell: (c) => (c.sinceMs ? <span title={dayClock(c.sinceMs)}>{ago(c.sinceMs, now)}</span> : '') },
     {

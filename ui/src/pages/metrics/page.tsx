@@ -101,7 +101,19 @@ export function MetricsPage() {
         </div>
         {answer.data?.perQuery.filter((p) => p.error && list.includes(p.query)).map((p) => <ErrorNote error={p.error!} query={p.query} />)}
         {active.length === 0
-          ? <Panel><div class="empty"><h3>Ask for a metric</h3><p>Choose one from the list, start to type, or take an example.</p></div></Panel>
+          ? (
+            <Panel>
+              <div class="empty">
+                <h3>Ask for a metric</h3>
+                <p>Choose one from the list, start to type, or begin here.</p>
+                <ul class="menu begin">
+                  {EXAMPLES.map(([name, text]) => (
+                    <li><button type="button" onClick={() => setOne(0, text)}><span>{name}</span><code>{text}</code></button></li>
+                  ))}
+                </ul>
+              </div>
+            </Panel>
+          )
           : (
             <Panel busy={answer.busy} title={answer.data && seriesCount(answer.data)} aside={(
               <>

@@ -5,9 +5,15 @@ import dagre from '@dagrejs/dagre';
 
 import type { FlowEdge, FlowMap, FlowNode } from '../../lib/flow';
 
-const SIZE = {
-  producer: { width: 184, height: 66 }, topic: { width: 178, height: 52 }, group: { width: 196, height: 84 },
-} as const;
+const HEIGHT = { producer: 66, topic: 52, group: 84 } as const;
+const LEAST = { producer: 170, topic: 150, group: 200 } as const;
+const MOST = 290;
+
+/** Wide enough for its name, about 8.2 pixels a letter, within reason. */
+function sizeOf(n: FlowNode): { width: number; height: number } {
+  const letters = Math.max(n.title.length * 8.2, n.kind === 'group' ? (n.subtitle.length + 9) * 6.3 : 0);
+  return { width: Math.min(MOST, Math.max(LEAST[n.kind], Math.ceil(letters) + 34)), height: HEIGHT[n.kind] };
+}
 
 export interface Placed { node: FlowNode; x: number; y: number; width: number; height: number }
 export interface Route { edge: FlowEdge; path: string; labelX: number; labelY: number }
@@ -16,10 +22,10 @@ export interface Layout { width: number; height: number; nodes: Placed[]; routes
 /** Depends on nodes and edges only, not on their numbers. */
 export function layoutFlow(map: FlowMap): Layout {
   const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: 'LR', nodesep: 24, ranksep: 100, marginx: 12, marginy: 12 });
+  graph.setGraph({ rankdir: 'LR', nodesep: 24, ranksep: 96, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
   const sorted = [...map.nodes].sort((a, b) => (a.id < b.id ? -1 : 1));
-  for (const n of sorted) graph.setNode(n.id, { ...SIZE[n.kind] });
+  for (const n of sorted) graph.setNode(n.id, sizeOf(n));
   for (const e of map.edges) graph.setEdge(e.from, e.to);
   dagre.layout(graph);
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };

@@ -8,6 +8,7 @@ import { count, num, percent, rate, seconds } from '../../lib/format';
 import { buildTraceQl, promSelector, quote } from '../../lib/query';
 import { Loading } from '../../kit/basics';
 import { href, params, setParams } from '../../state/route';
+import { useWidth } from '../traces/scatter';
 import type { Layout } from './layout';
 
 const kindOf = (n: FlowNode): string =>
@@ -22,6 +23,7 @@ export function FlowMapView({ map }: { map: FlowMap }) {
     import('./layout').then(({ layoutFlow }) => { if (!gone) setLayout(layoutFlow(map)); });
     return () => { gone = true; };
   }, [shape]);
+  const [ref, room] = useWidth<HTMLDivElement>();
   const selected = params.value.get('node');
   const select = (id: string) => setParams({ node: id === selected ? null : id }, true);
   if (!layout) return <Loading />;
@@ -29,8 +31,8 @@ export function FlowMapView({ map }: { map: FlowMap }) {
   const edges = new Map(map.edges.map((e) => [`${e.from}>${e.to}`, e]));
   const near = (from: string, to: string) => !selected || from === selected || to === selected;
   return (
-    <div class="flow-scroll">
-      <div class="flow" style={{ width: `${layout.width}px`, height: `${layout.height}px` }}>
+    <div class="flow-scroll" ref={ref}>
+      <div class="flow" style={{ zoom: String(zoomFor(layout.width, room)), width: `${layout.width}px`, height: `${layout.height}px` }}>
         <svg width={layout.width} height={layout.height} aria-hidden="true">
           <defs>
             <marker id="arrow" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">
@@ -67,6 +69,9 @@ export function FlowMapView({ map }: { map: FlowMap }) {
     </div>
   );
 }
+
+/** A map a little too wide is drawn smaller; a far wider one scrolls. */
+const zoomFor = (width: number, room: number): number => (room ? Math.min(1, Math.max(0.72, room / width)) : 1);
 
 const widthOf = (r: number | null): number => 1.25 + Math.min(3, Math.log10(1 + (r ?? 0)));
 

@@ -30,11 +30,11 @@ export function SemanticsTable({ input, trends }: { input: RunnerInput; trends: 
       id: 'group', head: 'Group', sort: (r) => r.group,
       cell: (r) => <><div class="strong">{r.group}</div><div class="faint">{r.topic}</div></>,
     },
-    { id: 'service', head: 'Service', sort: (r) => r.service, cell: (r) => r.service },
+    { id: 'service', head: 'Service', roomy: true, sort: (r) => r.service, cell: (r) => r.service },
     ...(rows.some((r) => r.semantics)
       ? [{ id: 'semantics', head: 'Semantics', sort: (r: RunnerRow) => r.semantics,
            cell: (r: RunnerRow) => r.semantics && <span class="tag">{r.semantics.replace(/_/g, '-')}</span> }] : []),
-    { id: 'trend', head: 'Processed', cell: (r) => <Spark values={trend(r)?.values ?? []} label={`Processed per second by ${r.group}`} /> },
+    { id: 'trend', head: 'Processed', roomy: true, cell: (r) => <Spark values={trend(r)?.values ?? []} label={`Processed per second by ${r.group}`} /> },
     number('received', 'Received', 'Messages handed over by Kafka'),
     number('committed', 'Committed', 'Messages below the committed position'),
     number('ok', 'OK', 'Processed without an error'),

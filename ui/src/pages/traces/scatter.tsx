@@ -13,6 +13,7 @@ const HEIGHT = 148;
 const LEFT = 62;
 const BOTTOM = 22;
 const TOP = 8;
+const LEAST_MS = 0.5;   // a search tells whole milliseconds: 0 is "below 1"
 
 /** Width of an element, kept up to date. */
 export function useWidth<T extends Element>(): [(el: T | null) => void, number] {
@@ -29,7 +30,7 @@ export function useWidth<T extends Element>(): [(el: T | null) => void, number] 
 
 /** Ends (as powers of ten, with some air) and round ticks of a logarithmic scale in milliseconds. */
 function logScale(values: number[]): { bottom: number; top: number; ticks: number[] } {
-  const logs = values.map((v) => Math.log10(Math.max(v, 0.001)));
+  const logs = values.map((v) => Math.log10(Math.max(v, LEAST_MS)));
   const low = Math.min(...logs);
   const high = Math.max(...logs);
   const air = Math.max(0.25, (high - low) * 0.12);
@@ -52,7 +53,7 @@ export function Scatter({ hits, range }: { hits: Hit[]; range: Range }) {
   const span = range.end - range.start;
   const x = (ms: number) => LEFT + ((ms - range.start) / span) * (width - LEFT - 12);
   const y = (ms: number) => {
-    const at = (Math.log10(Math.max(ms, 0.001)) - bottom) / (top - bottom);
+    const at = (Math.log10(Math.max(ms, LEAST_MS)) - bottom) / (top - bottom);
     return HEIGHT - BOTTOM - at * (HEIGHT - BOTTOM - TOP);
   };
   const timeAt = (px: number) => range.start + ((px - LEFT) / (width - LEFT - 12)) * span;
@@ -91,7 +92,7 @@ export function Scatter({ hits, range }: { hits: Hit[]; range: Range }) {
       )}
       {hover && (
         <div class="tip" style={{ left: `${Math.min(x(hover.startMs) + 10, width - 240)}px`, top: `${Math.max(4, y(hover.durationMs) - 44)}px` }}>
-          <strong>{hover.name}</strong> {millis(hover.durationMs)}<br />
+          <strong>{hover.name}</strong> {hover.durationMs ? millis(hover.durationMs) : '<1 ms'}<br />
           <span class="faint">{hover.service}{hover.errors ? `, ${hover.errors} errors` : ''}</span>
         </div>
       )}

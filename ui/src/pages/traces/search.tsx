@@ -10,6 +10,7 @@ import { Popover } from '../../kit/popover';
 import { Table, type Column } from '../../kit/table';
 import { ago, count, dayClock, millis, plural } from '../../lib/format';
 import { buildTraceQl, parseTraceQl } from '../../lib/query';
+import type { Range } from '../../lib/time';
 import { tempoSearch, tempoTagValues, type TraceHit } from '../../state/api';
 import { range } from '../../state/range';
 import { href, params, setParams } from '../../state/route';
@@ -38,7 +39,7 @@ export function hitOf(t: TraceHit): Hit {
   const sets = t.spanSets ?? (t.spanSet ? [t.spanSet] : []);
   return {
     id: t.traceID.padStart(32, '0'),
-    service: t.rootServiceName || '', name: t.rootTraceName || '',
+    service: t.rootServiceName?.startsWith('<') ? '' : t.rootServiceName || '', name: t.rootTraceName || '',
     startMs: Number(BigInt(t.startTimeUnixNano || 0) / 1000n) / 1000,
     durationMs: t.durationMs ?? 0,
     spans: stats.length ? stats.reduce((n, [, s]) => n + (s.spanCount ?? 0), 0) : null,
@@ -76,7 +77,7 @@ export function SearchPage() {
         </Popover>
       </div>
       <Filters filters={plain} onChange={(f) => run(buildTraceQl(f))} />
-      <Panel title={hits ? `${plural(hits.length, 'trace')}${hits.length >= limit ? ' (limit)' : ''}` : 'Traces'}
+      <Panel title={hits ? `${hits.length >= limit ? 'Newest ' : ''}${plural(hits.length, 'trace')}` : 'Traces'}
         busy={answer.busy} flush aside={(
           <label class="select">
             <span class="faint">Limit</span>
@@ -87,7 +88,7 @@ export function SearchPage() {
         )}>
         <Await answer={answer} query={query}>
           {(list) => (list.length
-            ? <Results hits={list} />
+            ? <Results hits={list} isPart={list.length >= limit} />
             : plain && Object.keys(plain).length === 0 ? <FirstTime /> : <NoMatch what="traces"><Button onClick={() => run('{ }')}>Clear the query</Button></NoMatch>)}
         </Await>
       </Panel>
@@ -104,7 +105,16 @@ function FirstTime() {
   return any.data?.length ? <NoMatch what="traces" /> : <NothingYet topic="traces" />;
 }
 
-function Results({ hits }: { hits: Hit[] }) {
+/** The time that the dots cover: of a part of all traces only its own, lest they crowd at one end. */
+function timeOf(hits: Hit[], isPart: boolean): Range {
+  if (!isPart) return range.value;
+  const starts = hits.map((h) => h.startMs);
+  const [first, last] = [Math.min(...starts), Math.max(...starts)];
+  const air = Math.max(50, (last - first) * 0.02);
+  return { start: Math.max(range.value.start, first - air), end: last + air };
+}
+
+function Results({ hits, isPart }: { hits: Hit[]; isPart: boolean }) {
   const longest = useMemo(() => Math.max(...hits.map((h) => h.durationMs), 0.001), [hits]);
   const now = Date.now();
   const columns: Column<Hit>[] = [
@@ -130,14 +140,14 @@ function Results({ hits }: { hits: Hit[] }) {
       cell: (h) => (
         <span class="bar-cell">
           <span class="bar" style={{ width: `${Math.max(1.5, (h.durationMs / longest) * 100)}px` }} />
-          {millis(h.durationMs)}
+          {h.durationMs ? millis(h.durationMs) : '<1 ms'}
         </span>
       ),
     },
   ];
   return (
     <>
-      <Scatter hits={hits} range={range.value} />
+      <Scatter hits={hits} range={timeOf(hits, isPart)} />
       <Table label="Traces" columns={columns} rows={hits} keyOf={(h) => h.id} sortBy="start" descending />
     </>
   );
