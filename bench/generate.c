@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Makes telemetry from a seed, sends it over OTLP/HTTP, and writes down what it sent.
  *
- *     generate --endpoint 127.0.0.1:4318 --seed 1 --spans 10000000 --logs 20000000 --samples
- * 50000000
- *              --hours 48 --ledger FILE [--connections 2]
+ *     generate --endpoint 127.0.0.1:4318 --seed 1 --spans 10000000 --logs 20000000
+ *              --samples 50000000 --hours 48 --ledger FILE [--connections 2]
  *
  * The ledger (JSON) holds the answers that questions must give: totals, by service, errors, slow
  * spans, rare words, last values. It is counted here, from the generator's own numbers, and shares
  * no code with the store. The same seed and sizes give the same bytes but for the end of the time
- * range
- * (--end-ns, default now). */
+ * range (--end-ns, default now). */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 
     tools/tidy.py [--fast]      --fast leaves out the headers-stand-alone compile
 
-Layers (tools/layers.txt), include cycles, headers that compile alone, SPDX lines, file length, banned
-functions, words that mark something unfinished, files that no meson.build names.
+Layers (tools/layers.txt), include cycles, headers that compile alone, SPDX lines, file length, line
+width, banned functions, words that mark something unfinished, files that no meson.build names.
 """
 import concurrent.futures
 import pathlib
@@ -15,6 +15,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE_LINES_MAX = 800
+COLUMNS_MAX = 100
 BANNED = re.compile(r"\b(sprintf|strcpy|strcat|strtok|atoi|atol|atof|gets|alloca|vsprintf)\s*\(")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
@@ -71,6 +72,9 @@ def check_text(path, text):
         complain(path, 1, "first line must be /* SPDX-License-Identifier: Apache-2.0 */")
     if lines > FILE_LINES_MAX and path.relative_to(ROOT).parts[0] == "src":
         complain(path, FILE_LINES_MAX, f"{lines} lines; past {FILE_LINES_MAX} there is more than one concept inside")
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > COLUMNS_MAX:
+            complain(path, number, f"{len(line)} columns, {COLUMNS_MAX} at most")
     for pattern, what in ((BANNED, "banned function"), (UNFINISHED, "unfinished work on main")):
         for match in pattern.finditer(text):
             complain(path, line_of(text, match.start()), f"{what}: {match.group(0).strip()}")

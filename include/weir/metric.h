@@ -2,8 +2,9 @@
 /* Metrics: instruments aggregate measurements per attribute set, cumulatively.
  *
  *     struct weir_meter *meter = weir_meter_get("shop", "1.0");
- *     struct weir_instrument *orders = weir_counter_get(meter, "shop.orders", "{order}", "Orders
- * taken."); weir_instrument_add(orders, 1, attrs, 2);
+ *     struct weir_instrument *orders =
+ *         weir_counter_get(meter, "shop.orders", "{order}", "Orders taken.");
+ *     weir_instrument_add(orders, 1, attrs, 2);
  *
  *     struct weir_series *series = weir_series_get(orders, attrs, 2);  // bound: look up once …
  *     weir_series_add(series, 1);                                      // … then a few ns each

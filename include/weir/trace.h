@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Traces: tracers make spans; a span is one timed operation with attributes, events and links.
  *
- *     struct weir_span_options options = {.struct_size = sizeof options, .kind =
- * WEIR_KIND_PRODUCER}; struct weir_span *span = weir_span_start(tracer, "send orders", &options);
+ *     struct weir_span_options options = {.struct_size = sizeof options,
+ *                                         .kind = WEIR_KIND_PRODUCER};
+ *     struct weir_span *span = weir_span_start(tracer, "send orders", &options);
  *     weir_span_set(span, WEIR_INT("messaging.kafka.offset", offset));
  *     weir_span_end(span);
  *

@@ -3,8 +3,7 @@
  *
  *   send ◀─link─ poll ─child─▶ commit        one message's way is several traces that link to each
  *     ▲           ▲                          other; the joined view follows the links both ways,
- *     └─parent─ process ─link─┘              breadth first, and gives all of it as one list of
- * spans
+ *     └─parent─ process ─link─┘              breadth first, and gives it all as one list of spans
  *
  * A poll may link a hundred messages: it is a hub. From the asked trace a hub is followed; from
  * elsewhere it is shown and not followed, and of those that link to it only what is no other

@@ -14,7 +14,8 @@
  * rd_kafka_conf_destroy() then crashes (librdkafka #5240). */
 #define VERSION_FAILS_WHOLE 0x020d0000
 #define STATS_INTERVAL_MS   "2000"
-#define BUCKETS             (sizeof((struct weir_kafka_client *)0)->entries / sizeof(struct weir_kafka_entry *))
+#define BUCKETS                                                                                    \
+    (sizeof((struct weir_kafka_client *)0)->entries / sizeof(struct weir_kafka_entry *))
 
 /* ── configuration ───────────────────────────────────────────────────────────────────────────── */
 

@@ -2,10 +2,10 @@
 /* The spans of Kafka operations, and the metrics that go with them.
  *
  *     send <topic>     PRODUCER, call to acknowledgement; CLIENT with a link when the message
- * already carries its application's context, which then stays as it is poll <topic>     CLIENT, one
- * per poll that gave messages; links each message's context process <topic>  CONSUMER, child of the
- * message's context, linked to it and to the poll commit <topic>   CLIENT, child of the last poll
- * it covers, linked to the others
+ *                      already carries its application's context, which then stays as it is
+ *     poll <topic>     CLIENT, one per poll that gave messages; links each message's context
+ *     process <topic>  CONSUMER, child of the message's context, linked to it and to the poll
+ *     commit <topic>   CLIENT, child of the last poll it covers, linked to the others
  *
  * Sampling: process follows its message, poll any sampled message of its own, commit its poll.
  *

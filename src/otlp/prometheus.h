@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OTLP metrics under their Prometheus names: the one standard translation.
  *
- *     messaging.client.operation.duration {s} HISTOGRAM  →
- * messaging_client_operation_duration_seconds weir.runner.processed {message} monotonic SUM      →
- * weir_runner_processed_total system.memory.utilization {1} GAUGE                →
- * system_memory_utilization_ratio
+ *     http.server.request.duration {s} HISTOGRAM     →  http_server_request_duration_seconds
+ *     weir.runner.processed {message} monotonic SUM  →  weir_runner_processed_total
+ *     system.memory.utilization {1} GAUGE            →  system_memory_utilization_ratio
  *
  * Each series carries job (service.namespace/service.name), instance (service.instance.id),
  * service_name, and cluster if the resource names one; then otel_scope_*; then the point's

@@ -3,8 +3,7 @@
  * once, so that the exporter only copies bytes.
  *
  *     tag  len  0x0A keylen key  0x12 len AnyValue
- *     └─ of the message that the attributes belong to: span 9, event 3, link 4, resource 1, log 6,
- * …
+ *     └─ of the message that the attributes belong to: span 9, event 3, link 4, resource 1, …
  *
  * Text that is not UTF-8 is mended here (each bad byte becomes '?'), since one bad string would
  * make receivers refuse the whole batch.

@@ -2,9 +2,11 @@
 /* Runs every .test file of tests/golden/logql: what is loaded, what is asked, what must come back.
  *
  *   load                                    rows that follow:
- *     TIME SERVICE SEVERITY ATTRIBUTES | BODY     "-" for none; attributes a=1,b=x; t=<32 hex> is
- * the trace eval lines START END DIRECTION LIMIT QUERY    expects: TIME | LINE eval labels START
- * END DIRECTION LIMIT QUERY   expects: {labels} eval instant TIME QUERY expects: {labels} value
+ *     TIME SERVICE SEVERITY ATTRIBUTES | BODY     "-" for none; attributes a=1,b=x;
+ *                                                 t=<32 hex> is the trace
+ *   eval lines START END DIRECTION LIMIT QUERY    expects: TIME | LINE
+ *   eval labels START END DIRECTION LIMIT QUERY   expects: {labels}
+ *   eval instant TIME QUERY                       expects: {labels} value
  *   eval range START END STEP QUERY               expects: {labels} v v _
  *   eval fail QUERY                               expects: words of the error
  *
