@@ -14,8 +14,6 @@
  * rd_kafka_conf_destroy() then crashes (librdkafka #5240). */
 #define VERSION_FAILS_WHOLE 0x020d0000
 #define STATS_INTERVAL_MS   "2000"
-#define BUCKETS                                                                                    \
-    (sizeof((struct weir_kafka_client *)0)->entries / sizeof(struct weir_kafka_entry *))
 
 /* ── configuration ───────────────────────────────────────────────────────────────────────────── */
 
@@ -273,7 +271,7 @@ void weir_kafka_client_unref(struct weir_kafka_client *client) {
     if (!client || atomic_fetch_sub_explicit(&client->refs, 1, memory_order_acq_rel) != 1) return;
     /* Only now: with a message of it still out, librdkafka would wait for that for ever. */
     if (client->owns_rk && !weir_kafka_client_is_foreign(client)) client->rd->destroy(client->rk);
-    for (size_t i = 0; i < BUCKETS; i++) {
+    for (size_t i = 0; i < WEIR_KAFKA_BUCKETS; i++) {
         for (struct weir_kafka_entry *entry = client->entries[i], *next; entry; entry = next) {
             next = entry->next;
             free(entry->topic);
@@ -315,7 +313,7 @@ struct weir_kafka_entry *weir_kafka_entry_get(struct weir_kafka_client *client, 
                                               int32_t partition) {
     uint64_t hash =
         weir_view_hash(weir_view_str(topic)) + (uint64_t)(uint32_t)partition * 0x9e3779b9u;
-    struct weir_kafka_entry **bucket = &client->entries[hash % BUCKETS];
+    struct weir_kafka_entry **bucket = &client->entries[hash % WEIR_KAFKA_BUCKETS];
     pthread_mutex_lock(&client->mutex);
     struct weir_kafka_entry *entry = *bucket;
     while (entry && (entry->partition != partition || strcmp(entry->topic, topic) != 0))

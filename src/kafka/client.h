@@ -19,6 +19,7 @@
 
 /* Partitions that one client keeps series of; past it their metrics are not split. */
 #define WEIR_KAFKA_ENTRIES_MAX 65536u
+#define WEIR_KAFKA_BUCKETS     1024u
 
 /* One topic and partition (-1: the topic as a whole) of a client. Lives as long as the client. */
 struct weir_kafka_entry {
@@ -50,7 +51,7 @@ struct weir_kafka_client {
     struct weir_tracer *tracer;
 
     pthread_mutex_t mutex; /* guards entries, entries_count, last_error */
-    struct weir_kafka_entry *entries[1024];
+    struct weir_kafka_entry *entries[WEIR_KAFKA_BUCKETS];
     uint32_t entries_count;
     char last_error[200];
 
