@@ -5,8 +5,10 @@
 
 #include "base/clock.h"
 #include "kafka/runner/runner.h"
+#include "weir/log.h"
 
 #define COMMITTED_TIMEOUT_MS 5000
+#define COMMITTED_TRIES      3
 #define WAIT_MS              20
 
 /* ── parts ───────────────────────────────────────────────────────────────────────────────────── */
@@ -64,13 +66,34 @@ static void take_part(struct weir_runner *runner, const rd_kafka_topic_partition
     atomic_store(&part->progress_ns, weir_clock_mono_ns());
 }
 
+static bool all_known(const rd_kafka_topic_partition_list_t *list) {
+    for (int i = 0; i < list->cnt; i++)
+        if (list->elems[i].err) return false;
+    return true;
+}
+
+/* The counts in the commits' metadata: without them the next commit would begin at nothing, and
+ * what was lost before would be forgotten. librdkafka asks for the offsets again by itself. */
+static void read_committed(struct weir_runner *runner, rd_kafka_topic_partition_list_t *list) {
+    const struct weir_rd *rd = runner->client->rd;
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < COMMITTED_TRIES && !atomic_load(&runner->stop_requests); i++) {
+        err = rd->committed(runner->client->rk, list, COMMITTED_TIMEOUT_MS);
+        if (!err && all_known(list)) return;
+        weir_clock_sleep_ns(WAIT_MS * WEIR_NS_PER_MS);
+    }
+    struct weir_attribute attrs[] = {
+        WEIR_STR("error.type", weir_rd_error_type(rd, err ? err : RD_KAFKA_RESP_ERR__PARTIAL))};
+    weir_logger_log(weir_logger_get("weir.runner", NULL), WEIR_SEVERITY_WARN,
+                    "the committed counts could not be read: loss is counted anew", attrs, 1);
+}
+
 static void assign(struct weir_runner *runner, rd_kafka_topic_partition_list_t *list,
                    bool cooperative) {
     const struct weir_rd *rd = runner->client->rd;
     rd_kafka_t *rk = runner->client->rk;
-    /* The counts in the commits' metadata; librdkafka asks for the offsets again by itself. */
     rd_kafka_topic_partition_list_t *committed = rd->topic_partition_list_copy(list);
-    rd->committed(rk, committed, COMMITTED_TIMEOUT_MS);
+    read_committed(runner, committed);
     for (int i = 0; i < committed->cnt; i++) take_part(runner, &committed->elems[i]);
     rd->topic_partition_list_destroy(committed);
     rd_kafka_error_t *error = NULL;

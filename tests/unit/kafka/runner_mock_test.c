@@ -12,7 +12,8 @@
 
 #include "weir/runner.h"
 
-#define OFFSET_COMMIT 8 /* Kafka's API key */
+#define OFFSET_COMMIT 8 /* Kafka's API keys */
+#define OFFSET_FETCH  9
 #define RECORDS       30
 
 /* Since 2.3: the mock's group coordinator waits 3 s for more members unless told not to. */
@@ -140,11 +141,62 @@ static void test_at_most_once_fetches_anew(void **state) {
     run_with_failing_commits(WEIR_AT_MOST_ONCE, "most-anew", many, sizeof many / sizeof many[0]);
 }
 
+/* Commits as a predecessor that has lost some did. */
+static void commit_as_predecessor(const char *topic, const char *counts) {
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text);
+    rd_kafka_conf_set(conf, "group.id", topic, text, sizeof text);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    assert_non_null(rk);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(list, topic, 0);
+    tp->offset = RECORDS;
+    tp->metadata = strdup(counts);
+    tp->metadata_size = strlen(counts);
+    assert_int_equal(rd_kafka_commit(rk, list, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(rk);
+}
+
+/* A coordinator that answers badly for a moment does not make the successor forget the loss. */
+static void test_counts_survive_a_failing_fetch(void **state) {
+    (void)state;
+    static const char topic[] = "counts";
+    struct seen seen = {.last = -1};
+    assert_int_equal(rd_kafka_mock_topic_create(cluster, topic, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    produce(topic);
+    commit_as_predecessor(topic, "weir1 c=30 o=23 f=7 d=0 s=0 u=0");
+    rd_kafka_mock_push_request_errors(cluster, OFFSET_FETCH, 1,
+                                      RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+    struct weir_runner_options options = {.struct_size = sizeof options,
+                                          .handler = handle,
+                                          .arg = &seen,
+                                          .topic = topic,
+                                          .semantics = WEIR_AT_LEAST_ONCE,
+                                          .kafka = {.brokers = brokers, .group_id = topic}};
+    struct weir_runner *runner = weir_runner_open(&options, NULL);
+    struct weir_runner_stats stats = {.struct_size = sizeof stats};
+    pthread_t thread;
+    assert_non_null(runner);
+    assert_int_equal(pthread_create(&thread, NULL, run, runner), 0);
+    for (int i = 0; i < 300 && !stats.partitions; i++) {
+        usleep(50000);
+        weir_runner_stats_get(runner, &stats);
+    }
+    weir_runner_stop(runner);
+    pthread_join(thread, NULL);
+    weir_runner_stats_get(runner, &stats);
+    weir_runner_close(runner);
+    assert_int_equal(stats.lost_min, 7);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_at_least_once),
         cmocka_unit_test(test_at_most_once),
         cmocka_unit_test(test_at_most_once_fetches_anew),
+        cmocka_unit_test(test_counts_survive_a_failing_fetch),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
