@@ -10,6 +10,7 @@ DESTDIR ?=
 BROKERS    := $(if $(filter command line,$(origin KAFKA_BROKERS)),$(KAFKA_BROKERS))
 PROPERTIES := $(if $(filter command line,$(origin KAFKA_PROPERTIES)),$(KAFKA_PROPERTIES))
 MODE       := $(if $(filter command line,$(origin KAFKA)),$(KAFKA))
+$(if $(filter-out mock,$(MODE)),$(error KAFKA=$(MODE): there is only KAFKA=mock))
 
 .PHONY: all help demo demo-clean check check-all check-rest seeds bench fuzz tidy format install uninstall clean
 
