@@ -171,14 +171,14 @@ class Relay:
     def __init__(self, target, bug):
         spoil = BUGS.get(bug)
         relay = self
-        self.refuse = 0  # so many requests are answered 503
+        self.refuse = 0  # so many requests with spans are answered 503
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):  # noqa: N802 - the library's name
                 body = self.rfile.read(int(self.headers["content-length"]))
-                if relay.refuse > 0:
+                if relay.refuse > 0 and self.path == "/v1/traces":
                     relay.refuse -= 1
                     return self.answer(503, b"")
                 if spoil:

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -58,8 +59,10 @@ def under_refused_commits(bed, rng, semantics, refused, mock):
     ledger = {(partition, offset) for partition in range(4) for offset in produce(mock.bootstrap, topic, ["fine"] * 40, partition)}
     mock.fail(OFFSET_COMMIT, REFUSED, refused)
     worker = bed.worker("run", semantics, topic, group, "batch_max=10", *FAST, kafka=mock.bootstrap)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while set(worker.records("end")) != ledger and time.monotonic() < deadline:
+        if bed.bug and time.monotonic() > deadline - 25:
+            break
         time.sleep(0.1)
     produce(mock.bootstrap, topic, ["fine"], 0)
     with contextlib.suppress(AssertionError):
@@ -83,7 +86,7 @@ def commit_failure_stalls(bed, rng):
 def commit_failure_skips(bed, rng):
     with mock_of(bed) as mock:
         # More refusals than the runner tries at one place: it must fetch the batch anew, not go on without it.
-        worker, ledger, positions = under_refused_commits(bed, rng, "most", 60, mock)
+        worker, ledger, positions = under_refused_commits(bed, rng, "most", 12, mock)
         done = worker.records("begin")
         assert set(done) == ledger, f"{len(ledger - set(done))} of {len(ledger)} records were skipped"
         assert len(done) == len(ledger), "a record was handled twice under at-most-once"
@@ -252,13 +255,13 @@ def health(bed, rng):
                             OTEL_SERVICE_NAME=topic)
         worker.wait(r"end ", timeout=20)
         wait_until(lambda: (ask() or (0,))[0] == 200, 10, 0.2, "healthy")
-        gauge = f'weir_kafka_broker_connected{{service_name="{topic}"}}'
-        wait_until(lambda: bed.weir.promql_sum(gauge) == 1, 10, 0.3, "the gauge says connected")
+        gauge = f'weir_kafka_broker_connected_ratio{{service_name="{topic}"}}'
+        wait_until(lambda: set(bed.weir.promql(gauge).values()) == {1}, 10, 0.3, "the gauge says connected")
     try:  # the broker is gone now
         status, text = wait_until(lambda: (lambda answer: answer if answer and answer[0] == 503 else None)(ask()), 12, 0.3,
                                   "the health page says that the broker is gone")
         assert "kafka.broker" in text and "fail" in text, text
-        wait_until(lambda: bed.weir.promql_sum(gauge) == 0, 10, 0.3, "the gauge says so too")
+        wait_until(lambda: 0 in bed.weir.promql(gauge).values(), 10, 0.3, "the gauge says so too")
     finally:
         worker.kill()
 
@@ -274,11 +277,11 @@ def idle_is_connected(bed, rng):
     bed.client("idle", topic, "12", KAFKA_PROPERTIES=str(impatient), OTEL_SERVICE_NAME=sender)
     assert worker.stop() == 0
     for name in (service, sender):
-        gauge = f'weir_kafka_broker_connected{{service_name="{name}"}}'
+        gauge = f'weir_kafka_broker_connected_ratio{{service_name="{name}"}}'
         seen = bed.weir.promql_sum(f"count_over_time({gauge}[1m])")
         assert seen >= 4, f"{name}: {seen} values of the gauge in 12 s"
         lowest = bed.weir.promql(f"min_over_time({gauge}[1m])")
-        assert list(lowest.values()) == [1.0], f"{name}, idle for 12 s, is told as {lowest}"
+        assert set(lowest.values()) == {1.0}, f"{name}, idle for 12 s, is told as {lowest}"
 
 
 @row("trap-15", bed="clients", bugs=["wrong-page"])
@@ -306,9 +309,9 @@ def documented_names(bed, rng):
 def sampled_run(bed, rng):
     """60 messages of a sender that samples about half, a consumer with a ratio of its own: the ledger of the decisions."""
     topic, group = names(bed, rng, 3)
-    sender = bed.worker("send", "sync", topic, 60, OTEL_TRACES_SAMPLER="traceidratio", OTEL_TRACES_SAMPLER_ARG="0.5")
+    sender = bed.worker("send", "sync", topic, 60, OTEL_TRACES_SAMPLER="parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG="0.5")
     assert sender.join() == 0
-    worker = bed.worker("run", "least", topic, group, *FAST, OTEL_TRACES_SAMPLER="traceidratio", OTEL_TRACES_SAMPLER_ARG="0.3")
+    worker = bed.worker("run", "least", topic, group, *FAST, OTEL_TRACES_SAMPLER="parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG="0.3")
     worker.wait(r"end ", 60, timeout=20)
     time.sleep(0.3)
     assert worker.stop() == 0
@@ -358,8 +361,8 @@ def flow_map_has_its_data(bed, rng):
     assert worker.stop() == 0
     assert not bed.search(f'{{ .messaging.destination.name = "{topic}" }}'), "it was sampled"
     page = (workshop.ROOT / "ui/src/pages/overview/queries.ts").read_text()
-    names_asked = set(re.findall(r"(?:messaging|weir)_[a-z_]+_(?:total|bucket|seconds|lag)\b", page))
-    assert len(names_asked) >= 5
+    names_asked = set(re.findall(r"(?:messaging|weir)_[a-z_]+_(?:total|lag)\b", page))
+    assert len(names_asked) >= 5, names_asked
     at = f'messaging_destination_name="{topic}"'
     edge = f'{at},messaging_consumer_group_name="{group}"'
     for query, expected in ((f'messaging_client_sent_messages_total{{{at},service_name="{service}"}}', count),
@@ -403,7 +406,7 @@ def provoke_everything(bed, rng):
     sender = bed.worker("send", "async", topic, 5, **quick)
     assert sender.join() == 0
     produce(bed.bootstrap, topic, ["reject", "retry:1", "skip", "sleep:4500", "fine", "sleep:3000"] + ["fine"] * 5)
-    bed.relay.refuse = 2
+    bed.relay.refuse = 3
     worker = bed.worker("run", "least", topic, group, "drain_ms=300", "retry_first_ms=10", *FAST, **quick)
     worker.wait(r"begin \S+ 0 10 ", timeout=25)
     worker.stop()
@@ -413,7 +416,22 @@ def provoke_everything(bed, rng):
     loser.wait(r"end \S+ 0 2 ", timeout=20)
     time.sleep(0.5)
     assert loser.stop() == 0
+    redelivered(bed, rng, quick)
     patient = bed.path / "short.properties"
     patient.write_text("message.timeout.ms=5000\n")
     stuck = bed.worker("send", "async", topic, 5, kafka="127.0.0.1:1", KAFKA_PROPERTIES=str(patient), **quick)
     stuck.join()
+
+
+def redelivered(bed, rng, quick):
+    """A runner that is frozen for longer than its session gets records again that it had done and not committed."""
+    topic, group = names(bed, rng)
+    produce(bed.bootstrap, topic, ["fine"] * 5)
+    frozen = bed.worker("run", "least", topic, group, "session.timeout.ms=2000", "heartbeat.interval.ms=300", "commit_interval_ms=60000", **quick)
+    frozen.wait(r"end \S+ 0 4 ", timeout=20)
+    frozen.process.send_signal(signal.SIGSTOP)
+    time.sleep(4)
+    frozen.process.send_signal(signal.SIGCONT)
+    frozen.wait(r"end \S+ 0 4 ", 2, timeout=20)
+    time.sleep(0.5)
+    assert frozen.stop() == 0
