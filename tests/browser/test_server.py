@@ -8,7 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from weir_server import wait_until
+from weir_server import Weir, free_port, wait_until
 
 
 def feed(weir, minutes):
@@ -105,3 +105,73 @@ def test_the_servers_own_words_on_a_bad_query(page, fed, name, query):
     note = page.get_by_role("alert").first
     expect(note).to_contain_text("HTTP 400")
     expect(note.locator(".caret")).to_contain_text("^")
+
+
+def test_a_shared_address_shows_the_same(page, browser, fed):
+    page.goto(f"{fed.api}/ui/traces")
+    page.get_by_role("radio", name="Error").click()
+    page.wait_for_url(re.compile("error"))
+    page.get_by_role("button", name="Time range").click()
+    page.get_by_role("button", name="1 hour", exact=True).click()
+    page.wait_for_url(re.compile("now-1h"))
+    page.locator(".row-link").first.click()
+    page.locator(".wf-row", has_text="process").first.click()
+    page.wait_for_url(re.compile("span="))
+    page.locator(".details").wait_for()
+    other = browser.new_context(viewport={"width": 1440, "height": 900})
+    try:
+        again = other.new_page()
+        again.goto(page.url)
+        again.locator(".details").wait_for()
+        for part in (".wf-span", ".wf-row.selected", ".details h2", ".range-text"):
+            assert again.locator(part).all_inner_texts() == page.locator(part).all_inner_texts()
+    finally:
+        other.close()
+
+
+def test_metric_names_are_completed_from_the_server(page, fed):
+    page.goto(f"{fed.api}/ui/metrics")
+    page.locator(".query-editor:not([hidden])").wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("weir_runner_proc")
+    expect(page.get_by_role("option", name=re.compile("weir_runner_processed_total"))).to_be_visible()
+
+
+def test_status_speaks_in_words_sizes_and_times(page, fed):
+    refused = []
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
+    page.goto(f"{fed.api}/ui/status")
+    page.locator(".figures").wait_for()
+    expect(page.locator("tr", has_text="Keeps data for")).to_contain_text("days")
+    expect(page.locator("tr", has_text="Memory limit")).to_contain_text("iB")
+    expect(page.get_by_role("heading", name="Other")).to_have_count(0)
+    assert not re.search(r"_(ns|s|bytes)\b", page.locator("main").inner_text()) and not refused
+    since = page.get_by_role("table", name="Components").locator("tbody td:nth-child(4)").all_inner_texts()
+    assert len(since) == 4 and all("ago" in text or text == "now" for text in since)
+
+
+def test_a_fresh_server_gives_its_own_addresses_and_they_work(page, weir):
+    page.goto(f"{weir.api}/ui/traces")
+    expect(page.locator(".empty")).to_contain_text("Nothing arrives yet")
+    assert page.locator(".doors dd").all_inner_texts() == [weir.grpc, f"http://{weir.http}"]
+    subprocess.run(["bash", "-c", page.locator(".snippet pre").inner_text()], check=True, timeout=30, capture_output=True)
+    page.get_by_role("button", name=re.compile("Refresh now|Refresh")).first.click()
+    expect(page.locator("tbody tr")).to_contain_text("hello")
+
+
+def test_a_server_that_goes_away_and_comes_back(browser, build_dir, tmp_path):
+    server = Weir(build_dir, tmp_path / "data", "--listen", f"127.0.0.1:{free_port()}").start()
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    try:
+        page = context.new_page()
+        page.goto(f"{server.api}/ui/status?refresh=1s")
+        expect(page.get_by_role("table", name="Components")).to_be_visible()
+        server.stop()
+        expect(page.locator(".banner")).to_contain_text("The server cannot be reached", timeout=15000)
+        expect(page.get_by_role("table", name="Components")).to_be_visible()
+        server.start()
+        expect(page.locator(".banner")).to_have_count(0, timeout=15000)
+        expect(page.get_by_role("alert")).to_have_count(0)
+    finally:
+        context.close()
+        server.stop()

@@ -18,6 +18,8 @@ import { SearchPage } from './pages/traces/search';
 import { TracePage } from './pages/traces/trace';
 import { listenToKeys } from './state/keys';
 import { href, path } from './state/route';
+import { getJson, unreachable } from './state/http';
+import { refreshNow } from './state/range';
 import { theme, toggleTheme } from './state/theme';
 
 const PAGES: readonly { id: string; title: string; key: string; page: ComponentType }[] = [
@@ -58,6 +60,7 @@ export function Shell() {
           <Button kind="ghost" icon="help" title="Keyboard (?)" onClick={() => { helpOpen.value = true; }} />
         </div>
       </header>
+      {unreachable.value && <Unreachable />}
       <main id="main" tabIndex={-1}>
         <Guard key={path.value}>
           {section === 'trace' && id ? <TracePage id={id} key={id} /> : page ? <page.page /> : <Missing />}
@@ -65,6 +68,22 @@ export function Shell() {
       </main>
       {helpOpen.value && <Help close={() => { helpOpen.value = false; }} />}
     </>
+  );
+}
+
+const KNOCK_MS = 2000;
+
+/** The server is gone: says so once for the whole page, knocks, and asks everything again when it is back. */
+function Unreachable() {
+  useEffect(() => {
+    const knock = () => getJson('/weir/v1/status').then(refreshNow, () => {});
+    const timer = setInterval(knock, KNOCK_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <div class="banner" role="status">
+      <strong>The server cannot be reached.</strong> What you see is from before; the page goes on by itself when it is back.
+    </div>
   );
 }
 

@@ -62,13 +62,16 @@ export function ErrorNote({ error, query, retry }: { error: Error; query?: strin
   );
 }
 
+/** The frame's banner says it already. */
+const isAway = (error: Error) => (error as Partial<ApiError>).status === 0;
+
 /** Shows `children(data)` once there is data; before that, quietly, that it is coming. */
 export function Await<T>({ answer, query, children }: {
   answer: Answer<T>; query?: string; children: (data: T) => ComponentChildren;
 }) {
   return (
     <>
-      {answer.error && <ErrorNote error={answer.error} query={query} retry={answer.again} />}
+      {answer.error && !(isAway(answer.error) && answer.data !== undefined) && <ErrorNote error={answer.error} query={query} retry={answer.again} />}
       {answer.data !== undefined
         ? children(answer.data)
         : !answer.error && answer.loading && <Loading show={answer.busy} />}

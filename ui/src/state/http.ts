@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET and POST with errors that say what the server said.
 
+import { signal } from '@preact/signals';
+
+/** True from a question that found no server until one that did. */
+export const unreachable = signal(false);
+
 /** An answer that is not the asked one: the server's words, and where in the query it points. */
 export class ApiError extends Error {
   constructor(
@@ -40,8 +45,10 @@ async function send(url: string, init: RequestInit): Promise<Response> {
     response = await fetch(url, { ...init, headers: { Accept: 'application/json', ...init.headers } });
   } catch (cause) {
     if ((cause as Error).name === 'AbortError') throw cause;
+    unreachable.value = true;
     throw new ApiError('The server cannot be reached. Is `weir serve` running?', 0);
   }
+  unreachable.value = false;
   if (!response.ok) throw await failure(response);
   return response;
 }
