@@ -62,7 +62,3 @@ bool weir_pool_try_run(struct weir_pool *pool, weir_pool_job *run, void *arg) {
     free(job);
     return false;
 }
-
-size_t weir_pool_waiting(struct weir_pool *pool) {
-    return weir_queue_count(pool->jobs);
-}

@@ -19,7 +19,5 @@ struct weir_pool *weir_pool_new(const char *name, size_t threads_count, size_t q
 void weir_pool_free(struct weir_pool *pool);
 /* False when the queue is full or closing: `job` will not run. */
 bool weir_pool_try_run(struct weir_pool *pool, weir_pool_job *job, void *arg);
-/* Jobs that wait, not counting those that run. */
-size_t weir_pool_waiting(struct weir_pool *pool);
 
 #endif

@@ -95,17 +95,3 @@ void weir_queue_close(struct weir_queue *queue) {
     pthread_cond_broadcast(&queue->drained);
     pthread_mutex_unlock(&queue->lock);
 }
-
-bool weir_queue_is_closed(struct weir_queue *queue) {
-    pthread_mutex_lock(&queue->lock);
-    bool closed = queue->closed;
-    pthread_mutex_unlock(&queue->lock);
-    return closed;
-}
-
-size_t weir_queue_count(struct weir_queue *queue) {
-    pthread_mutex_lock(&queue->lock);
-    size_t count = queue->count;
-    pthread_mutex_unlock(&queue->lock);
-    return count;
-}

@@ -25,7 +25,5 @@ bool weir_queue_push(struct weir_queue *queue, void *item);
 void *weir_queue_pop(struct weir_queue *queue, int64_t timeout_ns);
 /* Refuses further pushes and wakes every waiter; what is inside can still be popped. */
 void weir_queue_close(struct weir_queue *queue);
-bool weir_queue_is_closed(struct weir_queue *queue);
-size_t weir_queue_count(struct weir_queue *queue);
 
 #endif

@@ -164,15 +164,6 @@ int weir_logql_plan_init(struct weir_logql_plan *plan, struct weir_view text,
     return rc;
 }
 
-int weir_logql_plan_init_selector(struct weir_logql_plan *plan, struct weir_logql_log *log,
-                                  struct weir_arena *arena, struct weir_error *reterr) {
-    *plan = (struct weir_logql_plan){.arena = arena};
-    struct work w = {plan, reterr};
-    int rc = plan_log(&w, log);
-    if (rc != 0) weir_logql_plan_done(plan);
-    return rc;
-}
-
 void weir_logql_plan_done(struct weir_logql_plan *plan) {
     if (!plan) return;
     for (struct weir_logql_regex_list *item = plan->regexes; item; item = item->next)

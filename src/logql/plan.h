@@ -52,9 +52,6 @@ struct weir_logql_plan {
 int weir_logql_plan_init(struct weir_logql_plan *plan, struct weir_view text,
                          struct weir_logql_expr *expr, struct weir_arena *arena,
                          struct weir_error *reterr);
-/* The same for a bare selector. */
-int weir_logql_plan_init_selector(struct weir_logql_plan *plan, struct weir_logql_log *log,
-                                  struct weir_arena *arena, struct weir_error *reterr);
 void weir_logql_plan_done(struct weir_logql_plan *plan);
 /* WEIR_ELIMIT when a regular expression gave up on some line. Once per block. */
 int weir_logql_plan_check(const struct weir_logql_plan *plan, struct weir_error *reterr);

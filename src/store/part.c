@@ -156,10 +156,6 @@ void weir_part_unref(struct weir_part *part) {
     free(part);
 }
 
-size_t weir_part_memory(const struct weir_part *part) {
-    return sizeof *part + part->blocks_count * sizeof *part->blocks + part->names_len;
-}
-
 bool weir_part_names(const struct weir_part *part, weir_visit_name *visit, void *arg) {
     struct weir_view rest = {part->names, part->names_len};
     for (uint32_t i = 0; i < part->names_count && rest.len >= 8; i++) {

@@ -38,8 +38,6 @@ struct weir_part *weir_part_ref(struct weir_part *part);
 void weir_part_unref(struct weir_part *part);
 /* The file is removed when the last reference goes. */
 void weir_part_doom(struct weir_part *part);
-/* Heap bytes of the struct. */
-size_t weir_part_memory(const struct weir_part *part);
 
 /* Visits names of attributes: scope RESOURCE_ATTR or ATTR, one call per type seen. False when the
  * visitor stopped. */
