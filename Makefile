@@ -62,11 +62,8 @@ tidy: ## layers, format, clang-tidy, cppcheck
 format: ## formats every C file
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-install: all ## into PREFIX (default /usr/local), honours DESTDIR
-	@meson configure $(BUILD) --prefix=$(abspath $(PREFIX)) >/dev/null
-	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --quiet
-	@[ -n '$(DESTDIR)' ] || ldconfig 2>/dev/null || true
-	@echo "installed below $(DESTDIR)$(PREFIX)"
+install: ## what `make` built, into PREFIX (default /usr/local), honours DESTDIR
+	@DESTDIR='$(DESTDIR)' tools/install '$(abspath $(PREFIX))'
 
 uninstall: ## removes what install put there
 	@DESTDIR='$(DESTDIR)' tools/uninstall $(BUILD)
