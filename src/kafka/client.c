@@ -89,10 +89,10 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
                     level <= 3 ? WEIR_SEVERITY_ERROR : WEIR_SEVERITY_WARN, text, attrs, 1);
 }
 
+/* The last words only: "all brokers are down" is also said when idle connections were closed. */
 static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque) {
-    (void)rk;
+    (void)rk, (void)err;
     struct weir_kafka_client *client = opaque;
-    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) atomic_store(&client->connected, 0);
     pthread_mutex_lock(&client->mutex);
     snprintf(client->last_error, sizeof client->last_error, "%s", reason);
     pthread_mutex_unlock(&client->mutex);

@@ -56,6 +56,7 @@ struct weir_kafka_client {
     char last_error[200];
 
     _Atomic int connected;          /* 1, 0, -1: not known yet */
+    int64_t connects_up;            /* connection attempts when one was last up; statistics only */
     _Atomic int64_t queue;          /* producer: messages not yet acknowledged */
     atomic_bool retired;            /* closing: observes nothing more */
     struct weir_kafka_client *next; /* in the list of those that are observed */

@@ -8,6 +8,9 @@
 #include "kafka/client.h"
 #include "wire/json.h"
 
+/* Attempts without a connection that an awakening client may need: bootstrap, broker, coordinator. */
+#define CONNECTS_DOWN 2
+
 /* All clients that are observed. */
 static pthread_mutex_t clients_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards clients, their next */
 static struct weir_kafka_client *clients;
@@ -30,14 +33,14 @@ static int64_t read_i64(struct weir_json *json) {
 }
 
 struct broker {
-    int64_t nodeid;
+    int64_t connects; /* attempts since the start */
     bool up;
 };
 
 static void broker_field(struct weir_json *json, struct weir_view key, void *arg) {
     struct broker *broker = arg;
-    if (weir_view_is(key, "nodeid"))
-        broker->nodeid = read_i64(json);
+    if (weir_view_is(key, "connects"))
+        broker->connects = read_i64(json);
     else if (weir_view_is(key, "state"))
         broker->up = weir_json_next(json) == WEIR_JSON_STRING && weir_view_is(json->text, "UP");
     else
@@ -46,9 +49,21 @@ static void broker_field(struct weir_json *json, struct weir_view key, void *arg
 
 static void broker_read(struct weir_json *json, struct weir_view key, void *arg) {
     (void)key;
-    struct broker broker = {-1, false};
+    struct broker *sum = arg, broker = {0, false};
     if (weir_json_next(json) == WEIR_JSON_OBJECT) each_key(json, broker_field, &broker);
-    *(bool *)arg |= broker.up;
+    sum->up |= broker.up;
+    sum->connects += broker.connects;
+}
+
+/* Brokers close idle connections, and librdkafka opens them again when it has something to say. So no
+ * open connection means nothing by itself: down is who tried more than once and got none. */
+static void brokers_seen(struct weir_kafka_client *client, const struct broker *sum) {
+    if (sum->up) {
+        client->connects_up = sum->connects;
+        atomic_store(&client->connected, 1);
+    } else if (sum->connects - client->connects_up > CONNECTS_DOWN) {
+        atomic_store(&client->connected, 0);
+    }
 }
 
 struct partition {
@@ -100,12 +115,12 @@ static void topic_read(struct weir_json *json, struct weir_view key, void *arg) 
 
 static void top_field(struct weir_json *json, struct weir_view key, void *arg) {
     struct weir_kafka_client *client = arg;
-    bool up = false;
+    struct broker sum = {0, false};
     if (weir_view_is(key, "msg_cnt")) {
         atomic_store(&client->queue, read_i64(json));
     } else if (weir_view_is(key, "brokers")) {
-        if (weir_json_next(json) == WEIR_JSON_OBJECT && each_key(json, broker_read, &up))
-            atomic_store(&client->connected, up);
+        if (weir_json_next(json) == WEIR_JSON_OBJECT && each_key(json, broker_read, &sum))
+            brokers_seen(client, &sum);
     } else if (weir_view_is(key, "topics")) {
         if (weir_json_next(json) == WEIR_JSON_OBJECT) each_key(json, topic_read, client);
     } else {

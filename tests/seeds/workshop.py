@@ -38,7 +38,7 @@ MUTANTS = {
     "poison-forever": (CORE, "slot->attempts < core->config.retries_max", "true"),
     "deaf-when-idle": (SHELL, "    if (requests == runner->stops_told) return;", "    if (requests < 1000) return;"),
     "own-decision": (TRACE, ".sample_follows = has_sender,", ".sample_follows = false, .root = true,"),
-    "idle-is-down": ("src/kafka/stats.c", 'weir_view_is(json->text, "UP");', 'weir_view_is(json->text, "BUSY");'),
+    "idle-is-down": ("src/kafka/stats.c", "sum->connects - client->connects_up > CONNECTS_DOWN", "true"),
     "health-lies": ("src/kafka/runner/telemetry.c", "    if (connected > 0) return WEIR_HEALTH_PASS;", "    if (connected > -9) return WEIR_HEALTH_PASS;"),
     "never-updated": (TRACE, "    weir_kafka_entry_add(entry, WEIR_KAFKA_SENT, 1, error_type);\n", ""),
     "first-wins": ("src/kafka/carrier.c", "carrier->rd->header_get_last(carrier->headers, name,", "rd_kafka_header_get(carrier->headers, 0, name,"),
