@@ -15,6 +15,9 @@ const SEND_TIME = 'messaging_client_operation_duration_seconds_bucket{messaging_
 const PROCESS = 'messaging_process_duration_seconds';
 const LOST = '{__name__=~"weir_runner_lost(_total)?"}';
 
+/** A partition's count goes on from its predecessor's, so two owners' series are one: the larger. */
+const perPartition = (selector: string, by: string) =>
+  `sum by (${by}) (max by (${by}, messaging_destination_partition_id) (${selector}))`;
 const withError = (name: string) => `${name}{error_type!=""}`;
 const rates = (name: string, by: string, w: string) => `sum by (${by}) (rate(${name}[${w}]))`;
 const p95 = (bucket: string, by: string, w: string) =>
@@ -32,7 +35,7 @@ export function flowQueries(windowS: number): Record<keyof FlowInput, string> {
     processedErrors: rates(withError(`${PROCESS}_count`), CONSUMER, w),
     processP95: p95(`${PROCESS}_bucket`, CONSUMER, w),
     lag: `sum by (${CONSUMER}) (weir_kafka_consumer_lag)`,
-    lost: `sum by (${CONSUMER}) (${LOST.replace('}', ',bound="min"}')})`,
+    lost: perPartition(LOST.replace('}', ',bound="min"}'), CONSUMER),
     runner: rates('weir_runner_received_total', CONSUMER, w),
   };
 }
@@ -46,7 +49,7 @@ export function runnerQueries(period: Period, rangeS: number): Record<keyof Runn
     received: `sum by (${by}) (${counter('weir_runner_received_total')})`,
     committed: `sum by (${by}) (${counter('weir_runner_committed_total')})`,
     processed: `sum by (${by}, outcome) (${counter('weir_runner_processed_total')})`,
-    lost: `sum by (${by}, bound) (${LOST})`,
+    lost: perPartition(LOST, `${by}, bound`),
     duplicates: `sum by (${by}) (${counter('weir_runner_duplicates_total')})`,
     inFlight: `sum by (${by}) (weir_runner_in_flight)`,
     lag: 'sum by (messaging_destination_name, messaging_consumer_group_name) (weir_kafka_consumer_lag)',
