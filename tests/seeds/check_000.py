@@ -133,7 +133,8 @@ def compare(bed, rng):
     for topic, group in (("metrics", "metrics-processor"), ("orders", "order-processor")):
         records = bed.records[topic]
         bad = sum(bed.is_bad(topic, value) for _, _, value in records)
-        labels = f'messaging_destination_name="{topic}"'
+        semantics = "at_most_once" if topic == "metrics" else "at_least_once"
+        labels = f'messaging_destination_name="{topic}",messaging_consumer_group_name="{group}",weir_runner_semantics="{semantics}"'
         received = bed.weir.promql_sum(f"weir_runner_received_total{{{labels}}}")
         assert received == len(records), f"{topic}: received {received}, in Kafka {len(records)}"
         committed = bed.weir.promql_sum(f"weir_runner_committed_total{{{labels}}}")
