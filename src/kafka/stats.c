@@ -8,7 +8,8 @@
 #include "kafka/client.h"
 #include "wire/json.h"
 
-/* Attempts without a connection that an awakening client may need: bootstrap, broker, coordinator. */
+/* Attempts without a connection that an awakening client may need: bootstrap, broker,
+ * coordinator. */
 #define CONNECTS_DOWN 2
 
 /* All clients that are observed. */
@@ -55,8 +56,8 @@ static void broker_read(struct weir_json *json, struct weir_view key, void *arg)
     sum->connects += broker.connects;
 }
 
-/* Brokers close idle connections, and librdkafka opens them again when it has something to say. So no
- * open connection means nothing by itself: down is who tried more than once and got none. */
+/* Brokers close idle connections, and librdkafka opens them again when it has something to say. So
+ * no open connection means nothing by itself: down is who tried more than once and got none. */
 static void brokers_seen(struct weir_kafka_client *client, const struct broker *sum) {
     if (sum->up) {
         client->connects_up = sum->connects;

@@ -122,7 +122,7 @@ static void test_statistics(void **state) {
     assert_int_equal(client->queue, 7);
     assert_int_equal(entry->lag, 42);
     assert_int_equal(weir_kafka_entry_get(client, "orders", 2)->lag, -1);
-    /* An idle connection was closed: nobody tried again. Then they try, once and more than twice. */
+    /* An idle connection was closed: nobody tried again. Then they do, once and more than twice. */
     weir_kafka_stats_read(client, WEIR_VIEW("{\"brokers\":{\"b/1\":{\"state\":\"DOWN\"}}}"));
     assert_int_equal(client->connected, 1);
     weir_kafka_stats_read(
