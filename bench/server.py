@@ -17,6 +17,10 @@ def started(weir):
     return float(re.findall(r"after=(\d+)ms", weir.output())[-1])
 
 
+def milliseconds(seconds):
+    return f"{seconds * 1000:.1f}" if seconds < 0.01 else f"{seconds * 1000:.0f}"
+
+
 def start_stop_and_idle():
     starts, stops = [], []
     for _ in range(9):
@@ -30,7 +34,7 @@ def start_stop_and_idle():
         stops.append((time.perf_counter() - began) * 1000)
         weir.folder.cleanup()
     common.row("server.start", statistics.median(starts), f"ms from main to ready, empty folder, median of 9 ({min(starts):g} to {max(starts):g})")
-    common.row("server.stop", statistics.median(stops), f"ms from SIGTERM to the end, idle, median of 9 ({min(stops):.2g} to {max(stops):.2g})")
+    common.row("server.stop", statistics.median(stops), f"ms from SIGTERM to the end, idle, median of 9 ({min(stops):.1f} to {max(stops):.1f})")
     common.row("server.idle.memory", idle / 2**20, "MiB resident")
     binary = common.BUILD / "src/app/weir"
     common.row("server.binary", binary.stat().st_size / 2**20, "MiB, with the page")
@@ -95,7 +99,7 @@ def queries(weir, ledger):
     }
     for name, call in cases.items():
         median, least, most = common.timed(call)
-        common.row(f"query.{name}", median * 1000, f"ms median of 15 ({least * 1000:.2g} to {most * 1000:.2g})")
+        common.row(f"query.{name}", median * 1000, f"ms, median of 15 ({milliseconds(least)} to {milliseconds(most)})")
 
 
 def main():
