@@ -42,7 +42,7 @@ export function SemanticsTable({ input, trends }: { input: RunnerInput; trends: 
     number('deadLettered', 'Dead-lettered', 'Kept in the dead-letter topic', 'warn-text'),
     {
       id: 'loss', head: 'Loss', num: true, sort: (r) => r.lostMin ?? r.lostMax, cell: (r) => <Loss row={r} />,
-      title: 'committed − ok − dead-lettered − skipped − open',
+      title: 'committed − ok − dead-lettered − skipped − open, since the group began (a successor counts on)',
     },
     number('duplicates', 'Duplicates', 'Outcomes after the first of the same message', 'warn-text'),
     number('lag', 'Lag', 'End of the log minus committed, in messages'),
