@@ -34,16 +34,14 @@ def trace_order(bed, rng):
         for key in rng.sample(sorted(spans), 12):
             process = spans[key]
             flow = flow_of(bed, process["trace_id"])
-            first = {}
-            for span in flow:
+            polls = {link["span_id"] for link in process["links"]}
+            first = {"process": times(process)}
+            for span in sorted(flow, key=times):
                 kind = span["name"].split(" ")[0]
-                if kind == "process" and span["span_id"] != process["span_id"]:
-                    continue
-                if kind == "commit" and not covers(span, key, topic):
-                    continue
-                start, end = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
-                if kind not in first or start < first[kind][0]:
-                    first[kind] = (start, end)
+                mine = (span["span_id"] == process["parent_span_id"] if kind == "send" else span["span_id"] in polls if kind == "poll"
+                        else kind == "commit" and covers(span, key, topic))
+                if mine:
+                    first.setdefault(kind, times(span))
             assert set(wanted) <= set(first), f"{topic} {key}: the view lacks {set(wanted) - set(first)}"
             assert first["send"][0] <= first["process"][0] and first["send"][0] <= first["poll"][1], f"{topic} {key}: send is not first"
             if topic == "metrics":
@@ -52,10 +50,17 @@ def trace_order(bed, rng):
                 assert first["process"][1] <= first["commit"][1], f"{topic} {key}: committed before it was processed"
 
 
+def times(span):
+    return int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+
+
 def covers(commit, key, topic):
-    """True when the commit span's offset ranges hold this partition and offset."""
-    text = repr(attributes_of(commit))
-    return topic in text and str(key[0]) in text
+    """True when one of the commit's ranges, on the span itself if it has only one, holds this partition and offset."""
+    for range_of in [attributes_of(commit), *map(attributes_of, commit.get("events", []))]:
+        if (range_of.get("messaging.destination.name"), range_of.get("messaging.destination.partition.id")) == (topic, str(key[0])):
+            if range_of.get("weir.kafka.offset.from", 0) <= key[1] < range_of.get("messaging.kafka.offset", 0):
+                return True
+    return False
 
 
 @row("000-trace-parallel", bugs=["one-after-another"])

@@ -68,7 +68,14 @@ def under_refused_commits(bed, rng, semantics, refused, mock):
     with contextlib.suppress(AssertionError):
         worker.wait(r"end \S+ 0 40 ", timeout=5)
     assert worker.stop(20) == 0
-    return worker, ledger | {(0, 40)}, {p: committed(mock.bootstrap, group, topic, p)[0] for p in range(4)}
+    # What was committed shows in where a successor begins.
+    for partition in range(4):
+        produce(mock.bootstrap, topic, ["fine"], partition)
+    successor = bed.worker("run", semantics, topic, group, *FAST, kafka=mock.bootstrap)
+    for partition, last in enumerate((41, 40, 40, 40)):
+        successor.wait(rf"end \S+ {partition} {last} ", timeout=20)
+    assert successor.stop(20) == 0
+    return worker, ledger | {(0, 40)}, {p: min(o for q, o in successor.records("begin") if q == p) for p in range(4)}
 
 
 @row("trap-01", bed="clients", bugs=["commit-failure-stalls"])

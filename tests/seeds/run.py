@@ -42,8 +42,11 @@ class Beds:
             self.close(lambda key: key[1])
         if (name, bug) not in self.open_beds:
             bed = Bed(self.seed, bug=bug, **rows.BEDS[name])
-            self.open_beds[name, bug] = bed
-            bed.open()
+            try:
+                self.open_beds[name, bug] = bed.open()
+            except BaseException:
+                bed.close()
+                raise
         return self.open_beds[name, bug]
 
     def close(self, which=lambda key: True):
