@@ -45,7 +45,7 @@ static const struct row {
     [WEIR_KAFKA_LAG_TIME] = {"weir.kafka.consumer.lag.time", "s",
         "Age of the record that was taken last, while there are newer ones; else 0.", NULL, NULL,
         OBSERVED},
-    [WEIR_KAFKA_CONNECTED] = {"weir.kafka.broker.connected", "1",
+    [WEIR_KAFKA_CONNECTED] = {"weir.kafka.broker.connected", "{connection}",
         "1 while the client reaches a broker, idle or not; 0 while it reaches none.", NULL, NULL,
         OBSERVED},
     [WEIR_KAFKA_QUEUE] = {"weir.kafka.producer.queue", "{message}",

@@ -262,7 +262,7 @@ def health(bed, rng):
                             OTEL_SERVICE_NAME=topic)
         worker.wait(r"end ", timeout=20)
         wait_until(lambda: (ask() or (0,))[0] == 200, 10, 0.2, "healthy")
-        gauge = f'weir_kafka_broker_connected_ratio{{service_name="{topic}"}}'
+        gauge = f'weir_kafka_broker_connected{{service_name="{topic}"}}'
         wait_until(lambda: set(bed.weir.promql(gauge).values()) == {1}, 10, 0.3, "the gauge says connected")
     try:  # the broker is gone now
         status, text = wait_until(lambda: (lambda answer: answer if answer and answer[0] == 503 else None)(ask()), 12, 0.3,
@@ -284,7 +284,7 @@ def idle_is_connected(bed, rng):
     bed.client("idle", topic, "12", KAFKA_PROPERTIES=str(impatient), OTEL_SERVICE_NAME=sender)
     assert worker.stop() == 0
     for name in (service, sender):
-        gauge = f'weir_kafka_broker_connected_ratio{{service_name="{name}"}}'
+        gauge = f'weir_kafka_broker_connected{{service_name="{name}"}}'
         seen = bed.weir.promql_sum(f"count_over_time({gauge}[1m])")
         assert seen >= 4, f"{name}: {seen} values of the gauge in 12 s"
         lowest = bed.weir.promql(f"min_over_time({gauge}[1m])")
