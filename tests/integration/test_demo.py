@@ -101,6 +101,7 @@ def test_plain_lines_taken_ports_and_nothing_lost(demo):
     holders = []
     for port in (3000, 4318):
         holder = socket.socket()
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are closing are nobody's
         try:
             holder.bind(("127.0.0.1", port))
             holder.listen()

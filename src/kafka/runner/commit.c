@@ -106,12 +106,19 @@ static void answer(struct weir_runner *runner, const struct weir_runner_commit_i
     weir_runner_core_committed(runner->core, item->slot, item->epoch, result);
 }
 
+static void unlink_sent(struct weir_runner_commit *commit) {
+    struct weir_runner_commit **at = &commit->runner->sent;
+    while (*at && *at != commit) at = &(*at)->next;
+    if (*at) *at = commit->next;
+}
+
 /* On the poll thread, while it serves the commit queue. */
 static void on_answer(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                       rd_kafka_topic_partition_list_t *offsets, void *opaque) {
     (void)rk;
     struct weir_runner_commit *commit = opaque;
     struct weir_runner *runner = commit->runner;
+    unlink_sent(commit);
     if (offsets) trace_commit(runner, commit, offsets, err);
     weir_runner_stage(runner, WEIR_STAGE_COMMIT, commit->start_ns);
     for (size_t i = 0; i < commit->count; i++) {
@@ -166,8 +173,21 @@ void weir_runner_commit_flush(struct weir_runner *runner) {
     runner->commit_offsets = NULL;
     commit->start_wall_ns = weir_clock_wall_ns();
     commit->start_ns = weir_clock_mono_ns();
+    commit->next = runner->sent;
+    runner->sent = commit;
     rd_kafka_resp_err_t err =
         rd->commit_queue(runner->client->rk, offsets, runner->commit_queue, on_answer, commit);
     if (err) on_answer(runner->client->rk, err, offsets, commit);
     rd->topic_partition_list_destroy(offsets);
+}
+
+void weir_runner_commit_done(struct weir_runner *runner) {
+    if (runner->commit_offsets)
+        runner->client->rd->topic_partition_list_destroy(runner->commit_offsets);
+    free(runner->commit);
+    while (runner->sent) {
+        struct weir_runner_commit *commit = runner->sent;
+        runner->sent = commit->next;
+        free(commit);
+    }
 }

@@ -75,6 +75,7 @@ struct weir_runner_letter {
 /* A commit request on its way. */
 struct weir_runner_commit {
     struct weir_runner *runner;
+    struct weir_runner_commit *next; /* of runner->sent */
     int64_t start_wall_ns, start_ns;
     size_t count;
     struct weir_runner_commit_item {
@@ -125,6 +126,7 @@ struct weir_runner {
     struct weir_runner_part **parts; /* by slot */
     uint32_t parts_count;
     struct weir_runner_commit *commit; /* decided, not yet sent; NULL: none */
+    struct weir_runner_commit *sent; /* not yet answered; an answer may never come (stop, fault) */
     rd_kafka_topic_partition_list_t *commit_offsets;
     struct weir_kafka_message **batch; /* of the poll that is going on; room for poll_max */
     size_t batch_count;
@@ -172,6 +174,8 @@ void weir_runner_letter_told(struct weir_runner *runner, struct weir_runner_lett
 /* commit.c: collects COMMIT decisions, sends them as one request, takes the answers. */
 void weir_runner_commit_add(struct weir_runner *runner, const struct weir_decision *decision);
 void weir_runner_commit_flush(struct weir_runner *runner);
+/* Frees what was never sent or answered; no answer can come any more. */
+void weir_runner_commit_done(struct weir_runner *runner);
 /* Notes the poll of a fetched record, for the commit span that will cover it. */
 void weir_runner_commit_note(struct weir_runner_part *part,
                              const struct weir_kafka_message *message);

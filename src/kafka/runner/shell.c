@@ -464,6 +464,7 @@ static void close_client(struct weir_runner *runner) {
             client->rd->queue_cb_event_enable(runner->commit_queue, NULL, NULL);
             client->rd->queue_destroy(runner->commit_queue);
             client->rd->queue_destroy(runner->consumer_queue);
+            weir_runner_commit_done(runner);
         }
     }
 }
