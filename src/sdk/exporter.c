@@ -18,7 +18,6 @@
 #include "sdk/log_file.h"
 #include "sdk/metric.h"
 #include "sdk/sdk.h"
-#include "sdk/span.h"
 #include "wire/pb.h"
 
 enum {
@@ -35,7 +34,7 @@ enum {
 };
 
 struct queue {
-    struct weir_record **slots;
+    struct weir_lane_record **slots;
     const struct weir_config_queue *limits;
     _Atomic uint32_t count;
     uint32_t head;
@@ -58,9 +57,9 @@ struct weir_exporter {
     pthread_t thread;
     struct stream streams[WEIR_SDK_SIGNALS_COUNT];
     struct queue spans, logs;
-    struct weir_record **batch; /* what is being encoded: batch_max of the larger queue */
-    struct weir_buf resource;   /* encoded Resource, as field 1 of Resource… */
-    struct weir_buf lines;      /* console and file output */
+    struct weir_lane_record **batch; /* what is being encoded: batch_max of the larger queue */
+    struct weir_buf resource;        /* encoded Resource, as field 1 of Resource… */
+    struct weir_buf lines;           /* console and file output */
     struct weir_log_file *log_file;
     int64_t metrics_next_ns;
     int last_code; /* of the latest failed attempt */
@@ -112,15 +111,15 @@ static void wait_for_bell(int64_t timeout_ms) {
 
 /* ── queues ──────────────────────────────────────────────────────────────────────────────────── */
 
-static void enqueue(void *arg, struct weir_record *record) {
+static void enqueue(void *arg, struct weir_lane_record *record) {
     struct weir_exporter *ex = arg;
-    struct queue *queue = record->type == WEIR_RECORD_SPAN ? &ex->spans : &ex->logs;
+    struct queue *queue = record->class->is_log ? &ex->logs : &ex->spans;
     uint32_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
     if (count == queue->limits->queue_max) {
-        int signal = record->type == WEIR_RECORD_SPAN ? WEIR_SDK_TRACES : WEIR_SDK_LOGS;
+        int signal = record->class->is_log ? WEIR_SDK_LOGS : WEIR_SDK_TRACES;
         weir_sdk_count(&weir_sdk_counters.dropped_queue[signal], 1);
         record->next = NULL;
-        weir_records_give_back(record);
+        weir_lanes_give_back(record);
         return;
     }
     queue->slots[(queue->head + count) % queue->limits->queue_max] = record;
@@ -140,8 +139,8 @@ static uint32_t dequeue(struct weir_exporter *ex, struct queue *queue) {
     pthread_mutex_lock(&ex->lock);
     uint32_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
     while (taken < count && taken < queue->limits->batch_max && size < REQUEST_SIZE) {
-        struct weir_record *record = queue->slots[queue->head];
-        size += record->size + WEIR_SPAN_HEAD_SIZE_MAX;
+        struct weir_lane_record *record = queue->slots[queue->head];
+        size += record->class->encoded_size(record);
         ex->batch[taken++] = record;
         queue->head = (queue->head + 1) % queue->limits->queue_max;
     }
@@ -151,22 +150,15 @@ static uint32_t dequeue(struct weir_exporter *ex, struct queue *queue) {
 }
 
 static void release_batch(struct weir_exporter *ex, uint32_t count) {
-    struct weir_record *list = NULL;
+    struct weir_lane_record *list = NULL;
     for (uint32_t i = 0; i < count; i++) {
         ex->batch[i]->next = list;
         list = ex->batch[i];
     }
-    weir_records_give_back(list);
+    weir_lanes_give_back(list);
 }
 
 /* ── encoding ────────────────────────────────────────────────────────────────────────────────── */
-
-static void encode_record(const struct weir_record *record, struct weir_buf *buf) {
-    if (record->type == WEIR_RECORD_SPAN)
-        weir_span_encode((const struct weir_span *)record, buf);
-    else
-        weir_pb_put_bytes(buf, 2, weir_view(record->data, record->size));
-}
 
 /* Request { Resource… { resource, Scope… { scope, records } … } }, records grouped
  * by their scope. */
@@ -181,7 +173,7 @@ static void encode_batch(struct weir_exporter *ex, uint32_t count, struct weir_b
         size_t inner = weir_pb_begin(buf, 2);
         weir_buf_add_view(buf, scope->encoded);
         for (uint32_t j = i; j < count; j++)
-            if (ex->batch[j]->scope == scope) encode_record(ex->batch[j], buf);
+            if (ex->batch[j]->scope == scope) ex->batch[j]->class->encode(ex->batch[j], buf);
         weir_pb_end(buf, inner);
     }
     weir_pb_end(buf, outer);
@@ -307,7 +299,7 @@ static void write_lines(struct weir_exporter *ex, uint32_t count, const struct q
     weir_buf_clear(&ex->lines);
     for (uint32_t i = 0; i < count; i++)
         if (spans)
-            weir_line_add_span((const struct weir_span *)ex->batch[i], &ex->lines);
+            weir_line_add_span(ex->batch[i], &ex->lines);
         else
             weir_line_add_log(ex->batch[i], ex->config->service_name, &ex->lines);
     if (file) weir_log_file_write(ex->log_file, weir_buf_view(&ex->lines));
@@ -620,10 +612,10 @@ void weir_exporter_forked(struct weir_exporter *ex) {
     atomic_store(&rung, false);
     for (int i = 0; i < 2; i++)
         for (uint32_t n = 0; n < queues[i]->count; n++) {
-            struct weir_record *record =
+            struct weir_lane_record *record =
                 queues[i]->slots[(queues[i]->head + n) % queues[i]->limits->queue_max];
             record->next = NULL;
-            weir_records_give_back(record);
+            weir_lanes_give_back(record);
         }
     lost = ex;
     (void)lost;

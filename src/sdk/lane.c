@@ -6,22 +6,20 @@
 
 enum {
     SLAB = 32,           /* blocks per allocation, and per trip to the pool */
-    FREE_MAX = 3 * SLAB, /* records that a lane keeps for itself */
+    FREE_MAX = 3 * SLAB, /* records of a size that a lane keeps for itself */
 };
+
+static const size_t block_size[] = {WEIR_LANE_SMALL_SIZE, WEIR_LANE_LARGE_SIZE};
+static const size_t blocks_max[] = {WEIR_LANE_SMALL_MAX, WEIR_LANE_LARGE_MAX};
 
 static struct {
     pthread_mutex_t lock; /* guards all below but wake */
     struct weir_lane *lanes;
-    struct weir_record *free;
-    struct slab *slabs;
-    size_t records_count;
+    struct weir_lane_record *free[WEIR_LANE_SIZES_COUNT];
+    size_t blocks_count[WEIR_LANE_SIZES_COUNT];
+    char *slabs; /* each begins with a pointer to the one before */
     void (*_Atomic wake)(void);
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-struct slab {
-    _Alignas(64) struct slab *next;
-    _Alignas(64) char blocks[SLAB][WEIR_RECORD_BLOCK_SIZE];
-};
 
 static _Thread_local struct weir_lane *own;
 static pthread_key_t own_key; /* only for its destructor */
@@ -30,23 +28,30 @@ static bool own_key_made;
 
 /* ── lanes ───────────────────────────────────────────────────────────────────────────────────── */
 
-static void chain_to_pool(struct weir_record *list) {
+/* Call with the lock held. */
+static void chain_to_pool(struct weir_lane_record *list, enum weir_lane_size size) {
     while (list) {
-        struct weir_record *next = list->next;
-        list->next = pool.free;
-        pool.free = list;
+        struct weir_lane_record *next = list->next;
+        list->next = pool.free[size];
+        pool.free[size] = list;
         list = next;
     }
+}
+
+/* Call with the lock held. */
+static void empty_lane(struct weir_lane *lane) {
+    for (int size = 0; size < WEIR_LANE_SIZES_COUNT; size++) {
+        chain_to_pool(lane->free[size].first, (enum weir_lane_size)size);
+        lane->free[size] = (struct weir_lane_free){.first = NULL};
+    }
+    lane->orphan = true;
 }
 
 static void thread_ended(void *arg) {
     struct weir_lane *lane = arg;
     own = NULL;
     pthread_mutex_lock(&pool.lock);
-    chain_to_pool(lane->free);
-    lane->free = NULL;
-    lane->free_count = 0;
-    lane->orphan = true;
+    empty_lane(lane);
     pthread_mutex_unlock(&pool.lock);
 }
 
@@ -86,7 +91,7 @@ struct weir_lane *weir_lane_get(void) {
     return __builtin_expect(own != NULL, 1) ? own : make_own();
 }
 
-bool weir_lane_push(struct weir_lane *lane, struct weir_record *record) {
+bool weir_lane_push(struct weir_lane *lane, struct weir_lane_record *record) {
     uint32_t tail = atomic_load_explicit(&lane->tail, memory_order_relaxed);
     uint32_t waiting = tail - atomic_load_explicit(&lane->head, memory_order_acquire);
     if (waiting >= WEIR_LANE_ROOM) return false;
@@ -99,7 +104,7 @@ bool weir_lane_push(struct weir_lane *lane, struct weir_record *record) {
     return true;
 }
 
-static void drain(struct weir_lane *lane, void (*take)(void *arg, struct weir_record *record),
+static void drain(struct weir_lane *lane, void (*take)(void *arg, struct weir_lane_record *record),
                   void *arg) {
     uint32_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
     uint32_t tail = atomic_load_explicit(&lane->tail, memory_order_acquire);
@@ -116,7 +121,7 @@ static struct weir_lane *first_lane(void) {
     return lane; /* new lanes go in front: from here on the list does not change */
 }
 
-void weir_lanes_drain(void (*take)(void *arg, struct weir_record *record), void *arg) {
+void weir_lanes_drain(void (*take)(void *arg, struct weir_lane_record *record), void *arg) {
     for (struct weir_lane *lane = first_lane(); lane; lane = lane->next) drain(lane, take, arg);
 }
 
@@ -146,82 +151,71 @@ void weir_lanes_wake_set(void (*wake)(void)) {
 /* ── records ─────────────────────────────────────────────────────────────────────────────────── */
 
 /* Call with the lock held. */
-static void grow_pool(void) {
-    if (pool.records_count + SLAB > WEIR_RECORDS_MAX) return;
-    struct slab *slab = aligned_alloc(64, sizeof *slab);
+static void grow_pool(enum weir_lane_size size) {
+    size_t block = block_size[size], head = 64;
+    if (pool.blocks_count[size] + SLAB > blocks_max[size]) return;
+    char *slab = aligned_alloc(64, head + SLAB * block);
     if (!slab) return;
-    slab->next = pool.slabs;
+    memcpy(slab, &pool.slabs, sizeof pool.slabs);
     pool.slabs = slab;
-    pool.records_count += SLAB;
-    for (int i = 0; i < SLAB; i++) {
-        struct weir_record *record = (void *)slab->blocks[i];
-        record->data = weir_record_inline(record);
-        record->next = pool.free;
-        pool.free = record;
+    pool.blocks_count[size] += SLAB;
+    for (int i = SLAB - 1; i >= 0; i--) {
+        struct weir_lane_record *record = (void *)(slab + head + (size_t)i * block);
+        record->next = pool.free[size];
+        pool.free[size] = record;
     }
 }
 
-static void refill(struct weir_lane *lane) {
+static void refill(struct weir_lane_free *free, enum weir_lane_size size) {
     pthread_mutex_lock(&pool.lock);
-    if (!pool.free) grow_pool();
-    while (pool.free && lane->free_count < SLAB) {
-        struct weir_record *record = pool.free;
-        pool.free = record->next;
-        record->next = lane->free;
-        lane->free = record;
-        lane->free_count++;
+    if (!pool.free[size]) grow_pool(size);
+    while (pool.free[size] && free->count < SLAB) {
+        struct weir_lane_record *record = pool.free[size];
+        pool.free[size] = record->next;
+        record->next = free->first;
+        free->first = record;
+        free->count++;
     }
     pthread_mutex_unlock(&pool.lock);
 }
 
-struct weir_record *weir_record_take(struct weir_lane *lane) {
-    if (__builtin_expect(!lane->free, 0)) refill(lane);
-    struct weir_record *record = lane->free;
+struct weir_lane_record *weir_lane_take(struct weir_lane *lane, const struct weir_lane_class *class,
+                                        const struct weir_instrumentation *scope) {
+    struct weir_lane_free *free = &lane->free[class->size];
+    if (__builtin_expect(!free->first, 0)) refill(free, class->size);
+    struct weir_lane_record *record = free->first;
     if (!record) return NULL;
-    lane->free = record->next;
-    lane->free_count--;
-    record->size = 0;
-    record->room = WEIR_RECORD_INLINE_SIZE;
+    free->first = record->next;
+    free->count--;
+    record->class = class;
+    record->scope = scope;
     return record;
 }
 
-static void forget_data(struct weir_record *record) {
-    if (record->data != weir_record_inline(record)) free(record->data);
-    record->data = weir_record_inline(record);
-}
-
-void weir_record_give(struct weir_lane *lane, struct weir_record *record) {
-    forget_data(record);
-    record->next = lane->free;
-    lane->free = record;
-    if (++lane->free_count < FREE_MAX) return;
+void weir_lane_give(struct weir_lane *lane, struct weir_lane_record *record) {
+    const struct weir_lane_class *class = record->class;
+    struct weir_lane_free *free = &lane->free[class->size];
+    if (class->done) class->done(record);
+    record->next = free->first;
+    free->first = record;
+    if (++free->count < FREE_MAX) return;
     pthread_mutex_lock(&pool.lock);
-    chain_to_pool(lane->free);
+    chain_to_pool(free->first, class->size);
     pthread_mutex_unlock(&pool.lock);
-    lane->free = NULL;
-    lane->free_count = 0;
+    *free = (struct weir_lane_free){.first = NULL};
 }
 
-void weir_records_give_back(struct weir_record *list) {
-    for (struct weir_record *record = list; record; record = record->next) forget_data(record);
+void weir_lanes_give_back(struct weir_lane_record *list) {
+    for (struct weir_lane_record *record = list; record; record = record->next)
+        if (record->class->done) record->class->done(record);
     pthread_mutex_lock(&pool.lock);
-    chain_to_pool(list);
+    while (list) {
+        struct weir_lane_record *next = list->next;
+        list->next = NULL;
+        chain_to_pool(list, list->class->size);
+        list = next;
+    }
     pthread_mutex_unlock(&pool.lock);
-}
-
-uint8_t *weir_record_reserve(struct weir_record *record, size_t size) {
-    if (__builtin_expect(size <= record->room - record->size, 1))
-        return record->data + record->size;
-    if (size > WEIR_RECORD_DATA_SIZE_MAX - record->size) return NULL;
-    size_t room = record->room;
-    while (room - record->size < size) room *= 2;
-    bool is_inline = record->data == weir_record_inline(record);
-    uint8_t *data = realloc(is_inline ? NULL : record->data, room);
-    if (!data) return NULL;
-    if (is_inline) memcpy(data, weir_record_inline(record), record->size);
-    record->data = data;
-    record->room = (uint32_t)room;
-    return data + record->size;
 }
 
 /* ── fork ────────────────────────────────────────────────────────────────────────────────────── */
@@ -230,20 +224,17 @@ pthread_mutex_t *weir_lanes_lock(void) {
     return &pool.lock;
 }
 
-static void forget(void *arg, struct weir_record *record) {
+static void forget(void *arg, struct weir_lane_record *record) {
     (void)arg;
-    forget_data(record);
-    record->next = pool.free;
-    pool.free = record;
+    if (record->class->done) record->class->done(record);
+    record->next = NULL;
+    chain_to_pool(record, record->class->size);
 }
 
 void weir_lanes_forked(void) {
     for (struct weir_lane *lane = pool.lanes; lane; lane = lane->next) {
         drain(lane, forget, NULL);
         if (lane == own) continue;
-        chain_to_pool(lane->free); /* its thread is not here */
-        lane->free = NULL;
-        lane->free_count = 0;
-        lane->orphan = true;
+        empty_lane(lane); /* its thread is not here */
     }
 }

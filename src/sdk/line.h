@@ -12,15 +12,15 @@
 #ifndef WEIR_SDK_LINE_H
 #define WEIR_SDK_LINE_H
 
+#include "base/view.h"
 #include "sdk/lane.h"
-#include "sdk/span.h"
 
 /* Each appends one line with its end. */
-void weir_line_add_log(const struct weir_record *record, struct weir_view service,
+void weir_line_add_log(const struct weir_lane_record *record, struct weir_view service,
                        struct weir_buf *buf);
 /* "10:00:00.123 INFO  orders: order taken order=7 trace_id=…" */
-void weir_line_add_log_text(const struct weir_record *record, struct weir_buf *buf);
-void weir_line_add_span(const struct weir_span *span, struct weir_buf *buf);
+void weir_line_add_log_text(const struct weir_lane_record *record, struct weir_buf *buf);
+void weir_line_add_span(const struct weir_lane_record *record, struct weir_buf *buf);
 /* Writes to standard output, whole; what it refuses is lost. */
 void weir_line_write_console(struct weir_view lines);
 

@@ -7,9 +7,10 @@
 
 #include "base/clock.h"
 #include "sdk/attr.h"
+#include "sdk/encoded.h"
 #include "sdk/instrumentation.h"
-#include "sdk/lane.h"
 #include "sdk/sdk.h"
+#include "wire/pb.h"
 
 enum { /* tags of LogRecord's fields */
        LOG_TIME = 0x09,
@@ -82,12 +83,12 @@ static uint8_t *put_head(uint8_t *at, const struct weir_log_record *from) {
     return at + 4;
 }
 
-static bool put_body(struct weir_record *record, const char *body, size_t size) {
+static bool put_body(struct weir_encoded *record, const char *body, size_t size) {
     if (!body) return true;
     size = size ? size : strnlen(body, BODY_SIZE_MAX);
     if (size > BODY_SIZE_MAX) size = BODY_SIZE_MAX;
     size_t any = weir_attr_text_size(size), total = weir_attr_text_size(any);
-    uint8_t *at = weir_record_reserve(record, total);
+    uint8_t *at = weir_encoded_reserve(record, total);
     if (!at) return false;
     *at++ = LOG_BODY;
     weir_attr_text(weir_attr_varint(at, any), 0x0A, body, size);
@@ -95,14 +96,14 @@ static bool put_body(struct weir_record *record, const char *body, size_t size) 
     return true;
 }
 
-static void put_attributes(struct weir_record *record, const struct weir_config *config,
+static void put_attributes(struct weir_encoded *record, const struct weir_config *config,
                            const struct weir_attribute *attrs, size_t count) {
     uint32_t kept = 0, dropped = 0;
     for (size_t i = 0; attrs && i < count; i++) {
         if (attrs[i].type == WEIR_ATTRIBUTE_NONE) continue;
         size_t size = weir_attr_size(&attrs[i], config->log_value_max);
         uint8_t *at =
-            size && kept < config->log_attributes_max ? weir_record_reserve(record, size) : NULL;
+            size && kept < config->log_attributes_max ? weir_encoded_reserve(record, size) : NULL;
         if (!at) {
             dropped++;
             continue;
@@ -113,21 +114,21 @@ static void put_attributes(struct weir_record *record, const struct weir_config 
     }
     if (!dropped) return;
     weir_sdk_count(&weir_sdk_counters.attributes_dropped, dropped);
-    uint8_t *at = weir_record_reserve(record, 6);
+    uint8_t *at = weir_encoded_reserve(record, 6);
     if (!at) return;
     *at = LOG_ATTRIBUTES_DROPPED;
     record->size += (uint32_t)(weir_attr_varint(at + 1, dropped) - at);
 }
 
-static bool fill(struct weir_record *record, const struct weir_log_record *from) {
+static bool fill(struct weir_encoded *record, const struct weir_log_record *from) {
     const struct weir_config *config = weir_sdk_config();
-    uint8_t *at = weir_record_reserve(record, 96);
+    uint8_t *at = weir_encoded_reserve(record, 96);
     if (!at) return false;
     record->size += (uint32_t)(put_head(at, from) - at);
     if (!put_body(record, from->body, from->body_size)) return false;
     if (from->event_name) {
         size_t len = strnlen(from->event_name, 256), size = weir_attr_text_size(len);
-        if (!(at = weir_record_reserve(record, size))) return false;
+        if (!(at = weir_encoded_reserve(record, size))) return false;
         weir_attr_text(at, LOG_EVENT_NAME, from->event_name, len);
         record->size += (uint32_t)size;
     }
@@ -145,6 +146,21 @@ void weir_logger_set_severity_min(struct weir_logger *logger, enum weir_severity
         atomic_store_explicit(&logger->info.severity_min, (int)severity, memory_order_relaxed);
 }
 
+static size_t encoded_size(const struct weir_lane_record *record) {
+    return ((const struct weir_encoded *)record)->size + 16;
+}
+
+static void encode(const struct weir_lane_record *record, struct weir_buf *buf) {
+    const struct weir_encoded *log = (const struct weir_encoded *)record;
+    weir_pb_put_bytes(buf, 2, weir_view(log->data, log->size));
+}
+
+static const struct weir_lane_class log_class = {.is_log = true,
+                                                 .size = WEIR_LANE_LARGE,
+                                                 .encoded_size = encoded_size,
+                                                 .encode = encode,
+                                                 .done = weir_encoded_done};
+
 void weir_logger_emit(struct weir_logger *logger, const struct weir_log_record *from) {
     struct weir_log_record room;
     if (!from) return;
@@ -153,18 +169,14 @@ void weir_logger_emit(struct weir_logger *logger, const struct weir_log_record *
     weir_sdk_continue_after_fork();
     struct weir_lane *lane = weir_lane_get();
     if (!lane) return;
-    struct weir_record *record = weir_record_take(lane);
+    struct weir_encoded *record = weir_encoded_take(lane, &log_class, &logger->info);
     weir_lane_count(&lane->logs_emitted);
-    if (record) {
-        record->type = WEIR_RECORD_LOG;
-        record->scope = &logger->info;
-    }
     if (!record || !fill(record, from)) {
         weir_lane_count(&lane->logs_dropped_memory);
-        if (record) weir_record_give(lane, record);
-    } else if (!weir_lane_push(lane, record)) {
+        if (record) weir_lane_give(lane, &record->record);
+    } else if (!weir_lane_push(lane, &record->record)) {
         weir_lane_count(&lane->logs_dropped_full);
-        weir_record_give(lane, record);
+        weir_lane_give(lane, &record->record);
     }
 }
 

@@ -38,10 +38,76 @@ enum { /* tags of Span's, Event's and Link's fields */
        FLAG_HAS_IS_REMOTE = 0x100,
        FLAG_IS_REMOTE = 0x200,
        NAME_SIZE_MAX = 4096,
+       HEAD_SIZE_MAX = 128, /* of an encoded span, besides its data */
 };
 
-_Static_assert(sizeof(struct weir_span) <= WEIR_RECORD_HEAD_SIZE,
+_Static_assert(sizeof(struct weir_span) <= WEIR_ENCODED_HEAD_SIZE,
                "a span's head outgrew its block");
+
+/* ── encoding ────────────────────────────────────────────────────────────────────────────────── */
+
+static size_t dropped_size(uint32_t dropped) {
+    return dropped ? 1 + weir_attr_varint_size(dropped) : 0;
+}
+
+static uint8_t *put_dropped(uint8_t *at, uint8_t tag, uint32_t dropped) {
+    if (!dropped) return at;
+    *at++ = tag;
+    return weir_attr_varint(at, dropped);
+}
+
+static uint8_t *put_bytes(uint8_t *at, uint8_t tag, const uint8_t *bytes, uint8_t size) {
+    *at++ = tag;
+    *at++ = size;
+    memcpy(at, bytes, size);
+    return at + size;
+}
+
+static uint8_t *put_fixed64(uint8_t *at, uint8_t tag, int64_t value) {
+    *at++ = tag;
+    memcpy(at, &value, 8);
+    return at + 8;
+}
+
+static size_t encoded_size(const struct weir_lane_record *record) {
+    return ((const struct weir_span *)record)->record.size + HEAD_SIZE_MAX;
+}
+
+static void encode(const struct weir_lane_record *record, struct weir_buf *buf) {
+    const struct weir_span *span = (const struct weir_span *)record;
+    static const uint8_t none[8];
+    uint8_t head[HEAD_SIZE_MAX], *at = head;
+    bool child = memcmp(span->parent_id, none, 8) != 0;
+    at = put_bytes(at, SPAN_TRACE_ID, span->context.trace_id, 16);
+    at = put_bytes(at, SPAN_ID, span->context.span_id, 8);
+    if (child) at = put_bytes(at, SPAN_PARENT_ID, span->parent_id, 8);
+    *at++ = SPAN_KIND;
+    *at++ = span->kind;
+    at = put_fixed64(at, SPAN_START, span->start_ns);
+    at = put_fixed64(at, SPAN_END, span->end_ns);
+    at = put_dropped(at, SPAN_ATTRIBUTES_DROPPED, span->attributes_dropped);
+    at = put_dropped(at, SPAN_EVENTS_DROPPED, span->events_dropped);
+    at = put_dropped(at, SPAN_LINKS_DROPPED, span->links_dropped);
+    uint32_t flags = span->context.flags | FLAG_HAS_IS_REMOTE;
+    if (span->parent_remote) flags |= FLAG_IS_REMOTE;
+    *at++ = 0x85; /* flags: field 16, fixed32 */
+    *at++ = 0x01;
+    memcpy(at, &flags, 4);
+    at += 4;
+    size_t head_size = (size_t)(at - head), body = head_size + span->record.size;
+    uint8_t *to = (uint8_t *)weir_buf_reserve(buf, weir_attr_text_size(body));
+    if (!to) return;
+    *to++ = 0x12; /* ScopeSpans.spans */
+    to = weir_attr_varint(to, body);
+    memcpy(to, head, head_size);
+    memcpy(to + head_size, span->record.data, span->record.size);
+    buf->len += weir_attr_text_size(body);
+}
+
+static const struct weir_lane_class span_class = {.size = WEIR_LANE_LARGE,
+                                                  .encoded_size = encoded_size,
+                                                  .encode = encode,
+                                                  .done = weir_encoded_done};
 
 /* ── start ───────────────────────────────────────────────────────────────────────────────────── */
 
@@ -90,7 +156,7 @@ static void keep_trace_state(struct weir_span *span, const struct weir_span_cont
     span->context.trace_state_size = 0;
     if (!parent || !parent->trace_state || !parent->trace_state_size) return;
     size_t size = weir_attr_text_size(parent->trace_state_size);
-    if (size > WEIR_RECORD_INLINE_SIZE) return;
+    if (size > WEIR_ENCODED_INLINE_SIZE) return;
     uint8_t *at = span->record.data;
     at = weir_attr_text(at, SPAN_TRACE_STATE, parent->trace_state, parent->trace_state_size);
     span->record.size = (uint32_t)size;
@@ -100,7 +166,7 @@ static void keep_trace_state(struct weir_span *span, const struct weir_span_cont
 
 static void put_name(struct weir_span *span, const char *name) {
     size_t len = name ? strnlen(name, NAME_SIZE_MAX) : 0, size = weir_attr_text_size(len);
-    uint8_t *at = weir_record_reserve(&span->record, size);
+    uint8_t *at = weir_encoded_reserve(&span->record, size);
     span->name_at = span->record.size;
     span->name_size = 0;
     if (!at) return;
@@ -150,7 +216,7 @@ struct weir_span *weir_span_start(struct weir_tracer *tracer, const char *name,
     weir_sdk_continue_after_fork();
     struct weir_lane *lane = weir_lane_get();
     if (!lane) return NULL;
-    struct weir_span *span = (void *)weir_record_take(lane);
+    struct weir_span *span = (void *)weir_encoded_take(lane, &span_class, &tracer->info);
     if (!span) {
         weir_lane_count(&lane->spans_dropped_memory);
         return NULL;
@@ -159,8 +225,6 @@ struct weir_span *weir_span_start(struct weir_tracer *tracer, const char *name,
     struct weir_span_context found;
     options = known(options, &room);
     const struct weir_span_context *parent = find_parent(options, &found) ? &found : NULL;
-    span->record.type = WEIR_RECORD_SPAN;
-    span->record.scope = &tracer->info;
     span->config = weir_sdk_config();
     make_ids(span, parent);
     keep_trace_state(span, parent);
@@ -187,10 +251,11 @@ bool weir_tracer_enabled(const struct weir_tracer *tracer) {
 /* Released without export. Without memory for a lane of this thread the block waits for ever: a
  * thread that ends a span has nearly always a lane. */
 static void release(struct weir_lane *lane, struct weir_span *span) {
+    struct weir_lane_record *record = &span->record.record;
     if (lane)
-        weir_record_give(lane, &span->record);
+        weir_lane_give(lane, record);
     else
-        span->record.next = NULL, weir_records_give_back(&span->record);
+        record->next = NULL, weir_lanes_give_back(record);
 }
 
 void weir_span_end_at(struct weir_span *span, int64_t end_ns) {
@@ -201,7 +266,7 @@ void weir_span_end_at(struct weir_span *span, int64_t end_ns) {
         if (!end_ns) end_ns = weir_clock_wall_ns();
         span->end_ns = end_ns < span->start_ns ? span->start_ns : end_ns;
         span->recording = false;
-        if (lane && weir_lane_push(lane, &span->record)) return;
+        if (lane && weir_lane_push(lane, &span->record.record)) return;
         if (lane) weir_lane_count(&lane->spans_dropped_full);
     }
     release(lane, span);
@@ -274,7 +339,7 @@ static void set_attribute(struct weir_span *span, const struct weir_attribute *a
     uint64_t bit = weir_attr_key_bit(attr->key, attr->key_size);
     bool seen = span->keys & bit && cut_attribute(span, weir_view(attr->key, attr->key_size));
     uint8_t *at = seen || span->attributes_count < span->config->span_attributes_max
-                      ? weir_record_reserve(&span->record, size)
+                      ? weir_encoded_reserve(&span->record, size)
                       : NULL;
     if (!at) {
         drop_attribute(span);
@@ -306,7 +371,7 @@ void weir_span_set_bound(struct weir_span *span, const struct weir_attribute_set
     if (!span || !span->recording || !set) return;
     if (span->keys & set->keys) cut_doubles(span, set);
     uint8_t *at = span->attributes_count + set->count <= span->config->span_attributes_max
-                      ? weir_record_reserve(&span->record, set->size)
+                      ? weir_encoded_reserve(&span->record, set->size)
                       : NULL;
     if (!at) {
         span->attributes_dropped += set->count;
@@ -333,7 +398,7 @@ void weir_span_set_status(struct weir_span *span, enum weir_status status,
     size_t len =
         status == WEIR_STATUS_ERROR && description ? strnlen(description, NAME_SIZE_MAX) : 0;
     size_t body = 2 + (len ? weir_attr_text_size(len) : 0), size = weir_attr_text_size(body);
-    uint8_t *at = weir_record_reserve(&span->record, size);
+    uint8_t *at = weir_encoded_reserve(&span->record, size);
     span->status = (uint8_t)status;
     span->status_at = span->record.size;
     span->status_size = 0;
@@ -384,16 +449,6 @@ static uint8_t *lists_encode(uint8_t *at, uint8_t tag, const struct list *lists,
     return at;
 }
 
-static size_t dropped_size(uint32_t dropped) {
-    return dropped ? 1 + weir_attr_varint_size(dropped) : 0;
-}
-
-static uint8_t *put_dropped(uint8_t *at, uint8_t tag, uint32_t dropped) {
-    if (!dropped) return at;
-    *at++ = tag;
-    return weir_attr_varint(at, dropped);
-}
-
 static void add_event(struct weir_span *span, const char *name, int64_t time_ns,
                       const struct list *lists, size_t lists_count) {
     const struct weir_config *config = span->config;
@@ -403,7 +458,7 @@ static void add_event(struct weir_span *span, const char *name, int64_t time_ns,
     size_t body = 9 + weir_attr_text_size(len) + attrs + dropped_size(dropped);
     size_t size = weir_attr_text_size(body);
     uint8_t *at = span->events_count < config->span_events_max
-                      ? weir_record_reserve(&span->record, size)
+                      ? weir_encoded_reserve(&span->record, size)
                       : NULL;
     if (!at) {
         span->events_dropped++;
@@ -452,7 +507,7 @@ void weir_span_add_link(struct weir_span *span, const struct weir_link *link) {
         18 + 10 + (state ? weir_attr_text_size(state) : 0) + attrs + dropped_size(dropped) + 5;
     size_t size = weir_attr_text_size(body);
     uint8_t *at = span->links_count < config->span_links_max
-                      ? weir_record_reserve(&span->record, size)
+                      ? weir_encoded_reserve(&span->record, size)
                       : NULL;
     if (!at) {
         span->links_dropped++;
@@ -476,49 +531,4 @@ void weir_span_add_link(struct weir_span *span, const struct weir_link *link) {
     memcpy(at, &flags, 4);
     span->record.size += (uint32_t)size;
     span->links_count++;
-}
-
-/* ── encoding ────────────────────────────────────────────────────────────────────────────────── */
-
-static uint8_t *put_bytes(uint8_t *at, uint8_t tag, const uint8_t *bytes, uint8_t size) {
-    *at++ = tag;
-    *at++ = size;
-    memcpy(at, bytes, size);
-    return at + size;
-}
-
-static uint8_t *put_fixed64(uint8_t *at, uint8_t tag, int64_t value) {
-    *at++ = tag;
-    memcpy(at, &value, 8);
-    return at + 8;
-}
-
-void weir_span_encode(const struct weir_span *span, struct weir_buf *buf) {
-    static const uint8_t none[8];
-    uint8_t head[WEIR_SPAN_HEAD_SIZE_MAX], *at = head;
-    bool child = memcmp(span->parent_id, none, 8) != 0;
-    at = put_bytes(at, SPAN_TRACE_ID, span->context.trace_id, 16);
-    at = put_bytes(at, SPAN_ID, span->context.span_id, 8);
-    if (child) at = put_bytes(at, SPAN_PARENT_ID, span->parent_id, 8);
-    *at++ = SPAN_KIND;
-    *at++ = span->kind;
-    at = put_fixed64(at, SPAN_START, span->start_ns);
-    at = put_fixed64(at, SPAN_END, span->end_ns);
-    at = put_dropped(at, SPAN_ATTRIBUTES_DROPPED, span->attributes_dropped);
-    at = put_dropped(at, SPAN_EVENTS_DROPPED, span->events_dropped);
-    at = put_dropped(at, SPAN_LINKS_DROPPED, span->links_dropped);
-    uint32_t flags = span->context.flags | FLAG_HAS_IS_REMOTE;
-    if (span->parent_remote) flags |= FLAG_IS_REMOTE;
-    *at++ = 0x85; /* flags: field 16, fixed32 */
-    *at++ = 0x01;
-    memcpy(at, &flags, 4);
-    at += 4;
-    size_t head_size = (size_t)(at - head), body = head_size + span->record.size;
-    uint8_t *to = (uint8_t *)weir_buf_reserve(buf, weir_attr_text_size(body));
-    if (!to) return;
-    *to++ = 0x12; /* ScopeSpans.spans */
-    to = weir_attr_varint(to, body);
-    memcpy(to, head, head_size);
-    memcpy(to + head_size, span->record.data, span->record.size);
-    buf->len += weir_attr_text_size(body);
 }

@@ -15,13 +15,13 @@
 #define WEIR_SDK_SPAN_H
 
 #include "base/buf.h"
-#include "sdk/lane.h"
+#include "sdk/encoded.h"
 #include "weir/trace.h"
 
 struct weir_config;
 
 struct weir_span {
-    struct weir_record record;
+    struct weir_encoded record;
     const struct weir_config *config;
     struct weir_span_context context; /* its own identity */
     uint8_t parent_id[8];             /* all zero: root */
@@ -34,11 +34,5 @@ struct weir_span {
     uint8_t kind, status;
     bool recording, parent_remote;
 };
-
-/* Bytes that weir_span_encode writes at most, besides the data. */
-enum { WEIR_SPAN_HEAD_SIZE_MAX = 128 };
-
-/* Appends the span as field `spans` (2) of ScopeSpans. The exporter. */
-void weir_span_encode(const struct weir_span *span, struct weir_buf *buf);
 
 #endif
