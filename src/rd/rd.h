@@ -8,8 +8,10 @@
  * executable, or private to a language's package. The table is filled once from wherever it is, so
  * the same code serves all of them and libweir has no strong reference to librdkafka.
  *
- * Now: what the linker bound (weak references), else what the process has loaded, else
- * librdkafka.so.1. Other ways to find it hand a lookup function to weir_rd_fill().
+ * weir_rd_search() finds it: in libweir that is what the linker bound (weak references), else what
+ * the process has loaded, else librdkafka.so.1 (linked.c); the plugin has its own and looks at who
+ * calls it (rd/resolve.h). A process may have two librdkafkas: each has a table, and a handle keeps
+ * the one that it was made with.
  *
  * Threads: any. Memory: the table lives as long as the process.
  */
@@ -99,6 +101,13 @@ typedef void *weir_rd_lookup(void *arg, const char *symbol);
 /* The process's table, resolved at the first call. NULL with WEIR_EUNSUPPORTED when there is no
  * librdkafka or one older than 2.0.2; asked again, it looks again. */
 const struct weir_rd *weir_rd(struct weir_error *reterr);
+/* Looks for the process's librdkafka. Implemented in linked.c, or by the program instead. */
+int weir_rd_search(struct weir_rd *rd, struct weir_error *reterr);
+/* Makes `rd` (kept) the process's table unless there is one already; false: there is another. */
+bool weir_rd_adopt(const struct weir_rd *rd);
+/* From now on weir_rd() gives `rd` on this thread (NULL: the process's again). Gives what was
+ * entered before, to be entered again afterwards. */
+const struct weir_rd *weir_rd_enter(const struct weir_rd *rd);
 /* Fills a table through `lookup`. WEIR_EUNSUPPORTED names the first missing symbol. */
 int weir_rd_fill(struct weir_rd *rd, weir_rd_lookup *lookup, void *arg, struct weir_error *reterr);
 

@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding librdkafka. */
+/* The table of functions: filling one, and which one the process uses. */
 #include "rd/rd.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
-/* The linker binds these if the program has librdkafka, and leaves them NULL if not. */
-#define WEIR_RD_WEAK(call) extern __typeof__(rd_kafka_##call) rd_kafka_##call __attribute__((weak));
-WEIR_RD_CALLS(WEIR_RD_WEAK)
-#undef WEIR_RD_WEAK
-#define WEIR_RD_WEAK(call, result, parameters, since)                                              \
-    extern result rd_kafka_##call parameters __attribute__((weak));
-WEIR_RD_CALLS_NEWER(WEIR_RD_WEAK)
-#undef WEIR_RD_WEAK
-
 #define VERSION_OLDEST 0x02000200
 
 static _Atomic(const struct weir_rd *) resolved; /* set once, never taken back */
+static _Thread_local const struct weir_rd *entered;
 
 /* Object and function pointers have one size on every system that has dlsym. */
 #define ASSIGN(field, address)                                                                     \
@@ -26,17 +17,6 @@ static _Atomic(const struct weir_rd *) resolved; /* set once, never taken back *
         void *weir_address = (address);                                                            \
         memcpy(&(field), &weir_address, sizeof(field));                                            \
     } while (0)
-
-static bool fill_linked(struct weir_rd *rd) {
-    bool whole = true;
-#define WEIR_RD_LINK(call) whole &= (rd->call = rd_kafka_##call) != NULL;
-    WEIR_RD_CALLS(WEIR_RD_LINK)
-#undef WEIR_RD_LINK
-#define WEIR_RD_LINK(call, result, parameters, since) rd->call = rd_kafka_##call;
-    WEIR_RD_CALLS_NEWER(WEIR_RD_LINK)
-#undef WEIR_RD_LINK
-    return whole;
-}
 
 int weir_rd_fill(struct weir_rd *rd, weir_rd_lookup *lookup, void *arg, struct weir_error *reterr) {
     const char *missing = NULL;
@@ -62,32 +42,30 @@ int weir_rd_fill(struct weir_rd *rd, weir_rd_lookup *lookup, void *arg, struct w
     return WEIR_OK;
 }
 
-static void *find_in_library(void *library, const char *symbol) {
-    return dlsym(library, symbol);
+const struct weir_rd *weir_rd_enter(const struct weir_rd *rd) {
+    const struct weir_rd *before = entered;
+    entered = rd;
+    return before;
 }
 
-static int resolve(struct weir_rd *rd, struct weir_error *reterr) {
-    if (fill_linked(rd)) return WEIR_OK;
-    if (weir_rd_fill(rd, find_in_library, RTLD_DEFAULT, NULL) == WEIR_OK) return WEIR_OK;
-    void *library = dlopen("librdkafka.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return weir_error_set(reterr, WEIR_EUNSUPPORTED,
-                              "the process has no librdkafka: link the program with -lrdkafka, or "
-                              "install librdkafka.so.1 (%s)",
-                              dlerror());
-    return weir_rd_fill(rd, find_in_library, library, reterr);
+bool weir_rd_adopt(const struct weir_rd *rd) {
+    const struct weir_rd *none = NULL;
+    return atomic_compare_exchange_strong(&resolved, &none, rd) || none == rd;
 }
 
 const struct weir_rd *weir_rd(struct weir_error *reterr) {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards table */
     static struct weir_rd table;
+    if (entered) return entered;
     const struct weir_rd *rd = atomic_load_explicit(&resolved, memory_order_acquire);
     if (rd) return rd;
     pthread_mutex_lock(&mutex);
     rd = atomic_load_explicit(&resolved, memory_order_acquire);
-    if (!rd && resolve(&table, reterr) == WEIR_OK) {
-        rd = &table;
-        atomic_store_explicit(&resolved, rd, memory_order_release);
+    if (!rd && weir_rd_search(&table, reterr) == WEIR_OK) {
+        if (weir_rd_adopt(&table))
+            rd = &table;
+        else
+            rd = atomic_load_explicit(&resolved, memory_order_acquire);
     }
     pthread_mutex_unlock(&mutex);
     return rd;

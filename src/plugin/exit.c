@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/exit.h"
+
+#include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/thread.h"
+#include "base/view.h"
+#include "plugin/notice.h"
+#include "weir/weir.h"
+
+enum { TIMEOUT_MS = 2000, TIMEOUT_MS_MAX = 60000 };
+
+static _Atomic int clients; /* with a handle; a forked child counts its parent's as well */
+static atomic_bool started, flushing;
+
+/* ── start ───────────────────────────────────────────────────────────────────────────────────── */
+
+/* Not when a configuration is made: a host may make one, and then fork into its workers. */
+void weir_plugin_start(void) {
+    struct weir_error err = {0};
+    if (atomic_exchange(&started, true)) return;
+    if (weir_init(NULL, &err) != WEIR_OK)
+        weir_plugin_notice("Kafka clients of this process are not observed: %s", err.message);
+}
+
+/* ── end ─────────────────────────────────────────────────────────────────────────────────────── */
+
+static int64_t timeout_ms(void) {
+    uint64_t value;
+    const char *text = getenv("WEIR_EXIT_TIMEOUT");
+    if (!text || !weir_view_to_u64(weir_view_str(text), &value)) return TIMEOUT_MS;
+    return value < TIMEOUT_MS_MAX ? (int64_t)value : TIMEOUT_MS_MAX;
+}
+
+/* Runs inside exit(), after main() and the program's own atexit() functions, while all threads are
+ * still there. In a forked child that has recorded nothing there is nothing to wait for. */
+__attribute__((destructor)) static void say_goodbye(void) {
+    int64_t wait_ms = timeout_ms();
+    if (atomic_load(&started) && wait_ms) weir_shutdown(wait_ms, NULL);
+}
+
+static int note_go(struct dl_phdr_info *info, size_t size, void *arg) {
+    (void)size;
+    /* The program itself comes first. Go's build id is a note of the owner "Go". */
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type != PT_NOTE) continue;
+        const char *at = (const char *)(info->dlpi_addr + segment->p_vaddr);
+        const char *end = at + segment->p_memsz;
+        while ((size_t)(end - at) >= sizeof(ElfW(Nhdr))) {
+            const ElfW(Nhdr) *note = (const void *)at;
+            size_t name = (note->n_namesz + 3u) & ~3u, text = (note->n_descsz + 3u) & ~3u;
+            at += sizeof *note;
+            if ((size_t)(end - at) < name || (size_t)(end - at) - name < text) break;
+            if (note->n_namesz == 4 && memcmp(at, "Go", 3) == 0) *(bool *)arg = true;
+            at += name + text;
+        }
+    }
+    return 1;
+}
+
+static bool is_go(void) {
+    bool found = false;
+    dl_iterate_phdr(note_go, &found);
+    return found;
+}
+
+static void *flush(void *arg) {
+    (void)arg;
+    weir_flush(timeout_ms(), NULL);
+    atomic_store(&flushing, false);
+    return NULL;
+}
+
+static void flush_beside(void) {
+    pthread_t thread;
+    if (atomic_exchange(&flushing, true)) return;
+    if (weir_thread_start(&thread, "weir-flush", flush, NULL))
+        atomic_store(&flushing, false);
+    else
+        pthread_detach(thread);
+}
+
+void weir_plugin_client_made(void) {
+    atomic_fetch_add(&clients, 1);
+}
+
+void weir_plugin_client_closing(void) {
+    atomic_fetch_sub(&clients, 1);
+}
+
+void weir_plugin_client_gone(void) {
+    if (!atomic_load(&started) || atomic_load(&clients) > 0 || !timeout_ms()) return;
+    if (is_go())
+        weir_flush(timeout_ms(), NULL);
+    else
+        flush_beside();
+}
