@@ -8,6 +8,7 @@
 /* The linker binds these if the program has librdkafka, and leaves them NULL if not. */
 #define WEIR_RD_WEAK(call) extern __typeof__(rd_kafka_##call) rd_kafka_##call __attribute__((weak));
 WEIR_RD_CALLS(WEIR_RD_WEAK)
+WEIR_RD_CALLS_ADMIN(WEIR_RD_WEAK)
 #undef WEIR_RD_WEAK
 #define WEIR_RD_WEAK(call, result, parameters, since)                                              \
     extern result rd_kafka_##call parameters __attribute__((weak));
@@ -18,6 +19,9 @@ static bool fill_linked(struct weir_rd *rd) {
     bool whole = true;
 #define WEIR_RD_LINK(call) whole &= (rd->call = rd_kafka_##call) != NULL;
     WEIR_RD_CALLS(WEIR_RD_LINK)
+#undef WEIR_RD_LINK
+#define WEIR_RD_LINK(call) rd->call = rd_kafka_##call;
+    WEIR_RD_CALLS_ADMIN(WEIR_RD_LINK)
 #undef WEIR_RD_LINK
 #define WEIR_RD_LINK(call, result, parameters, since) rd->call = rd_kafka_##call;
     WEIR_RD_CALLS_NEWER(WEIR_RD_LINK)

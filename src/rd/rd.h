@@ -78,17 +78,49 @@
     X(ListConsumerGroupOffsets) X(event_ListConsumerGroupOffsets_result)                          \
     X(ListConsumerGroupOffsets_result_groups) X(group_result_partitions) X(group_result_error)
 
+/* Calls of the Admin API that only weir/admin.h and weir doctor make, since 2.0.2: NULL where a
+ * host was linked without them, so ask before calling. */
+#define WEIR_RD_CALLS_ADMIN(X)                                                                    \
+    X(controllerid)                                                                               \
+    X(DeleteTopic_new) X(DeleteTopic_destroy) X(DeleteTopics) X(event_DeleteTopics_result)        \
+    X(DeleteTopics_result_topics)                                                                 \
+    X(NewPartitions_new) X(NewPartitions_destroy) X(CreatePartitions)                             \
+    X(event_CreatePartitions_result) X(CreatePartitions_result_topics)                            \
+    X(DeleteRecords_new) X(DeleteRecords_destroy) X(DeleteRecords) X(event_DeleteRecords_result)  \
+    X(DeleteRecords_result_offsets)                                                               \
+    X(ConfigResource_new) X(ConfigResource_destroy) X(ConfigResource_set_config)                  \
+    X(ConfigResource_configs) X(ConfigResource_error) X(ConfigResource_error_string)              \
+    X(ConfigResource_name)                                                                        \
+    X(ConfigEntry_name) X(ConfigEntry_value) X(ConfigEntry_source) X(ConfigEntry_is_default)      \
+    X(ConfigEntry_is_read_only) X(ConfigEntry_is_sensitive)                                       \
+    X(DescribeConfigs) X(event_DescribeConfigs_result) X(DescribeConfigs_result_resources)        \
+    X(AlterConfigs) X(event_AlterConfigs_result) X(AlterConfigs_result_resources)                 \
+    X(ListConsumerGroups_result_errors) X(ConsumerGroupListing_state)                             \
+    X(ConsumerGroupListing_is_simple_consumer_group)                                              \
+    X(ConsumerGroupDescription_partition_assignor) X(ConsumerGroupDescription_coordinator)        \
+    X(Node_host) X(Node_port) X(Node_id)
+
 /* Calls of newer librdkafka: NULL where the host's is older, so ask before calling. The types are
  * our own, since the headers that we compile against may be older too. */
 #define WEIR_RD_CALLS_NEWER(X)                                                                    \
     X(message_leader_epoch, int32_t, (const rd_kafka_message_t *), "2.1")                         \
-    X(topic_partition_set_leader_epoch, void, (rd_kafka_topic_partition_t *, int32_t), "2.1")
+    X(topic_partition_set_leader_epoch, void, (rd_kafka_topic_partition_t *, int32_t), "2.1")     \
+    X(ConfigResource_add_incremental_config, rd_kafka_error_t *,                                  \
+      (rd_kafka_ConfigResource_t *, const char *, unsigned, const char *), "2.2")                 \
+    X(IncrementalAlterConfigs, void,                                                              \
+      (rd_kafka_t *, rd_kafka_ConfigResource_t **, size_t, const rd_kafka_AdminOptions_t *,       \
+       rd_kafka_queue_t *), "2.2")                                                                \
+    X(event_IncrementalAlterConfigs_result, const rd_kafka_event_t *, (rd_kafka_event_t *),       \
+      "2.2")                                                                                      \
+    X(IncrementalAlterConfigs_result_resources, const rd_kafka_ConfigResource_t **,               \
+      (const rd_kafka_event_t *, size_t *), "2.2")
 
 /* clang-format on */
 
 struct weir_rd {
 #define WEIR_RD_FIELD(call) __typeof__(rd_kafka_##call) *call;
     WEIR_RD_CALLS(WEIR_RD_FIELD)
+    WEIR_RD_CALLS_ADMIN(WEIR_RD_FIELD)
 #undef WEIR_RD_FIELD
 #define WEIR_RD_FIELD(call, result, parameters, since) result(*call) parameters;
     WEIR_RD_CALLS_NEWER(WEIR_RD_FIELD)

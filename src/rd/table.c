@@ -25,6 +25,9 @@ int weir_rd_fill(struct weir_rd *rd, weir_rd_lookup *lookup, void *arg, struct w
     if (!rd->call && !missing) missing = "rd_kafka_" #call;
     WEIR_RD_CALLS(WEIR_RD_FIND)
 #undef WEIR_RD_FIND
+#define WEIR_RD_FIND(call) ASSIGN(rd->call, lookup(arg, "rd_kafka_" #call));
+    WEIR_RD_CALLS_ADMIN(WEIR_RD_FIND)
+#undef WEIR_RD_FIND
 #define WEIR_RD_FIND(call, result, parameters, since)                                              \
     ASSIGN(rd->call, lookup(arg, "rd_kafka_" #call));
     WEIR_RD_CALLS_NEWER(WEIR_RD_FIND)
