@@ -327,6 +327,51 @@ static int load_queue(struct load *load, const char *prefix, int64_t delay_optio
     return rc;
 }
 
+/* The index of the variable's value in `names`, of which `count` may be said; unset: 0. */
+static int choice(const struct load *load, const char *name, const char *const *names, int count,
+                  const char *want, int *ret) {
+    struct weir_view text = from_environment(load, name);
+    *ret = 0;
+    if (!text.len) return WEIR_OK;
+    while (*ret < count && !weir_view_eq_nocase(text, weir_view_str(names[*ret]))) ++*ret;
+    return *ret < count ? WEIR_OK : bad(load, name, text, want);
+}
+
+static int load_metrics(struct load *load) {
+    static const char *const temporalities[] = {
+        [WEIR_CONFIG_CUMULATIVE] = "cumulative",
+        [WEIR_CONFIG_DELTA] = "delta",
+        [WEIR_CONFIG_LOWMEMORY] = "lowmemory",
+    };
+    static const char *const filters[] = {
+        [WEIR_CONFIG_EXEMPLARS_TRACE_BASED] = "trace_based",
+        [WEIR_CONFIG_EXEMPLARS_ALL] = "always_on",
+        [WEIR_CONFIG_EXEMPLARS_NONE] = "always_off",
+    };
+    static const char *const aggregations[] = {"explicit_bucket_histogram"};
+    struct weir_config *c = load->config;
+    int temporality, filter, aggregation;
+    int rc = number(load, "OTEL_METRIC_EXPORT_INTERVAL", load->options.metric_interval_ms, 1,
+                    86400000, 60000, &c->metric_interval_ms);
+    if (!rc)
+        rc =
+            number(load, "OTEL_METRIC_EXPORT_TIMEOUT", 0, 1, 3600000, 30000, &c->metric_timeout_ms);
+    if (!rc)
+        rc = choice(load, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", temporalities, 3,
+                    "cumulative, delta or lowmemory", &temporality);
+    if (!rc)
+        rc = choice(load, "OTEL_METRICS_EXEMPLAR_FILTER", filters, 3,
+                    "trace_based, always_on or always_off", &filter);
+    if (!rc)
+        rc = choice(load, "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", aggregations,
+                    1, "explicit_bucket_histogram, the only one that this library has",
+                    &aggregation);
+    if (rc) return rc;
+    c->temporality = (enum weir_config_temporality)temporality;
+    c->exemplars = (enum weir_config_exemplars)filter;
+    return WEIR_OK;
+}
+
 static int load_limits(struct load *load) {
     struct weir_config *c = load->config;
     uint32_t count = 128, value = 0;
@@ -419,12 +464,7 @@ static int load_all(struct load *load) {
         rc = load_otlp(load, signal);
     if (!rc) rc = load_queue(load, "OTEL_BSP", o->span_delay_ms, 5000, &c->spans);
     if (!rc) rc = load_queue(load, "OTEL_BLRP", o->log_delay_ms, 1000, &c->logs);
-    if (!rc)
-        rc = number(load, "OTEL_METRIC_EXPORT_INTERVAL", o->metric_interval_ms, 1, 86400000, 60000,
-                    &c->metric_interval_ms);
-    if (!rc)
-        rc =
-            number(load, "OTEL_METRIC_EXPORT_TIMEOUT", 0, 1, 3600000, 30000, &c->metric_timeout_ms);
+    if (!rc) rc = load_metrics(load);
     if (!rc) rc = load_limits(load);
     if (!rc) rc = load_sampler(load);
     if (!rc) rc = load_propagators(load);

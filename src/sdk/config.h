@@ -33,6 +33,18 @@ enum weir_config_propagator { /* bits */
                               WEIR_PROPAGATOR_BAGGAGE = 2,
 };
 
+enum weir_config_temporality { /* of the points that OTLP sends */
+                               WEIR_CONFIG_CUMULATIVE,
+                               WEIR_CONFIG_DELTA,     /* sums that only grow, histograms */
+                               WEIR_CONFIG_LOWMEMORY, /* the same, but not what callbacks report */
+};
+
+enum weir_config_exemplars {
+    WEIR_CONFIG_EXEMPLARS_TRACE_BASED, /* of measurements in a sampled span */
+    WEIR_CONFIG_EXEMPLARS_ALL,
+    WEIR_CONFIG_EXEMPLARS_NONE,
+};
+
 struct weir_config_header {
     struct weir_view name, value;
 };
@@ -59,6 +71,8 @@ struct weir_config {
     struct weir_config_otlp otlp[WEIR_SDK_SIGNALS_COUNT];
     struct weir_config_queue spans, logs;
     int64_t metric_interval_ms, metric_timeout_ms;
+    enum weir_config_temporality temporality;
+    enum weir_config_exemplars exemplars;
     struct weir_sampler sampler;
     unsigned propagators; /* enum weir_config_propagator */
     struct weir_view service_name;

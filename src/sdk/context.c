@@ -15,6 +15,7 @@ struct scope {
 _Static_assert(sizeof(struct scope) <= sizeof(struct weir_scope), "weir_scope has too little room");
 
 static _Thread_local struct scope *top;
+_Thread_local const struct weir_span_context *weir_context_sampled;
 
 /* ── heap contexts ───────────────────────────────────────────────────────────────────────────── */
 
@@ -119,12 +120,18 @@ const struct weir_context *weir_context_current(void) {
     return top ? top->ctx : NULL;
 }
 
+static void set_top(struct scope *it) {
+    const struct weir_context *ctx = it ? it->ctx : NULL;
+    top = it;
+    weir_context_sampled = ctx && weir_span_context_is_sampled(&ctx->span) ? &ctx->span : NULL;
+}
+
 void weir_scope_attach(struct weir_scope *scope, const struct weir_context *ctx) {
     struct scope *it = (void *)scope;
     it->below = top;
     it->ctx = ctx;
     it->span = NULL;
-    top = it;
+    set_top(it);
 }
 
 void weir_scope_attach_span(struct weir_scope *scope, struct weir_span *span) {
@@ -139,13 +146,13 @@ void weir_scope_attach_span(struct weir_scope *scope, struct weir_span *span) {
         it->own.baggage = below ? below->baggage : NULL;
         it->own.values = below ? below->values : NULL;
     }
-    top = it;
+    set_top(it);
 }
 
 void weir_scope_detach(struct weir_scope *scope) {
     struct scope *it = top;
     while (it && it != (void *)scope) it = it->below;
-    if (it) top = it->below;
+    if (it) set_top(it->below);
 }
 
 struct weir_span *weir_span_current(void) {

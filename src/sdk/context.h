@@ -39,6 +39,10 @@ struct weir_context {
     struct weir_context_value *values;
 };
 
+/* The span context that is current on this thread if it is sampled, else NULL. */
+extern _Thread_local const struct weir_span_context *weir_context_sampled
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 /* A heap context with these parts: copies the span context with its tracestate, takes references of
  * its own. NULL: out of memory. */
 struct weir_context *weir_context_make(const struct weir_span_context *span,

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "sdk/attr.h"
+#include "sdk/cell.h"
 #include "sdk/instrumentation.h"
 #include "sdk/lane.h"
 #include "sdk/line.h"
@@ -348,7 +349,8 @@ static void pump_queue(struct weir_exporter *ex, struct queue *queue, struct str
     } while (next_batch(ex, queue, stream, flush));
 }
 
-/* Cumulative: a newer collection makes one that still waits for its turn needless. */
+/* Cumulative: a newer collection makes one that still waits for its turn needless. Deltas are given
+ * once, so they are not taken before the last ones have left. */
 static void pump_metrics(struct weir_exporter *ex, int64_t flush_deadline_ns) {
     struct stream *stream = &ex->streams[WEIR_SDK_METRICS];
     bool flush = flush_deadline_ns != INT64_MAX;
@@ -362,9 +364,11 @@ static void pump_metrics(struct weir_exporter *ex, int64_t flush_deadline_ns) {
             weir_metrics_add_text(&ex->lines);
             weir_line_write_console(weir_buf_view(&ex->lines));
         }
-        if (stream->transport) {
+        if (stream->transport && (ex->config->temporality == WEIR_CONFIG_CUMULATIVE ||
+                                  push(ex, stream, flush_deadline_ns))) {
             finish(stream);
-            stream->records = weir_metrics_encode(weir_buf_view(&ex->resource), &stream->request);
+            stream->records =
+                weir_metrics_encode(ex->config, weir_buf_view(&ex->resource), &stream->request);
             if (stream->request.failed) give_up(stream);
         }
     }
@@ -425,6 +429,7 @@ static void *run(void *arg) {
     struct weir_exporter *ex = arg;
     for (bool stopping = false; !stopping;) {
         wait_for_bell(wait_ms(ex));
+        weir_cells_tick();
         drain(ex);
         pthread_mutex_lock(&ex->lock);
         stopping = ex->stopping;

@@ -4,186 +4,33 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "sdk/attr.h"
 #include "sdk/sdk.h"
+#include "sdk/series.h"
 
 enum {
-    STRIPES = WEIR_METRICS_LOCKS_COUNT - 1,
+    STRIPES = WEIR_METRICS_LOCKS_COUNT - 2,
     SLOTS_MIN = 16,
     INSTRUMENTS_MAX = 4096,
     ATTRS_SIZE_MAX = 64 << 10, /* of one series */
-    SNAPSHOT_SIZE_MAX = 256 << 20,
     TEXT_SIZE_MAX = 1024,
 };
 
-/* A thread adds to its own shard's cell only, so that cells are rarely shared. */
-struct cell {
-    _Alignas(64) _Atomic uint64_t bits; /* an integer or a double; histogram: the sum */
-    _Atomic uint64_t min, max;          /* histogram: doubles */
-    _Atomic uint64_t counts[];          /* histogram: one per bucket */
-};
-
-struct weir_series {
-    struct weir_instrument *instrument;
-    atomic_bool live; /* measured since made or removed */
-    _Atomic int64_t start_ns;
-    uint64_t hash;
-    struct weir_view attrs;
-    size_t cell_size;
-    char *cells; /* WEIR_METRIC_SHARDS of cell_size */
-};
-
-struct weir_callback {
-    struct weir_callback *next;
-    int id;
-    weir_observe *observe;
-    void *arg;
-};
-
-struct weir_observer {
-    struct weir_snapshot *snapshot;
-    const struct weir_instrument *instrument;
-    uint32_t first; /* the instrument's first point */
-};
-
-static pthread_mutex_t collecting = PTHREAD_MUTEX_INITIALIZER; /* one collection at a time */
 #define FOUR                                                                                       \
     PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,               \
         PTHREAD_MUTEX_INITIALIZER
 static pthread_mutex_t stripes[STRIPES] = {FOUR, FOUR, FOUR, FOUR};
 static unsigned instruments_count; /* guarded by weir_instrumentation_lock */
 
-static pthread_mutex_t *lock_of(const struct weir_instrument *instrument) {
+pthread_mutex_t *weir_instrument_lock(const struct weir_instrument *instrument) {
     return &stripes[((uintptr_t)instrument >> 6) % STRIPES];
 }
 
-static bool is_histogram(const struct weir_instrument *it) {
-    return it->type == WEIR_INSTRUMENT_HISTOGRAM;
-}
-
-static bool is_gauge(const struct weir_instrument *it) {
-    return it->type == WEIR_INSTRUMENT_GAUGE || it->type == WEIR_INSTRUMENT_OBSERVABLE_GAUGE;
-}
-
-static bool is_counter(const struct weir_instrument *it) {
-    return it->type == WEIR_INSTRUMENT_COUNTER || it->type == WEIR_INSTRUMENT_UPDOWN;
-}
-
 static uint8_t tag_of(const struct weir_instrument *it) {
-    return is_histogram(it) ? WEIR_ATTR_TAG_SPAN : WEIR_ATTR_TAG_NUMBER;
-}
-
-/* ── cells ───────────────────────────────────────────────────────────────────────────────────── */
-
-static uint64_t to_bits(double f64) {
-    uint64_t bits;
-    memcpy(&bits, &f64, 8);
-    return bits;
-}
-
-static double to_f64(uint64_t bits) {
-    double f64;
-    memcpy(&f64, &bits, 8);
-    return f64;
-}
-
-static unsigned own_shard(void) {
-    static atomic_uint last;
-    static _Thread_local unsigned own; /* shard + 1 */
-    if (__builtin_expect(!own, 0))
-        own = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) % WEIR_METRIC_SHARDS + 1;
-    return own - 1;
-}
-
-static struct cell *cell_at(const struct weir_series *series, unsigned shard) {
-    return (struct cell *)(void *)(series->cells + shard * series->cell_size);
-}
-
-static void add_f64(_Atomic uint64_t *to, double amount) {
-    uint64_t old = atomic_load_explicit(to, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(to, &old, to_bits(to_f64(old) + amount),
-                                                  memory_order_relaxed, memory_order_relaxed)) {
-    }
-}
-
-static void lower_to(_Atomic uint64_t *to, double value) {
-    uint64_t old = atomic_load_explicit(to, memory_order_relaxed);
-    while (value < to_f64(old) &&
-           !atomic_compare_exchange_weak_explicit(to, &old, to_bits(value), memory_order_relaxed,
-                                                  memory_order_relaxed)) {
-    }
-}
-
-static void raise_to(_Atomic uint64_t *to, double value) {
-    uint64_t old = atomic_load_explicit(to, memory_order_relaxed);
-    while (value > to_f64(old) &&
-           !atomic_compare_exchange_weak_explicit(to, &old, to_bits(value), memory_order_relaxed,
-                                                  memory_order_relaxed)) {
-    }
-}
-
-static uint32_t bucket_of(const struct weir_instrument *it, double value) {
-    uint32_t low = 0, high = it->bounds_count; /* the first bound that is not below the value */
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (it->bounds[middle] < value)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void clear_cells(struct weir_series *series) {
-    for (unsigned shard = 0; shard < WEIR_METRIC_SHARDS; shard++) {
-        struct cell *cell = cell_at(series, shard);
-        atomic_store_explicit(&cell->bits, 0, memory_order_relaxed);
-        if (!is_histogram(series->instrument)) continue;
-        atomic_store_explicit(&cell->min, to_bits(INFINITY), memory_order_relaxed);
-        atomic_store_explicit(&cell->max, to_bits(-INFINITY), memory_order_relaxed);
-        for (uint32_t i = 0; i <= series->instrument->bounds_count; i++)
-            atomic_store_explicit(&cell->counts[i], 0, memory_order_relaxed);
-    }
-}
-
-static void revive(struct weir_series *series) {
-    atomic_store_explicit(&series->start_ns, weir_clock_wall_ns(), memory_order_relaxed);
-    atomic_store_explicit(&series->live, true, memory_order_release);
-}
-
-static inline void touch(struct weir_series *series) {
-    if (__builtin_expect(!atomic_load_explicit(&series->live, memory_order_relaxed), 0))
-        revive(series);
-}
-
-static void drop_measurement(void) {
-    weir_sdk_count(&weir_sdk_counters.measurements_dropped, 1);
+    return it->type == WEIR_INSTRUMENT_HISTOGRAM ? WEIR_ATTR_TAG_SPAN : WEIR_ATTR_TAG_NUMBER;
 }
 
 /* ── series ──────────────────────────────────────────────────────────────────────────────────── */
-
-static struct weir_series *make_series(struct weir_instrument *it, struct weir_view attrs,
-                                       uint64_t hash) {
-    size_t cell_size = sizeof(struct cell);
-    if (is_histogram(it)) cell_size += (it->bounds_count + 1) * sizeof(uint64_t);
-    cell_size = (cell_size + 63) & ~(size_t)63;
-    size_t cells_size = cell_size * WEIR_METRIC_SHARDS;
-    size_t size = (cells_size + sizeof(struct weir_series) + attrs.len + 63) & ~(size_t)63;
-    char *block = aligned_alloc(64, size);
-    if (!block) return NULL;
-    memset(block, 0, size);
-    struct weir_series *series = (void *)(block + cells_size);
-    series->instrument = it;
-    series->hash = hash;
-    series->cells = block;
-    series->cell_size = cell_size;
-    char *copy = (char *)(series + 1);
-    if (attrs.len) memcpy(copy, attrs.ptr, attrs.len);
-    series->attrs = weir_view(copy, attrs.len);
-    clear_cells(series);
-    return series;
-}
 
 static bool grow_slots(struct weir_instrument *it) {
     uint32_t count = it->slots_count ? 2 * it->slots_count : SLOTS_MIN;
@@ -218,7 +65,7 @@ static struct weir_series *overflow_series(struct weir_instrument *it) {
     struct weir_attribute attr = WEIR_BOOL("otel.metric.overflow", true);
     uint8_t bytes[64];
     uint8_t *end = weir_attr_encode(bytes, tag_of(it), &attr, 0);
-    return it->overflow = make_series(it, weir_view(bytes, (size_t)(end - bytes)), 0);
+    return it->overflow = weir_series_make(it, weir_view(bytes, (size_t)(end - bytes)), 0);
 }
 
 static struct weir_series *find_or_make(struct weir_instrument *it, struct weir_view attrs,
@@ -230,7 +77,7 @@ static struct weir_series *find_or_make(struct weir_instrument *it, struct weir_
     struct weir_series **slot = slot_of(it, attrs, hash);
     if (*slot || !make) return *slot;
     if (it->series_count >= WEIR_SERIES_MAX - 1) return overflow_series(it);
-    if ((*slot = make_series(it, attrs, hash))) it->series_count++;
+    if ((*slot = weir_series_make(it, attrs, hash))) it->series_count++;
     return *slot;
 }
 
@@ -250,9 +97,9 @@ static struct weir_series *lookup(struct weir_instrument *it, const struct weir_
                 weir_attr_add_canonical(&heap, tag_of(it), attrs, count);
     struct weir_series *series = NULL;
     if (fits) {
-        pthread_mutex_lock(lock_of(it));
+        pthread_mutex_lock(weir_instrument_lock(it));
         series = find_or_make(it, weir_buf_view(buf.failed ? &heap : &buf), make);
-        pthread_mutex_unlock(lock_of(it));
+        pthread_mutex_unlock(weir_instrument_lock(it));
     }
     weir_buf_done(&heap);
     if (series && !series->attrs.len)
@@ -262,64 +109,16 @@ static struct weir_series *lookup(struct weir_instrument *it, const struct weir_
 
 struct weir_series *weir_series_get(struct weir_instrument *instrument,
                                     const struct weir_attribute *attrs, size_t count) {
-    return lookup(instrument, attrs, count, true);
-}
-
-void weir_series_add(struct weir_series *series, int64_t amount) {
-    if (!series) return;
-    const struct weir_instrument *it = series->instrument;
-    if (__builtin_expect(it->is_double || !is_counter(it), 0)) {
-        weir_series_add_double(series, (double)amount);
-        return;
-    }
-    if (__builtin_expect(amount < 0 && it->type == WEIR_INSTRUMENT_COUNTER, 0)) {
-        drop_measurement();
-        return;
-    }
-    touch(series);
-    atomic_fetch_add_explicit(&cell_at(series, own_shard())->bits, (uint64_t)amount,
-                              memory_order_relaxed);
-}
-
-void weir_series_add_double(struct weir_series *series, double amount) {
-    if (!series) return;
-    const struct weir_instrument *it = series->instrument;
-    if (!is_counter(it) || isnan(amount) || (amount < 0 && it->type == WEIR_INSTRUMENT_COUNTER)) {
-        drop_measurement();
-        return;
-    }
-    if (!it->is_double) {
-        weir_series_add(series, (int64_t)amount);
-        return;
-    }
-    touch(series);
-    add_f64(&cell_at(series, own_shard())->bits, amount);
-}
-
-void weir_series_record(struct weir_series *series, double value) {
-    if (!series) return;
-    const struct weir_instrument *it = series->instrument;
-    if (is_gauge(it)) {
-        touch(series);
-        atomic_store_explicit(&cell_at(series, 0)->bits, to_bits(value), memory_order_relaxed);
-        return;
-    }
-    if (!is_histogram(it) || isnan(value)) {
-        drop_measurement();
-        return;
-    }
-    touch(series);
-    struct cell *cell = cell_at(series, own_shard());
-    atomic_fetch_add_explicit(&cell->counts[bucket_of(it, value)], 1, memory_order_relaxed);
-    add_f64(&cell->bits, value);
-    lower_to(&cell->min, value);
-    raise_to(&cell->max, value);
+    struct weir_series *series = lookup(instrument, attrs, count, true);
+    if (series) weir_cells_open(atomic_load_explicit(&series->first, memory_order_relaxed));
+    return series;
 }
 
 void weir_series_remove(struct weir_series *series) {
     if (!series) return;
-    atomic_store_explicit(&series->live, false, memory_order_relaxed);
-    clear_cells(series);
+    pthread_mutex_lock(weir_instrument_lock(series->instrument));
+    weir_series_forget(series);
+    pthread_mutex_unlock(weir_instrument_lock(series->instrument));
 }
 
 /* ── instruments ─────────────────────────────────────────────────────────────────────────────── */
@@ -380,16 +179,19 @@ static struct weir_instrument *make_instrument(struct weir_meter *meter,
     unit = weir_view_upto(unit, 63);
     description = weir_view_upto(description, TEXT_SIZE_MAX);
     struct weir_instrument *it;
+    size_t room = (bounds_count + 3) & ~(size_t)3;
     size_t text = name.len + unit.len + description.len + 3 * 11;
-    if (!(it = calloc(1, sizeof *it + bounds_count * sizeof *bounds + text))) return NULL;
+    if (!(it = calloc(1, sizeof *it + room * sizeof *bounds + text))) return NULL;
     it->meter = meter;
     it->type = type;
     it->is_double = options && options->is_double;
     double *own = (double *)(void *)(it + 1);
     memcpy(own, bounds, bounds_count * sizeof *bounds);
+    for (size_t i = bounds_count; i < room; i++) own[i] = INFINITY;
     it->bounds = own;
     it->bounds_count = (uint32_t)bounds_count;
-    char *at = (char *)(own + bounds_count);
+    it->bounds_room = (uint32_t)room;
+    char *at = (char *)(own + room);
     put(&at, name, &it->name);
     put(&at, unit, &it->unit);
     put(&at, description, &it->description);
@@ -422,152 +224,23 @@ struct weir_instrument *weir_instrument_get(struct weir_meter *meter,
     return it;
 }
 
-/* ── callbacks ───────────────────────────────────────────────────────────────────────────────── */
-
-int weir_instrument_observe(struct weir_instrument *instrument, weir_observe *observe, void *arg) {
-    static int last;
-    if (!instrument || !observe || instrument->type < WEIR_INSTRUMENT_OBSERVABLE_COUNTER)
-        return WEIR_EINVALID;
-    struct weir_callback *callback = malloc(sizeof *callback);
-    if (!callback) return WEIR_ENOMEMORY;
-    pthread_mutex_lock(&collecting);
-    *callback = (struct weir_callback){
-        .next = instrument->callbacks, .id = ++last, .observe = observe, .arg = arg};
-    instrument->callbacks = callback;
-    int id = callback->id;
-    pthread_mutex_unlock(&collecting);
-    return id;
-}
-
-void weir_instrument_unobserve(struct weir_instrument *instrument, int id) {
-    if (!instrument) return;
-    pthread_mutex_lock(&collecting);
-    struct weir_callback **at = &instrument->callbacks, *found;
-    while (*at && (*at)->id != id) at = &(*at)->next;
-    if ((found = *at)) *at = found->next;
-    pthread_mutex_unlock(&collecting);
-    free(found);
-}
-
-/* The point that this collection's callbacks have reported for the same attributes, or NULL. */
-static struct weir_point *reported(const struct weir_observer *observer, struct weir_view attrs) {
-    for (uint32_t i = observer->first; i < observer->snapshot->count; i++)
-        if (weir_view_eq(observer->snapshot->points[i].attrs, attrs))
-            return &observer->snapshot->points[i];
-    return NULL;
-}
-
-void weir_observer_record(struct weir_observer *observer, double value,
-                          const struct weir_attribute *attrs, size_t count) {
-    struct weir_snapshot *snapshot = observer->snapshot;
-    struct weir_buf buf;
-    weir_buf_init(&buf, ATTRS_SIZE_MAX);
-    if (weir_attr_add_canonical(&buf, WEIR_ATTR_TAG_NUMBER, attrs, attrs ? count : 0)) {
-        struct weir_point *point = reported(observer, weir_buf_view(&buf));
-        if (!point && (point = WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count,
-                                         snapshot->room)))
-            *point = (struct weir_point){
-                .instrument = observer->instrument,
-                .attrs = weir_arena_copy(&snapshot->arena, weir_buf_view(&buf))};
-        if (point) point->f64 = value;
-    }
-    weir_buf_done(&buf);
-}
-
-/* ── collection ──────────────────────────────────────────────────────────────────────────────── */
-
-static void read_histogram(const struct weir_series *series, struct weir_snapshot *snapshot,
-                           struct weir_point *point) {
-    uint32_t buckets = series->instrument->bounds_count + 1;
-    uint64_t *counts = WEIR_NEW_ARRAY(&snapshot->arena, uint64_t, buckets);
-    point->min = INFINITY;
-    point->max = -INFINITY;
-    for (unsigned shard = 0; counts && shard < WEIR_METRIC_SHARDS; shard++) {
-        const struct cell *cell = cell_at(series, shard);
-        for (uint32_t i = 0; i < buckets; i++) {
-            uint64_t n = atomic_load_explicit(&cell->counts[i], memory_order_relaxed);
-            counts[i] += n;
-            point->count += n;
-        }
-        point->sum += to_f64(atomic_load_explicit(&cell->bits, memory_order_relaxed));
-        point->min =
-            fmin(point->min, to_f64(atomic_load_explicit(&cell->min, memory_order_relaxed)));
-        point->max =
-            fmax(point->max, to_f64(atomic_load_explicit(&cell->max, memory_order_relaxed)));
-    }
-    point->counts = counts;
-}
-
-static void read_series(const struct weir_series *series, struct weir_snapshot *snapshot) {
-    const struct weir_instrument *it = series->instrument;
-    if (!atomic_load_explicit(&series->live, memory_order_acquire)) return;
-    struct weir_point *point =
-        WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room);
-    if (!point) return;
-    *point = (struct weir_point){
-        .instrument = it, .attrs = series->attrs, .is_int = is_counter(it) && !it->is_double};
-    if (!is_gauge(it))
-        point->start_ns = atomic_load_explicit(&series->start_ns, memory_order_relaxed);
-    if (is_histogram(it)) {
-        read_histogram(series, snapshot, point);
-        return;
-    }
-    for (unsigned shard = 0; shard < WEIR_METRIC_SHARDS; shard++) {
-        uint64_t bits = atomic_load_explicit(&cell_at(series, shard)->bits, memory_order_relaxed);
-        if (point->is_int)
-            point->i64 += (int64_t)bits;
-        else
-            point->f64 += to_f64(bits);
-    }
-}
-
-static void collect_instrument(struct weir_instrument *it, struct weir_snapshot *snapshot) {
-    static _Atomic int64_t started_ns;
-    struct weir_observer observer = {snapshot, it, snapshot->count};
-    int64_t none = 0;
-    atomic_compare_exchange_strong(&started_ns, &none, snapshot->time_ns);
-    for (struct weir_callback *cb = it->callbacks; cb; cb = cb->next)
-        cb->observe(cb->arg, &observer);
-    for (uint32_t i = observer.first; i < snapshot->count && !is_gauge(it); i++)
-        snapshot->points[i].start_ns = started_ns;
-    pthread_mutex_lock(lock_of(it));
-    for (uint32_t i = 0; i < it->slots_count; i++)
-        if (it->slots[i]) read_series(it->slots[i], snapshot);
-    if (it->overflow) read_series(it->overflow, snapshot);
-    pthread_mutex_unlock(lock_of(it));
-}
-
-bool weir_metrics_collect(struct weir_snapshot *ret) {
-    memset(ret, 0, sizeof *ret);
-    weir_arena_init(&ret->arena, SNAPSHOT_SIZE_MAX);
-    ret->time_ns = weir_clock_wall_ns();
-    pthread_mutex_lock(&collecting);
-    for (struct weir_instrumentation *scope = weir_instrumentation_first(); scope;
-         scope = scope->next) {
-        if (scope->kind != WEIR_INSTRUMENTATION_METER) continue;
-        for (struct weir_instrument *it = atomic_load(&scope->instruments); it; it = it->next)
-            collect_instrument(it, ret);
-    }
-    pthread_mutex_unlock(&collecting);
-    return !ret->arena.failed;
-}
-
-void weir_snapshot_done(struct weir_snapshot *snapshot) {
-    weir_arena_done(&snapshot->arena);
-}
-
 /* ── fork ────────────────────────────────────────────────────────────────────────────────────── */
 
 pthread_mutex_t *weir_metrics_lock(int index) {
-    return index == 0 ? &collecting : &stripes[index - 1];
+    return index == 0         ? weir_metrics_collecting()
+           : index <= STRIPES ? &stripes[index - 1]
+                              : weir_cells_lock();
 }
 
 void weir_metrics_forked(void) {
+    weir_cells_forked();
     for (struct weir_instrumentation *scope = weir_instrumentation_first(); scope;
          scope = scope->next)
         for (struct weir_instrument *it = atomic_load(&scope->instruments); it; it = it->next) {
             for (uint32_t i = 0; i < it->slots_count; i++)
-                if (it->slots[i]) weir_series_remove(it->slots[i]);
-            if (it->overflow) weir_series_remove(it->overflow);
+                if (it->slots[i]) weir_series_forked(it->slots[i]);
+            if (it->overflow) weir_series_forked(it->overflow);
+            it->observed = NULL; /* the parent may have been changing them: they stay as they are */
+            it->observed_count = 0;
         }
 }

@@ -4,11 +4,34 @@
 #include "sdk/metric.h"
 #include "wire/pb.h"
 
-enum { CUMULATIVE = 2 };
+enum { DELTA = 1, CUMULATIVE = 2 };
 
 /* Packed repeated fixed64 or double. */
 static void put_packed(struct weir_buf *buf, uint32_t number, const void *values, uint32_t count) {
     weir_pb_put_bytes(buf, number, weir_view(values, count * sizeof(uint64_t)));
+}
+
+static bool is_zero(const uint8_t *id, size_t size) {
+    uint8_t any = 0;
+    for (size_t i = 0; i < size; i++) any |= id[i];
+    return !any;
+}
+
+static void put_exemplars(const struct weir_point *point, uint32_t number, struct weir_buf *buf) {
+    for (uint32_t i = 0; i < point->exemplars_count; i++) {
+        const struct weir_exemplar *exemplar = &point->exemplars[i];
+        size_t mark = weir_pb_begin(buf, number);
+        weir_pb_put_fixed64(buf, 2, (uint64_t)exemplar->time_ns);
+        if (point->is_int)
+            weir_pb_put_fixed64(buf, 6, (uint64_t)(int64_t)exemplar->value);
+        else
+            weir_pb_put_f64(buf, 3, exemplar->value);
+        if (!is_zero(exemplar->trace_id, sizeof exemplar->trace_id)) {
+            weir_pb_put_bytes(buf, 4, weir_view(exemplar->span_id, sizeof exemplar->span_id));
+            weir_pb_put_bytes(buf, 5, weir_view(exemplar->trace_id, sizeof exemplar->trace_id));
+        }
+        weir_pb_end(buf, mark);
+    }
 }
 
 static void put_number(const struct weir_point *point, int64_t time_ns, struct weir_buf *buf) {
@@ -19,6 +42,7 @@ static void put_number(const struct weir_point *point, int64_t time_ns, struct w
         weir_pb_put_fixed64(buf, 6, (uint64_t)point->i64);
     else
         weir_pb_put_f64(buf, 4, point->f64);
+    put_exemplars(point, 5, buf);
     weir_buf_add_view(buf, point->attrs);
     weir_pb_end(buf, mark);
 }
@@ -32,6 +56,7 @@ static void put_histogram(const struct weir_point *point, int64_t time_ns, struc
     weir_pb_put_f64(buf, 5, point->sum);
     put_packed(buf, 6, point->counts, bounds + 1);
     put_packed(buf, 7, point->instrument->bounds, bounds);
+    put_exemplars(point, 8, buf);
     weir_buf_add_view(buf, point->attrs);
     if (point->count) {
         weir_pb_put_f64(buf, 11, point->min);
@@ -76,7 +101,9 @@ static void put_metric(const struct weir_snapshot *snapshot, uint32_t from, uint
         else if (point->counts)
             put_histogram(point, snapshot->time_ns, buf);
     }
-    if (field != 5) weir_pb_put_varint(buf, 2, CUMULATIVE);
+    if (field != 5)
+        weir_pb_put_varint(
+            buf, 2, weir_instrument_is_delta(it, snapshot->temporality) ? DELTA : CUMULATIVE);
     if (field == 7 && is_monotonic(it)) weir_pb_put_varint(buf, 3, 1);
     weir_pb_end(buf, data);
     weir_pb_end(buf, metric);
@@ -98,9 +125,10 @@ static uint32_t put_scope(const struct weir_snapshot *snapshot, uint32_t at, str
     return at;
 }
 
-uint64_t weir_metrics_encode(struct weir_view resource, struct weir_buf *buf) {
+uint64_t weir_metrics_encode(const struct weir_config *config, struct weir_view resource,
+                             struct weir_buf *buf) {
     struct weir_snapshot snapshot;
-    weir_metrics_collect(&snapshot); /* what did not fit in memory is left out */
+    weir_metrics_take(&snapshot, config->temporality); /* what did not fit in memory is left out */
     uint64_t count = snapshot.count;
     if (count) {
         size_t mark = weir_pb_begin(buf, 1);

@@ -61,7 +61,7 @@ void weir_sdk_report(const struct weir_error *err) {
 static void bug_found(const char *file, int line, const char *message) {
     struct weir_error err = {.code = 0};
     weir_sdk_count(&weir_sdk_counters.bugs, 1);
-    atomic_store(&weir_sdk_on, 0);
+    atomic_store(&weir_sdk_on, WEIR_SDK_NO_METRICS);
     weir_error_set(&err, WEIR_EBUG, "libweir switched itself off: %s:%d: %s", file, line, message);
     weir_sdk_report(&err);
 }
@@ -128,7 +128,9 @@ void weir_sdk_restart(void) {
 static unsigned bits_of(const struct weir_config *config) {
     const unsigned pushed = WEIR_EXPORTER_OTLP | WEIR_EXPORTER_CONSOLE;
     unsigned bits = WEIR_SDK_RUNS | WEIR_SDK_PROPAGATES;
-    if (config->disabled) return WEIR_SDK_PROPAGATES;
+    if (config->disabled) return WEIR_SDK_PROPAGATES | WEIR_SDK_NO_METRICS;
+    if (config->exemplars == WEIR_CONFIG_EXEMPLARS_ALL) bits |= WEIR_SDK_EXEMPLARS_ALL;
+    if (config->exemplars == WEIR_CONFIG_EXEMPLARS_NONE) bits |= WEIR_SDK_EXEMPLARS_NONE;
     if (config->exporters[WEIR_SDK_TRACES] & pushed) bits |= WEIR_SDK_RECORDS_SPANS;
     if (config->exporters[WEIR_SDK_LOGS] & pushed || config->log_file)
         bits |= WEIR_SDK_RECORDS_LOGS;
