@@ -17,10 +17,16 @@ static void unlock(struct weir_exemplar_slot *slot) {
 }
 
 /* How many have been seen, with this one. Two at once may count as one: that only shifts odds. */
-static uint64_t count_seen(struct weir_exemplar_slot *slot) {
-    uint64_t seen = atomic_load_explicit(&slot->seen, memory_order_relaxed) + 1;
+static uint32_t count_seen(struct weir_exemplar_slot *slot) {
+    uint32_t seen = atomic_load_explicit(&slot->seen, memory_order_relaxed);
+    if (seen < UINT32_MAX) seen++;
     atomic_store_explicit(&slot->seen, seen, memory_order_relaxed);
     return seen;
+}
+
+/* Uniform in [0, limit). */
+static uint32_t draw(uint32_t limit) {
+    return (uint32_t)((weir_rand_u64() >> 32) * limit >> 32);
 }
 
 static void put(struct weir_exemplar_slot *slot, double value,
@@ -37,14 +43,14 @@ static void put(struct weir_exemplar_slot *slot, double value,
 
 void weir_exemplar_offer(struct weir_exemplar_slot *slot, double value,
                          const struct weir_span_context *span) {
-    uint64_t seen = count_seen(slot);
-    if (seen == 1 || weir_rand_u64() % seen == 0) put(slot, value, span);
+    uint32_t seen = count_seen(slot);
+    if (draw(seen) == 0) put(slot, value, span);
 }
 
 void weir_exemplar_offer_any(struct weir_exemplar_slot *slots, uint32_t count, double value,
                              const struct weir_span_context *span) {
-    uint64_t seen = count_seen(&slots[0]);
-    uint64_t index = seen <= count ? seen - 1 : weir_rand_u64() % seen;
+    uint32_t seen = count_seen(&slots[0]);
+    uint32_t index = seen <= count ? seen - 1 : draw(seen);
     if (index < count) put(&slots[index], value, span);
 }
 

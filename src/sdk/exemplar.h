@@ -25,7 +25,7 @@ struct weir_exemplar {
 };
 
 struct weir_exemplar_slot {
-    _Atomic uint64_t seen; /* measurements since it was taken; a sum's first slot counts for all */
+    _Atomic uint32_t seen; /* measurements since it was taken; a sum's first slot counts for all */
     atomic_bool busy;      /* guards the rest */
     bool full;
     struct weir_exemplar exemplar;

@@ -179,7 +179,7 @@ static struct weir_instrument *make_instrument(struct weir_meter *meter,
     unit = weir_view_upto(unit, 63);
     description = weir_view_upto(description, TEXT_SIZE_MAX);
     struct weir_instrument *it;
-    size_t room = (bounds_count + 3) & ~(size_t)3;
+    size_t room = (bounds_count + 8) & ~(size_t)7; /* one +Inf at least */
     size_t text = name.len + unit.len + description.len + 3 * 11;
     if (!(it = calloc(1, sizeof *it + room * sizeof *bounds + text))) return NULL;
     it->meter = meter;

@@ -30,7 +30,7 @@ struct weir_instrument {
     enum weir_instrument_type type;
     bool is_double;
     struct weir_view name, unit, description;
-    const double *bounds; /* histogram; +Inf from bounds_count to bounds_room, a multiple of 4 */
+    const double *bounds; /* histogram; +Inf from bounds_count to bounds_room, a multiple of 8 */
     uint32_t bounds_count, bounds_room;
     _Atomic(struct weir_series *) plain; /* the series without attributes */
     /* guarded by the instrument's lock */

@@ -8,9 +8,6 @@
 #include "sdk/context.h"
 #include "sdk/sdk.h"
 
-typedef double pair __attribute__((vector_size(16)));
-typedef int64_t pair_of_masks __attribute__((vector_size(16)));
-
 static bool is_histogram(const struct weir_instrument *it) {
     return it->type == WEIR_INSTRUMENT_HISTOGRAM;
 }
@@ -159,35 +156,18 @@ void weir_series_forked(struct weir_series *series) {
 
 /* ── measuring ───────────────────────────────────────────────────────────────────────────────── */
 
-/* What makes a measurement no plain add. */
-static inline bool is_special(void) {
-    return __builtin_expect(weir_sdk_bits() & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL), 0);
-}
-
 static _Atomic uint64_t *own_cells(const struct weir_series *series) {
     uint32_t first = atomic_load_explicit(&series->first, memory_order_relaxed);
     _Atomic uint64_t *cells = weir_cells_get(first);
     return cells ? cells : weir_cells_missed(first);
 }
 
-/* How many bounds lie below the value: that many bounds are passed over. Two comparisons at once
- * and no branch, since values come in no order. The room past the bounds is +Inf, never below. */
-static inline uint32_t bucket_of(const double *bounds, uint32_t room, double value) {
-    const pair it = {value, value};
-    pair_of_masks below = {0, 0}, more = {0, 0};
-    for (uint32_t i = 0; i < room; i += 4) {
-        pair low, high;
-        memcpy(&low, bounds + i, sizeof low);
-        memcpy(&high, bounds + i + 2, sizeof high);
-        below -= low < it; /* a mask is -1 */
-        more -= high < it;
-    }
-    below += more;
-    return (uint32_t)(below[0] + below[1]);
+static inline void add_own_f64(_Atomic uint64_t *cell, double amount) {
+    weir_cell_own_set_f64(cell, weir_cell_own_f64(cell) + amount);
 }
 
 static uint32_t bucket_in(const struct weir_series *series, double value) {
-    return bucket_of(series->instrument->bounds, series->bounds_room, value);
+    return weir_bucket_of(series->instrument->bounds, series->bounds_room, value);
 }
 
 static inline void add_to_histogram(const struct weir_series *series, _Atomic uint64_t *cells,
@@ -195,17 +175,14 @@ static inline void add_to_histogram(const struct weir_series *series, _Atomic ui
     uint64_t period = atomic_load_explicit(&series->period, memory_order_relaxed);
     _Atomic uint64_t *place = &cells[period_at(period)];
     weir_cell_add(&cells[WEIR_SERIES_COUNTS + bucket], 1);
-    weir_cell_add_f64(&cells[WEIR_SERIES_SUM], value);
-    if (__builtin_expect(weir_cell_read(&place[WEIR_SERIES_PERIOD]) != period, 0)) {
-        weir_cell_set(&place[WEIR_SERIES_LEAST], weir_cell_bits(value));
-        weir_cell_set(&place[WEIR_SERIES_GREATEST], weir_cell_bits(value));
+    add_own_f64(&cells[WEIR_SERIES_SUM], value);
+    bool first = weir_cell_read(&place[WEIR_SERIES_PERIOD]) != period;
+    if (__builtin_expect(first || value < weir_cell_own_f64(&place[WEIR_SERIES_LEAST]), 0))
+        weir_cell_own_set_f64(&place[WEIR_SERIES_LEAST], value);
+    if (__builtin_expect(first || value > weir_cell_own_f64(&place[WEIR_SERIES_GREATEST]), 0))
+        weir_cell_own_set_f64(&place[WEIR_SERIES_GREATEST], value);
+    if (__builtin_expect(first, 0))
         atomic_store_explicit(&place[WEIR_SERIES_PERIOD], period, memory_order_release);
-        return;
-    }
-    if (value < weir_cell_read_f64(&place[WEIR_SERIES_LEAST]))
-        weir_cell_set(&place[WEIR_SERIES_LEAST], weir_cell_bits(value));
-    if (value > weir_cell_read_f64(&place[WEIR_SERIES_GREATEST]))
-        weir_cell_set(&place[WEIR_SERIES_GREATEST], weir_cell_bits(value));
 }
 
 /* The usual case, complete: a live series, own cells at hand. Else nothing is done. */
@@ -227,7 +204,7 @@ static bool add_f64(struct weir_series *series, double amount) {
     touch(series);
     _Atomic uint64_t *cells = own_cells(series);
     if (cells)
-        weir_cell_add_f64(cells, amount);
+        add_own_f64(cells, amount);
     else
         share_f64(&series->shared[0], amount);
     return true;
@@ -256,7 +233,7 @@ static inline bool record_plainly(struct weir_series *series, double value) {
     _Atomic uint64_t *cells =
         weir_cells_get(atomic_load_explicit(&series->first, memory_order_relaxed));
     if (__builtin_expect(cells == NULL, 0)) return false;
-    add_to_histogram(series, cells, bucket_of(bounds, series->bounds_room, value), value);
+    add_to_histogram(series, cells, weir_bucket_of(bounds, series->bounds_room, value), value);
     return true;
 }
 
@@ -300,27 +277,33 @@ static void offer_current(struct weir_series *series, double value) {
 }
 
 static __attribute__((noinline)) void add_specially(struct weir_series *series, int64_t amount) {
-    if (!series || weir_sdk_bits() & WEIR_SDK_NO_METRICS) return;
-    if (add_i64(series, amount)) offer_current(series, (double)amount);
+    if (series && add_i64(series, amount)) offer_current(series, (double)amount);
 }
 
 static __attribute__((noinline)) void record_specially(struct weir_series *series, double value) {
-    if (!series || weir_sdk_bits() & WEIR_SDK_NO_METRICS) return;
-    if (record(series, value)) offer_current(series, value);
+    if (series && record(series, value)) offer_current(series, value);
 }
 
 void weir_series_add(struct weir_series *series, int64_t amount) {
-    if (is_special() || !series || !add_plainly(series, amount))
+    unsigned bits = weir_sdk_bits();
+    if (__builtin_expect(bits & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL), 0)) {
+        if (!(bits & WEIR_SDK_NO_METRICS)) add_specially(series, amount);
+    } else if (!series || !add_plainly(series, amount)) {
         add_specially(series, amount);
-    else if (__builtin_expect(weir_context_sampled != NULL, 0))
+    } else if (__builtin_expect(weir_context_sampled != NULL, 0)) {
         offer(series, (double)amount, weir_context_sampled);
+    }
 }
 
 void weir_series_record(struct weir_series *series, double value) {
-    if (is_special() || !series || !record_plainly(series, value))
+    unsigned bits = weir_sdk_bits();
+    if (__builtin_expect(bits & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL), 0)) {
+        if (!(bits & WEIR_SDK_NO_METRICS)) record_specially(series, value);
+    } else if (!series || !record_plainly(series, value)) {
         record_specially(series, value);
-    else if (__builtin_expect(weir_context_sampled != NULL, 0))
+    } else if (__builtin_expect(weir_context_sampled != NULL, 0)) {
         offer(series, value, weir_context_sampled);
+    }
 }
 
 void weir_series_add_double(struct weir_series *series, double amount) {

@@ -15,6 +15,7 @@
 #ifndef WEIR_SDK_SERIES_H
 #define WEIR_SDK_SERIES_H
 
+#include "sdk/bucket.h"
 #include "sdk/cell.h"
 #include "sdk/exemplar.h"
 #include "sdk/metric.h"
