@@ -11,31 +11,44 @@
 static _Atomic(const struct weir_rd *) resolved; /* set once, never taken back */
 static _Thread_local const struct weir_rd *entered;
 
-/* Object and function pointers have one size on every system that has dlsym. */
-#define ASSIGN(field, address)                                                                     \
-    do {                                                                                           \
-        void *weir_address = (address);                                                            \
-        memcpy(&(field), &weir_address, sizeof(field));                                            \
-    } while (0)
+/* Names without their prefix, one behind the other, in the order of the table's fields. */
+#define WEIR_RD_NAME(call)                                  #call "\0"
+#define WEIR_RD_NAME_NEWER(call, result, parameters, since) #call "\0"
+static const char needed[] = WEIR_RD_CALLS(WEIR_RD_NAME);
+static const char others[] =
+    WEIR_RD_CALLS_ADMIN(WEIR_RD_NAME) WEIR_RD_CALLS_NEWER(WEIR_RD_NAME_NEWER);
+#undef WEIR_RD_NAME
+#undef WEIR_RD_NAME_NEWER
+#define WEIR_RD_ONE(...) +1
+_Static_assert(sizeof(struct weir_rd) ==
+                   sizeof(void *) * (0 WEIR_RD_CALLS(WEIR_RD_ONE) WEIR_RD_CALLS_ADMIN(WEIR_RD_ONE)
+                                         WEIR_RD_CALLS_NEWER(WEIR_RD_ONE)),
+               "every field has a name");
+#undef WEIR_RD_ONE
+
+/* Fills fields from `field` on; gives the one behind. Object and function pointers have one size on
+ * every system that has dlsym. */
+static unsigned char *fill(unsigned char *field, const char *names, weir_rd_lookup *lookup,
+                           void *arg, const char **ret_missing) {
+    for (const char *name = names; *name; name += strlen(name) + 1) {
+        char symbol[128] = "rd_kafka_";
+        strncat(symbol, name, sizeof symbol - strlen(symbol) - 1);
+        void *address = lookup(arg, symbol);
+        memcpy(field, &address, sizeof address);
+        field += sizeof address;
+        if (!address && ret_missing && !*ret_missing) *ret_missing = name;
+    }
+    return field;
+}
 
 int weir_rd_fill(struct weir_rd *rd, weir_rd_lookup *lookup, void *arg, struct weir_error *reterr) {
     const char *missing = NULL;
-#define WEIR_RD_FIND(call)                                                                         \
-    ASSIGN(rd->call, lookup(arg, "rd_kafka_" #call));                                              \
-    if (!rd->call && !missing) missing = "rd_kafka_" #call;
-    WEIR_RD_CALLS(WEIR_RD_FIND)
-#undef WEIR_RD_FIND
-#define WEIR_RD_FIND(call) ASSIGN(rd->call, lookup(arg, "rd_kafka_" #call));
-    WEIR_RD_CALLS_ADMIN(WEIR_RD_FIND)
-#undef WEIR_RD_FIND
-#define WEIR_RD_FIND(call, result, parameters, since)                                              \
-    ASSIGN(rd->call, lookup(arg, "rd_kafka_" #call));
-    WEIR_RD_CALLS_NEWER(WEIR_RD_FIND)
-#undef WEIR_RD_FIND
+    unsigned char *field = fill((unsigned char *)rd, needed, lookup, arg, &missing);
+    fill(field, others, lookup, arg, NULL);
     if (missing)
         return weir_error_set(
             reterr, WEIR_EUNSUPPORTED,
-            "librdkafka is not there or too old: no %s (2.0.2 or newer is needed; "
+            "librdkafka is not there or too old: no rd_kafka_%s (2.0.2 or newer is needed; "
             "link the program with -lrdkafka)",
             missing);
     if (rd->version() < VERSION_OLDEST)
