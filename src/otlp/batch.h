@@ -162,6 +162,7 @@ struct weir_otlp_point {
     uint32_t quantiles_count;
     const struct weir_otlp_exemplar *exemplars;
     uint32_t exemplars_count;
+    struct weir_view raw; /* the encoded …DataPoint message */
 };
 
 struct weir_otlp_batch {

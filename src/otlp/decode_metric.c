@@ -286,7 +286,7 @@ static bool decode_point(struct weir_otlp_decoder *d, struct weir_view raw,
     struct point_lists lists;
     int rc;
     *point = (struct weir_otlp_point){
-        .metric = d->batch->metrics_count, .sum = NAN, .min = NAN, .max = NAN};
+        .metric = d->batch->metrics_count, .sum = NAN, .min = NAN, .max = NAN, .raw = raw};
     if (!begin_lists(d, raw, metric->type, &lists)) return false;
     while ((rc = weir_pb_next(&pb, &field)) > 0)
         if (!point_field(d, &field, metric->type, point, &lists)) return false;
