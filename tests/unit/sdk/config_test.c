@@ -48,6 +48,9 @@ static void defaults(void **state) {
     assert_int_equal(c->spans.timeout_ms, 30000);
     assert_int_equal(c->logs.delay_ms, 1000);
     assert_int_equal(c->metric_interval_ms, 60000);
+    assert_int_equal(c->metric_timeout_ms, 30000);
+    assert_int_equal(c->exemplars, WEIR_CONFIG_EXEMPLARS_TRACE_BASED);
+    assert_int_equal(c->temporality, WEIR_CONFIG_CUMULATIVE);
     assert_int_equal(c->span_attributes_max, 128);
     assert_int_equal(c->span_value_max, 0);
     assert_true(c->sampler.parent_based);
@@ -84,6 +87,11 @@ static void everything_from_the_environment(void **state) {
                    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=20",
                    "OTEL_BLRP_EXPORT_TIMEOUT=5",
                    "OTEL_METRIC_EXPORT_INTERVAL=1000",
+                   "OTEL_METRIC_EXPORT_TIMEOUT=1500",
+                   "OTEL_METRICS_EXEMPLAR_FILTER=always_on",
+                   "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=LowMemory",
+                   "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION="
+                   "explicit_bucket_histogram",
                    "OTEL_ATTRIBUTE_COUNT_LIMIT=5",
                    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=6",
                    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=7",
@@ -116,6 +124,10 @@ static void everything_from_the_environment(void **state) {
     assert_int_equal(c->spans.delay_ms, 100);
     assert_int_equal(c->spans.batch_max, 10); /* never over the queue */
     assert_int_equal(c->logs.timeout_ms, 5);
+    assert_int_equal(c->metric_interval_ms, 1000);
+    assert_int_equal(c->metric_timeout_ms, 1500);
+    assert_int_equal(c->exemplars, WEIR_CONFIG_EXEMPLARS_ALL);
+    assert_int_equal(c->temporality, WEIR_CONFIG_LOWMEMORY);
     assert_int_equal(c->span_attributes_max, 6);
     assert_int_equal(c->log_attributes_max, 5);
     assert_int_equal(c->span_value_max, 7);
@@ -192,6 +204,10 @@ static void errors_name_the_variable(void **state) {
                           "OTEL_BSP_MAX_QUEUE_SIZE=0",
                           "OTEL_BLRP_EXPORT_TIMEOUT=1s",
                           "OTEL_METRIC_EXPORT_INTERVAL=x",
+                          "OTEL_METRIC_EXPORT_TIMEOUT=0",
+                          "OTEL_METRICS_EXEMPLAR_FILTER=sometimes",
+                          "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=deltas",
+                          "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=quantiles",
                           "OTEL_SPAN_LINK_COUNT_LIMIT=-3",
                           "OTEL_TRACES_SAMPLER=maybe",
                           "OTEL_PROPAGATORS=b3",

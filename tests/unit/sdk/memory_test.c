@@ -151,8 +151,50 @@ static void transports(void **state) {
         }
 }
 
+struct first_call {
+    struct weir_series *sum, *histogram, *gauge;
+    struct weir_context *sampled;
+    long allocations;
+};
+
+/* A thread that has never measured, with series that another one looked up. */
+static void *measure(void *arg) {
+    struct first_call *first = arg;
+    struct weir_scope scope;
+    long before = atomic_load(&made);
+    for (int i = 0; i < 3; i++) {
+        weir_series_add(first->sum, 1);
+        weir_series_record(first->histogram, i);
+        weir_series_record(first->gauge, i);
+        weir_scope_attach(&scope, first->sampled);
+        weir_series_add(first->sum, 1);
+        weir_series_record(first->histogram, i);
+        weir_scope_detach(&scope);
+    }
+    first->allocations = atomic_load(&made) - before;
+    return NULL;
+}
+
+static void measuring_allocates_nothing(void **state) {
+    (void)state;
+    struct weir_meter *meter = weir_meter_get("measuring", NULL);
+    struct weir_span_context span = {.trace_id = {1}, .span_id = {1}, .flags = WEIR_FLAG_SAMPLED};
+    struct first_call first = {
+        .sum = weir_series_get(weir_counter_get(meter, "c", NULL, NULL), NULL, 0),
+        .histogram = weir_series_get(weir_histogram_get(meter, "h", NULL, NULL, NULL, 0), NULL, 0),
+        .gauge = weir_series_get(weir_gauge_get(meter, "g", NULL, NULL), NULL, 0),
+        .sampled = weir_context_with_span_context(NULL, &span)};
+    pthread_t thread;
+    assert_non_null(first.sampled);
+    assert_int_equal(pthread_create(&thread, NULL, measure, &first), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(first.allocations, 0);
+    weir_context_unref(first.sampled);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_may_fail),
-                                       cmocka_unit_test(transports)};
+                                       cmocka_unit_test(transports),
+                                       cmocka_unit_test(measuring_allocates_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
