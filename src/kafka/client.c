@@ -194,17 +194,20 @@ static char *copy_property(const struct weir_rd *rd, const rd_kafka_conf_t *conf
 
 struct weir_kafka_client *weir_kafka_client_wrap(const struct weir_rd *rd,
                                                  const rd_kafka_conf_t *conf, bool is_producer,
-                                                 unsigned flags) {
+                                                 struct weir_kafka_settings *settings) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct weir_kafka_client *client = calloc(1, sizeof *client);
-    if (!client) return NULL;
+    struct weir_kafka_client *client = settings ? calloc(1, sizeof *client) : NULL;
+    if (!client) {
+        weir_kafka_settings_free(settings);
+        return NULL;
+    }
     pthread_once(&once, watch_forks);
     char servers[1024];
     atomic_init(&client->refs, 1);
     atomic_init(&client->connected, -1);
     pthread_mutex_init(&client->mutex, NULL);
     client->rd = rd;
-    client->flags = flags;
+    client->settings = settings;
     client->forks = atomic_load_explicit(&forks, memory_order_relaxed);
     client->is_producer = is_producer;
     client->group = is_producer ? NULL : copy_property(rd, conf, "group.id");
@@ -229,14 +232,21 @@ int weir_kafka_client_new(const struct weir_kafka_options *options, bool is_prod
     if (!options) options = &none;
     const struct weir_rd *rd = weir_rd(reterr);
     if (!rd) return WEIR_EUNSUPPORTED;
+    struct weir_kafka_settings *settings = weir_kafka_settings_new(options->flags);
+    if (!settings) return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
     rd_kafka_conf_t *conf = rd->conf_new();
+    weir_kafka_settings_attach(rd, conf, settings);
     int code = set_options(rd, conf, options, is_producer, reterr);
-    struct weir_kafka_client *client = NULL;
-    if (!code && !(client = weir_kafka_client_wrap(rd, conf, is_producer, options->flags)))
-        code = weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
     if (code) {
+        weir_kafka_settings_free(settings);
         rd->conf_destroy(conf);
         return code;
+    }
+    weir_kafka_settings_environment(settings);
+    struct weir_kafka_client *client = weir_kafka_client_wrap(rd, conf, is_producer, settings);
+    if (!client) {
+        rd->conf_destroy(conf);
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
     }
     rd->conf_set_opaque(conf, client);
     rd->conf_set_log_cb(conf, on_log);
@@ -279,6 +289,7 @@ void weir_kafka_client_unref(struct weir_kafka_client *client) {
         }
     }
     weir_attributes_free(client->bound);
+    weir_kafka_settings_free(client->settings);
     pthread_mutex_destroy(&client->mutex);
     free(client->group);
     free(client->client_id);

@@ -14,6 +14,7 @@
 
 #include "base/view.h"
 #include "kafka/metrics.h"
+#include "kafka/settings.h"
 #include "rd/rd.h"
 #include "weir/kafka.h"
 
@@ -37,10 +38,10 @@ struct weir_kafka_entry {
 struct weir_kafka_client {
     atomic_uint refs;
     const struct weir_rd *rd;
-    rd_kafka_t *rk; /* NULL until rd_kafka_new() has succeeded */
-    bool owns_rk;   /* destroyed with the client; else the application's */
-    unsigned flags; /* enum weir_kafka_flags */
-    unsigned forks; /* weir_kafka_client_is_foreign compares */
+    rd_kafka_t *rk;                       /* NULL until rd_kafka_new() has succeeded */
+    bool owns_rk;                         /* destroyed with the client; else the application's */
+    struct weir_kafka_settings *settings; /* immutable */
+    unsigned forks;                       /* weir_kafka_client_is_foreign compares */
     bool is_producer;
     void *owner; /* whose callbacks these are: the producer, consumer or runner */
     char *group; /* NULL: none */
@@ -67,10 +68,11 @@ struct weir_kafka_client {
 int weir_kafka_client_new(const struct weir_kafka_options *options, bool is_producer,
                           rd_kafka_conf_t **ret_conf, struct weir_kafka_client **ret,
                           struct weir_error *reterr);
-/* A client around an existing handle (instrumented configurations). NULL: out of memory. */
+/* A client around an existing handle (instrumented configurations). Takes the settings, even when
+ * it fails. NULL: out of memory, or `settings` is NULL. */
 struct weir_kafka_client *weir_kafka_client_wrap(const struct weir_rd *rd,
                                                  const rd_kafka_conf_t *conf, bool is_producer,
-                                                 unsigned flags);
+                                                 struct weir_kafka_settings *settings);
 /* Takes the conf, makes the handle. */
 int weir_kafka_client_open(struct weir_kafka_client *client, rd_kafka_conf_t *conf,
                            struct weir_error *reterr);

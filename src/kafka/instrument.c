@@ -11,9 +11,8 @@ static struct weir_kafka_instrumented *list;
 
 /* ── life ────────────────────────────────────────────────────────────────────────────────────── */
 
-/* The very last call of a configuration, after the handle's threads have ended. */
-static rd_kafka_resp_err_t on_conf_destroy(void *opaque) {
-    struct weir_kafka_instrumented *self = opaque;
+/* The handle is gone, or never came to be. */
+static void forget_handle(struct weir_kafka_instrumented *self) {
     pthread_mutex_lock(&list_mutex);
     struct weir_kafka_instrumented **at = &list;
     while (*at && *at != self) at = &(*at)->next;
@@ -22,18 +21,36 @@ static rd_kafka_resp_err_t on_conf_destroy(void *opaque) {
     weir_kafka_sends_free(self->sends);
     weir_kafka_receives_free(self->receives);
     weir_kafka_client_unref(self->client);
+    self->sends = NULL;
+    self->receives = NULL;
+    self->client = NULL;
+}
+
+/* The very last call of a configuration, after the handle's threads have ended. */
+static rd_kafka_resp_err_t on_conf_destroy(void *opaque) {
+    struct weir_kafka_instrumented *self = opaque;
+    forget_handle(self);
+    weir_kafka_settings_free(self->settings);
     free(self);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+static struct weir_kafka_client *make_client(const struct weir_kafka_instrumented *self,
+                                             const rd_kafka_conf_t *conf, bool is_producer) {
+    struct weir_kafka_settings *settings = weir_kafka_settings_copy(self->settings);
+    if (!settings) return NULL;
+    weir_kafka_settings_environment(settings);
+    return weir_kafka_client_wrap(self->rd, conf, is_producer, settings);
+}
+
+/* Comes a second time when rd_kafka_new() has refused the configuration and is asked again. */
 static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque,
                                   char *errstr, size_t errstr_size) {
     (void)errstr, (void)errstr_size;
     struct weir_kafka_instrumented *self = opaque;
-    const struct weir_rd *rd = self->rd;
-    bool is_producer = rd->type(rk) == RD_KAFKA_PRODUCER;
-    if (self->client ||
-        !(self->client = weir_kafka_client_wrap(rd, conf, is_producer, self->flags)))
+    bool is_producer = self->rd->type(rk) == RD_KAFKA_PRODUCER;
+    forget_handle(self);
+    if (!(self->client = make_client(self, conf, is_producer)))
         return RD_KAFKA_RESP_ERR_NO_ERROR; /* the client works on, without us */
     self->client->rk = rk;
     pthread_mutex_lock(&list_mutex);
@@ -47,30 +64,44 @@ static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, v
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+static int instrument(const struct weir_rd *rd, rd_kafka_conf_t *conf,
+                      struct weir_kafka_settings *settings, struct weir_error *reterr);
+
 /* Interceptors are not copied with a configuration: the copy gets its own. */
 static rd_kafka_resp_err_t on_conf_dup(rd_kafka_conf_t *copy, const rd_kafka_conf_t *old,
                                        size_t filter_count, const char **filter, void *opaque) {
     (void)old, (void)filter_count, (void)filter;
-    weir_kafka_instrument(copy, ((const struct weir_kafka_instrumented *)opaque)->flags, NULL);
+    const struct weir_kafka_instrumented *self = opaque;
+    instrument(self->rd, copy, weir_kafka_settings_copy(self->settings), NULL);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* Takes the settings. */
+static int instrument(const struct weir_rd *rd, rd_kafka_conf_t *conf,
+                      struct weir_kafka_settings *settings, struct weir_error *reterr) {
+    struct weir_kafka_instrumented *self = settings ? calloc(1, sizeof *self) : NULL;
+    if (!self) {
+        weir_kafka_settings_free(settings);
+        return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
+    }
+    self->rd = rd;
+    self->settings = settings;
+    /* librdkafka refuses a second interceptor of the same name and function: instrumented once. */
+    if (!weir_kafka_settings_attach(rd, conf, settings)) {
+        on_conf_destroy(self);
+        return WEIR_OK;
+    }
+    rd->conf_interceptor_add_on_new(conf, WEIR_KAFKA_INTERCEPTOR, on_new, self);
+    rd->conf_interceptor_add_on_conf_dup(conf, WEIR_KAFKA_INTERCEPTOR, on_conf_dup, self);
+    rd->conf_interceptor_add_on_conf_destroy(conf, WEIR_KAFKA_INTERCEPTOR, on_conf_destroy, self);
+    return WEIR_OK;
 }
 
 int weir_kafka_instrument(struct rd_kafka_conf_s *conf, unsigned flags, struct weir_error *reterr) {
     const struct weir_rd *rd = weir_rd(reterr);
     if (!rd) return WEIR_EUNSUPPORTED;
     if (!conf) return weir_error_set(reterr, WEIR_EINVALID, "no configuration");
-    struct weir_kafka_instrumented *self = calloc(1, sizeof *self);
-    if (!self) return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
-    self->rd = rd;
-    self->flags = flags;
-    /* librdkafka refuses a second interceptor of the same name and function: instrumented once. */
-    if (rd->conf_interceptor_add_on_new(conf, WEIR_KAFKA_INTERCEPTOR, on_new, self)) {
-        on_conf_destroy(self);
-        return WEIR_OK;
-    }
-    rd->conf_interceptor_add_on_conf_dup(conf, WEIR_KAFKA_INTERCEPTOR, on_conf_dup, self);
-    rd->conf_interceptor_add_on_conf_destroy(conf, WEIR_KAFKA_INTERCEPTOR, on_conf_destroy, self);
-    return WEIR_OK;
+    return instrument(rd, conf, weir_kafka_settings_new(flags), reterr);
 }
 
 /* ── processing ──────────────────────────────────────────────────────────────────────────────── */
@@ -82,7 +113,8 @@ static struct weir_kafka_client *client_of(const struct weir_rd *rd, rd_kafka_t 
     for (struct weir_kafka_instrumented *each = list; each && !client; each = each->next)
         if (each->client->rk == rk) client = weir_kafka_client_ref(each->client);
     pthread_mutex_unlock(&list_mutex);
-    return client ? client : weir_kafka_client_wrap(rd, rd->conf(rk), false, 0);
+    return client ? client
+                  : weir_kafka_client_wrap(rd, rd->conf(rk), false, weir_kafka_settings_new(0));
 }
 
 struct weir_task *weir_kafka_process_begin(struct rd_kafka_s *rk, struct rd_kafka_message_s *raw) {

@@ -21,7 +21,7 @@
 struct weir_kafka_instrumented {
     struct weir_kafka_client *client; /* NULL until on_new */
     const struct weir_rd *rd;
-    unsigned flags;
+    struct weir_kafka_settings *settings; /* what the configuration says; the client has a copy */
     struct weir_kafka_sends *sends;       /* producers: instrument_send.c's; may be NULL */
     struct weir_kafka_receives *receives; /* consumers: instrument_receive.c's; may be NULL */
     struct weir_kafka_instrumented *next; /* in the list of those with a handle */

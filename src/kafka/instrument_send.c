@@ -27,7 +27,6 @@ struct shard {
 struct weir_kafka_sends {
     struct weir_kafka_client *client; /* the instrumented one's */
     const struct weir_rd *rd;
-    unsigned flags;
     struct shard shards[SHARDS];
 };
 
@@ -86,7 +85,7 @@ static rd_kafka_resp_err_t on_send(rd_kafka_t *rk, rd_kafka_message_t *raw, void
     rd_kafka_headers_t *headers = NULL;
     /* The application's own list is changed in place: replacing it would free it under its feet. */
     if (rd->message_headers(raw, &headers)) headers = NULL;
-    bool is_new = !headers && !(self->flags & WEIR_KAFKA_NO_INJECT);
+    bool is_new = !headers && self->client->settings->propagate != WEIR_KAFKA_PROPAGATE_OFF;
     if (is_new) headers = rd->headers_new(4);
     struct open_send send = {.message = raw, .thread = pthread_self()};
     const void *value;
@@ -130,7 +129,6 @@ void weir_kafka_sends_attach(struct weir_kafka_instrumented *self, rd_kafka_t *r
     if (!sends) return;
     sends->client = self->client;
     sends->rd = self->rd;
-    sends->flags = self->flags;
     for (uint32_t i = 0; i < SHARDS; i++) pthread_mutex_init(&sends->shards[i].mutex, NULL);
     self->sends = sends;
     self->rd->interceptor_add_on_send(rk, WEIR_KAFKA_INTERCEPTOR, on_send, sends);

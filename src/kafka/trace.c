@@ -10,7 +10,7 @@
 #include "weir/propagation.h"
 
 #define NAME_SIZE         272 /* operation, blank, topic (≤ 249) */
-#define SPANS_OFF(client) ((client)->flags & WEIR_KAFKA_NO_SPANS)
+#define SPANS_OFF(client) (!(client)->settings->spans)
 
 static double seconds_since(int64_t start_ns) {
     return (double)(weir_clock_mono_ns() - start_ns) / 1e9;
@@ -34,7 +34,7 @@ static void set_partition(struct weir_span *span, int32_t partition, int64_t off
 static void set_key(const struct weir_kafka_client *client, struct weir_span *span,
                     struct weir_view key, bool is_tombstone) {
     if (is_tombstone) weir_span_set(span, WEIR_BOOL("messaging.kafka.message.tombstone", true));
-    if (!(client->flags & WEIR_KAFKA_RECORD_KEYS) || !key.ptr || !weir_view_is_utf8(key)) return;
+    if (!client->settings->record_keys || !key.ptr || !weir_view_is_utf8(key)) return;
     weir_span_set(span, weir_attribute_strn("messaging.kafka.message.key", key.ptr, key.len));
 }
 
@@ -84,7 +84,7 @@ void weir_kafka_send_begin(struct weir_kafka_client *client, struct weir_kafka_s
                                         .attributes_count = sizeof attrs / sizeof attrs[0]});
         if (weir_span_is_recording(send->span)) set_key(client, send->span, key, is_tombstone);
     }
-    if (headers && !has_own && !(client->flags & WEIR_KAFKA_NO_INJECT))
+    if (headers && !has_own && weir_kafka_settings_propagates(client->settings, topic))
         inject(parent, send->span, headers);
 }
 
