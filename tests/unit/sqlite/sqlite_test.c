@@ -43,7 +43,7 @@ static void an_exec_is_a_span(void **state) {
     assert_view_is(name_of(0), "CREATE TABLE people");
     const struct weir_otlp_span *span = captured_span(1);
     assert_view_is(span->name, "INSERT people");
-    assert_int_equal(span->kind, WEIR_KIND_CLIENT);
+    assert_int_equal(span->kind, WEIR_SPAN_KIND_CLIENT);
     assert_int_equal(span->status_code, 0);
     assert_view_is(attr_str(span->attrs, "db.system.name"), "sqlite");
     assert_view_is(attr_str(span->attrs, "db.namespace"), ":memory:");
