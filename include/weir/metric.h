@@ -11,8 +11,9 @@
  *
  * Each instrument keeps at most 2000 attribute sets; later ones share one with
  * otel.metric.overflow=true. Values go out through OTLP every interval and are served on /metrics.
+ * Measurements that are made while a sampled span is current are kept as exemplars, some of them.
  *
- * Threads: any, without locks on the bound path.
+ * Threads: any. The bound forms neither lock nor allocate: a thread adds to cells of its own.
  * Memory: instruments and series live until the process ends; getting one again gives the same.
  */
 #ifndef WEIR_METRIC_H

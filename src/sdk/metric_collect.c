@@ -22,7 +22,8 @@ struct weir_callback {
 struct weir_observer {
     struct weir_snapshot *snapshot;
     const struct weir_instrument *instrument;
-    uint32_t first; /* the instrument's first point */
+    uint32_t first;    /* the instrument's first point */
+    uint32_t overflow; /* the point that those past the limit share, + 1; 0: none yet */
 };
 
 /* A cumulative value that a callback reported, as it was when deltas were last taken. */
@@ -94,19 +95,45 @@ static struct weir_point *reported(const struct weir_observer *observer, struct 
     return NULL;
 }
 
+static struct weir_point *report(struct weir_observer *observer, struct weir_view attrs,
+                                 double value) {
+    struct weir_snapshot *snapshot = observer->snapshot;
+    struct weir_point *point =
+        WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room);
+    if (point)
+        *point = (struct weir_point){.instrument = observer->instrument,
+                                     .attrs = weir_arena_copy(&snapshot->arena, attrs),
+                                     .f64 = value};
+    return point;
+}
+
+/* Attribute sets past the limit share one point: sums add up there, of gauges the last is told. */
+static void report_overflow(struct weir_observer *observer, double value) {
+    struct weir_attribute attr = WEIR_BOOL("otel.metric.overflow", true);
+    uint8_t bytes[64];
+    uint8_t *end = weir_attr_encode(bytes, WEIR_ATTR_TAG_NUMBER, &attr, 0);
+    weir_sdk_count(&weir_sdk_counters.series_overflowed, 1);
+    if (!observer->overflow)
+        observer->overflow = report(observer, weir_view(bytes, (size_t)(end - bytes)), 0)
+                                 ? observer->snapshot->count
+                                 : 0;
+    if (!observer->overflow) return;
+    struct weir_point *point = &observer->snapshot->points[observer->overflow - 1];
+    point->f64 = is_gauge(observer->instrument) ? value : point->f64 + value;
+}
+
 void weir_observer_record(struct weir_observer *observer, double value,
                           const struct weir_attribute *attrs, size_t count) {
-    struct weir_snapshot *snapshot = observer->snapshot;
     struct weir_buf buf;
     weir_buf_init(&buf, ATTRS_SIZE_MAX);
     if (weir_attr_add_canonical(&buf, WEIR_ATTR_TAG_NUMBER, attrs, attrs ? count : 0)) {
         struct weir_point *point = reported(observer, weir_buf_view(&buf));
-        if (!point && (point = WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count,
-                                         snapshot->room)))
-            *point = (struct weir_point){
-                .instrument = observer->instrument,
-                .attrs = weir_arena_copy(&snapshot->arena, weir_buf_view(&buf))};
-        if (point) point->f64 = value;
+        if (point)
+            point->f64 = value;
+        else if (observer->snapshot->count - observer->first < WEIR_SERIES_MAX - 1)
+            report(observer, weir_buf_view(&buf), value);
+        else
+            report_overflow(observer, value);
     }
     weir_buf_done(&buf);
 }
@@ -171,7 +198,7 @@ static void subtract_observed(struct weir_instrument *it, struct weir_snapshot *
 
 static void collect_observed(struct weir_instrument *it, struct weir_snapshot *snapshot,
                              bool take) {
-    struct weir_observer observer = {snapshot, it, snapshot->count};
+    struct weir_observer observer = {snapshot, it, snapshot->count, 0};
     for (struct weir_callback *cb = it->callbacks; cb; cb = cb->next)
         cb->observe(cb->arg, &observer);
     for (uint32_t i = observer.first; i < snapshot->count && !is_gauge(it); i++)

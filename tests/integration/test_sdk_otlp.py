@@ -250,6 +250,24 @@ def test_all_signals(build_dir, receiver, compression):
     assert metrics["otel.sdk.span.started"].sum.data_points[0].as_double == 4
 
 
+def test_deltas_and_exemplars(build_dir, receiver):
+    said, _ = probe(build_dir, receiver, OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE="delta")
+    assert "probe.orders" not in receiver.metrics(), "the last export has what was new since the first: nothing"
+    del receiver.requests["metrics"][1:]
+    metrics = receiver.metrics()
+    sums = {name: metric.sum for name, metric in metrics.items() if metric.HasField("sum")}
+    assert {name: metric.aggregation_temporality for name, metric in sums.items() if name.startswith("probe.")} == {
+        "probe.orders": 1, "probe.in_flight": 2}
+    assert sums["otel.sdk.span.started"].aggregation_temporality == 1
+    assert metrics["probe.duration"].histogram.aggregation_temporality == 1
+    assert sums["probe.orders"].data_points[0].as_int == 7
+    point, = metrics["probe.in_span"].histogram.data_points
+    exemplar, = point.exemplars
+    assert (exemplar.trace_id.hex(), exemplar.span_id.hex(), exemplar.as_double) == (said["trace_id"], said["span_id"], 7.5)
+    assert point.start_time_unix_nano <= exemplar.time_unix_nano <= point.time_unix_nano
+    assert not metrics["probe.duration"].histogram.data_points[0].exemplars, "recorded outside of any span"
+
+
 def test_many_spans_arrive_whole(build_dir, receiver):
     count = 3000  # several batches and more than the queue: the flush keeps up, or drops and says so
     said, _ = probe(build_dir, receiver, str(count), OTEL_BSP_MAX_QUEUE_SIZE="8192")

@@ -187,6 +187,42 @@ static void observables(void **state) {
     assert_int_equal(points_of(it), 0);
 }
 
+static void observe_many(void *arg, struct weir_observer *observer) {
+    for (int i = 0; i < *(int *)arg; i++) {
+        struct weir_attribute attr = WEIR_INT("n", i);
+        weir_observer_record(observer, 1, &attr, 1);
+    }
+}
+
+static void observables_have_the_limit_too(void **state) {
+    (void)state;
+    const enum weir_instrument_type types[] = {WEIR_INSTRUMENT_OBSERVABLE_COUNTER,
+                                               WEIR_INSTRUMENT_OBSERVABLE_GAUGE};
+    int count = 2500;
+    for (int i = 0; i < 2; i++) {
+        struct weir_instrument *it =
+            weir_instrument_get(meter, types[i], i ? "many.g" : "many.c", NULL, NULL, NULL);
+        int id = weir_instrument_observe(it, observe_many, &count);
+        struct weir_snapshot snapshot;
+        double total = 0, overflow = 0;
+        uint32_t points = 0;
+        assert_true(weir_metrics_collect(&snapshot));
+        for (uint32_t n = 0; n < snapshot.count; n++) {
+            const struct weir_point *point = &snapshot.points[n];
+            if (point->instrument != it) continue;
+            points++;
+            total += point->f64;
+            if (weir_view_find(point->attrs, WEIR_VIEW("otel.metric.overflow")) != SIZE_MAX)
+                overflow = point->f64;
+        }
+        weir_snapshot_done(&snapshot);
+        weir_instrument_unobserve(it, id);
+        assert_int_equal(points, WEIR_SERIES_MAX);
+        assert_true(overflow == (i ? 1 : count - (WEIR_SERIES_MAX - 1)));
+        assert_true(total == (i ? WEIR_SERIES_MAX : count));
+    }
+}
+
 enum { THREADS = 4, PER_THREAD = 20000 };
 
 static void *add_some(void *arg) {
@@ -274,6 +310,7 @@ int main(void) {
                                        cmocka_unit_test(attribute_order_does_not_matter),
                                        cmocka_unit_test(cardinality_limit),
                                        cmocka_unit_test(observables),
+                                       cmocka_unit_test(observables_have_the_limit_too),
                                        cmocka_unit_test(threads),
                                        cmocka_unit_test(text),
                                        cmocka_unit_test(exported)};

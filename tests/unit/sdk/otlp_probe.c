@@ -96,6 +96,9 @@ int main(int argc, char **argv) {
         weir_span_set(child, WEIR_INT("number", i));
         weir_span_end(child);
     }
+    weir_instrument_record(weir_histogram_get(weir_meter_get("probe.meter", "3"), "probe.in_span",
+                                              NULL, NULL, NULL, 0),
+                           7.5, NULL, 0);
     struct weir_logger *logger = weir_logger_get("probe.log", NULL);
     struct weir_attribute attrs[] = {WEIR_STR("topic", "orders"), WEIR_INT("partition", 3)};
     weir_logger_log(logger, WEIR_SEVERITY_WARN, "a \"quoted\" line\nand another", attrs, 2);
