@@ -33,16 +33,16 @@ check: ## all quick tests with sanitizers, against real peers (TESTS=name runs a
 	@tools/setup build test
 	@tools/check $(if $(TESTS),--only '$(TESTS)')
 
-check-all: ## check, then thread sanitizer, long tests and acceptance rows
-	@tools/setup build test bench
+check-all: ## check, then thread sanitizer, other languages, long tests and acceptance rows
+	@tools/setup build test bench interop
 	@tools/check --all
 
 check-rest: ## what check-all does beyond check
-	@tools/setup build test bench
+	@tools/setup build test bench interop
 	@tools/check --rest
 
 seeds: ## the acceptance list as a table (ROW=pattern, BUGS=1 runs the planted-bug twins)
-	@tools/setup build test
+	@tools/setup build test interop
 	@tools/build release
 	@tools/seeds $(if $(ROW),--row '$(ROW)') $(if $(BUGS),--bugs)
 
