@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every type of processor, connector and exporter: one line each. */
+#include "collect/types.h"
+
+const struct weir_component_type *const weir_component_types[] = {
+    &weir_attributes_type,
+    &weir_resource_type,
+    &weir_probabilistic_sampler_type,
+    &weir_debug_type,
+    NULL,
+};

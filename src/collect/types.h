@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The types of components, by the files that hold them. */
+#ifndef WEIR_COLLECT_TYPES_H
+#define WEIR_COLLECT_TYPES_H
+
+#include "collect/component.h"
+
+extern const struct weir_component_type weir_attributes_type; /* processors/ */
+extern const struct weir_component_type weir_resource_type;
+extern const struct weir_component_type weir_probabilistic_sampler_type;
+extern const struct weir_component_type weir_debug_type; /* exporters/ */
+
+#endif

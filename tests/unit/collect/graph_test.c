@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/graph.h"
+
+#include "base/rand.h"
+#include "otlp/encode.h"
+#include "unit.h"
+
+/* ---- a store that counts, and answers as told ------------------------------------------------- */
+
+struct counting {
+    struct weir_sink sink;
+    int code;
+    uint32_t records[WEIR_SIGNALS_COUNT], batches;
+    struct weir_otlp_batch *last;
+};
+
+static void count(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done,
+                  void *arg) {
+    struct counting *counting = (struct counting *)sink;
+    const struct weir_sink_answer answer = {.code = counting->code, .message = "as told"};
+    counting->batches++;
+    counting->records[batch->signal] += weir_otlp_batch_records_count(batch);
+    weir_otlp_batch_unref(counting->last);
+    counting->last = batch;
+    done(arg, &answer);
+}
+
+struct heard {
+    int answers, code;
+};
+
+static void hear(void *arg, const struct weir_sink_answer *answer) {
+    struct heard *heard = arg;
+    heard->answers++;
+    heard->code = answer->code;
+}
+
+/* ---- files and batches ------------------------------------------------------------------------ */
+
+struct file {
+    struct weir_arena arena;
+    struct weir_yaml *root;
+    struct weir_error err;
+};
+
+static int open_text(struct file *file, const char *text, struct counting *store,
+                     struct weir_graph **ret) {
+    static const char *const receivers[] = {"otlp", "zipkin", NULL};
+    weir_arena_init(&file->arena, 0);
+    assert_int_equal(weir_yaml_parse(weir_view_str(text), &file->arena, &file->root, &file->err),
+                     WEIR_OK);
+    *store = (struct counting){.sink = {count}};
+    const struct weir_graph_options options = {
+        .processors = weir_yaml_get(file->root, "processors"),
+        .connectors = weir_yaml_get(file->root, "connectors"),
+        .exporters = weir_yaml_get(file->root, "exporters"),
+        .pipelines = weir_yaml_get(weir_yaml_get(file->root, "service"), "pipelines"),
+        .receivers = receivers,
+        .store = &store->sink,
+    };
+    return weir_graph_open(&options, ret, &file->err);
+}
+
+static struct weir_graph *open_good(struct file *file, const char *text, struct counting *store) {
+    struct weir_graph *graph = NULL;
+    if (open_text(file, text, store, &graph) != WEIR_OK)
+        fail_msg("%u:%u: %s", file->err.line, file->err.column, file->err.message);
+    assert_int_equal(weir_graph_start(graph, NULL), WEIR_OK);
+    return graph;
+}
+
+static void finish(struct file *file, struct weir_graph *graph, struct counting *store) {
+    if (graph) weir_graph_stop(graph, 0);
+    weir_graph_close(graph);
+    weir_otlp_batch_unref(store->last);
+    weir_arena_done(&file->arena);
+}
+
+/* Spans with random trace ids. */
+static struct weir_otlp_batch *spans(uint32_t count_spans) {
+    const struct weir_attr resource = {WEIR_VIEW("service.name"),
+                                       weir_value_str(WEIR_VIEW("shop"))};
+    const struct weir_attr attr = {WEIR_VIEW("user"), weir_value_str(WEIR_VIEW("42"))};
+    struct weir_buf buf;
+    struct weir_otlp_group group;
+    struct weir_otlp_batch *batch;
+    weir_buf_init(&buf, 64 << 20);
+    weir_otlp_group_begin(&group, &buf, (struct weir_attrs){&resource, 1}, WEIR_VIEW("test"),
+                          WEIR_VIEW(""));
+    for (uint32_t i = 0; i < count_spans; i++) {
+        uint8_t ids[24];
+        weir_rand_fill(ids, sizeof ids);
+        struct weir_otlp_span span = {.trace_id = ids,
+                                      .span_id = ids + 16,
+                                      .name = WEIR_VIEW("work"),
+                                      .kind = WEIR_SPAN_KIND_INTERNAL,
+                                      .start_ns = 1000,
+                                      .end_ns = 2000,
+                                      .attrs = {&attr, 1}};
+        weir_otlp_put_span(&buf, &span);
+    }
+    weir_otlp_group_end(&group);
+    size_t len;
+    char *body = weir_buf_take(&buf, &len);
+    assert_int_equal(weir_otlp_batch_decode(WEIR_SIGNAL_TRACE, body, len, 0, &batch, NULL),
+                     WEIR_OK);
+    return batch;
+}
+
+static struct heard push(struct weir_graph *graph, struct weir_otlp_batch *batch) {
+    struct heard heard = {.code = 1};
+    weir_sink_push(weir_graph_entry(graph, "otlp"), batch, hear, &heard);
+    return heard;
+}
+
+/* ---- tests ------------------------------------------------------------------------------------ */
+
+static void without_pipelines_all_goes_to_the_store(void **state) {
+    (void)state;
+    struct file file;
+    struct counting store;
+    struct weir_graph *graph = open_good(&file, "{}", &store);
+    struct heard heard = push(graph, spans(5));
+    assert_int_equal(heard.answers, 1);
+    assert_int_equal(heard.code, WEIR_OK);
+    assert_int_equal(store.records[WEIR_SIGNAL_TRACE], 5);
+    for (int i = 0; i < WEIR_SIGNALS_COUNT; i++)
+        assert_true(weir_graph_takes(graph, "otlp", (enum weir_signal)i));
+    assert_null(weir_graph_entry(graph, "zipkin"));
+    finish(&file, graph, &store);
+}
+
+static const char edits[] =
+    "processors:\n"
+    "  attributes:\n"
+    "    actions:\n"
+    "      - {key: environment, action: insert, value: dev}\n"
+    "      - {key: user, action: convert, converted_type: int}\n"
+    "      - {key: copy, action: upsert, from_attribute: user}\n"
+    "      - {key: absent, action: update, value: x}\n"
+    "  attributes/drop: {actions: [{key: environment, action: delete}]}\n"
+    "  resource: {attributes: [{key: deployment.environment, value: test, action: insert}]}\n"
+    "service:\n"
+    "  pipelines:\n"
+    "    traces: {receivers: [otlp], processors: [attributes, resource], exporters: [weir]}\n"
+    "    logs: {receivers: [otlp], processors: [attributes/drop], exporters: [weir]}\n";
+
+static void processors_edit_in_their_order(void **state) {
+    (void)state;
+    struct file file;
+    struct counting store;
+    struct weir_graph *graph = open_good(&file, edits, &store);
+    assert_int_equal(push(graph, spans(3)).code, WEIR_OK);
+    assert_int_equal(store.last->spans_count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct weir_attrs attrs = store.last->spans[i].attrs;
+        assert_int_equal(attrs.count, 3);
+        assert_view_is(weir_attrs_get(attrs, WEIR_VIEW("environment"))->str, "dev");
+        assert_int_equal(weir_attrs_get(attrs, WEIR_VIEW("user"))->i64, 42);
+        assert_int_equal(weir_attrs_get(attrs, WEIR_VIEW("copy"))->i64, 42);
+    }
+    struct weir_attrs resource = store.last->resources[0].attrs;
+    assert_view_is(weir_attrs_get(resource, WEIR_VIEW("service.name"))->str, "shop");
+    assert_view_is(weir_attrs_get(resource, WEIR_VIEW("deployment.environment"))->str, "test");
+    assert_false(weir_graph_takes(graph, "otlp", WEIR_SIGNAL_METRIC));
+    finish(&file, graph, &store);
+}
+
+static const char sampled[] =
+    "processors: {probabilistic_sampler: {sampling_percentage: 25}}\n"
+    "exporters: {debug: {sampling_initial: 0, sampling_thereafter: 1000000}}\n"
+    "service:\n"
+    "  pipelines:\n"
+    "    traces: {receivers: [otlp], processors: [probabilistic_sampler], exporters: [weir, "
+    "debug]}\n";
+
+static void the_sampler_keeps_its_share_by_trace(void **state) {
+    (void)state;
+    struct file file;
+    struct counting store;
+    struct weir_graph *graph = open_good(&file, sampled, &store);
+    struct weir_otlp_batch *batch = spans(8000);
+    push(graph, weir_otlp_batch_ref(batch));
+    uint32_t kept = store.records[WEIR_SIGNAL_TRACE];
+    assert_in_range(kept, 2000 - 300, 2000 + 300); /* seven standard deviations */
+    push(graph, weir_otlp_batch_ref(batch));
+    assert_int_equal(store.records[WEIR_SIGNAL_TRACE], 2 * kept);
+    uint32_t expected = 0;
+    for (uint32_t i = 0; i < batch->spans_count; i++)
+        expected += batch->spans[i].trace_id[9] >= 192;
+    assert_int_equal(kept, expected); /* the highest quarter of the last 56 bits */
+    weir_otlp_batch_unref(batch);
+    finish(&file, graph, &store);
+}
+
+static const char two_ways[] = "service:\n"
+                               "  pipelines:\n"
+                               "    traces: {receivers: [otlp], exporters: [weir]}\n"
+                               "    traces/again: {receivers: [otlp, zipkin], exporters: [weir]}\n";
+
+static void two_pipelines_answer_once(void **state) {
+    (void)state;
+    struct file file;
+    struct counting store;
+    struct weir_graph *graph = open_good(&file, two_ways, &store);
+    struct heard heard = push(graph, spans(2));
+    assert_int_equal(heard.answers, 1);
+    assert_int_equal(heard.code, WEIR_OK);
+    assert_int_equal(store.batches, 2);
+    store.code = WEIR_EBUSY;
+    heard = push(graph, spans(2));
+    assert_int_equal(heard.answers, 1);
+    assert_int_equal(heard.code, WEIR_EBUSY);
+    assert_non_null(weir_graph_entry(graph, "zipkin"));
+    finish(&file, graph, &store);
+}
+
+static void what_is_wrong_is_named_with_its_place(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *words;
+        uint32_t line;
+    } wrong[] = {
+        {"service:\n pipelines:\n  traces: {receivers: [otlp], exporters: [wier]}", "'weir'", 3},
+        {"service:\n pipelines:\n  traces: {receivers: [oltp], exporters: [weir]}", "'otlp'", 3},
+        {"service:\n pipelines:\n  spans: {receivers: [otlp], exporters: [weir]}", "traces", 3},
+        {"service:\n pipelines:\n  traces: {receivers: [otlp], exporters: []}", "needs exporters",
+         3},
+        {"service:\n pipelines:\n  traces: {receivers: [otlp], exporter: [weir]}", "exporters", 3},
+        {"processors: {atributes: }\nservice:\n pipelines:\n  traces: {receivers: [otlp], "
+         "processors: [atributes], exporters: [weir]}",
+         "'attributes'", 1},
+        {"service:\n pipelines:\n  traces: {receivers: [otlp], processors: [nobody], exporters: "
+         "[weir]}",
+         "nobody", 3},
+        {"processors: {probabilistic_sampler: {sampling_percentage: 5}}\nservice:\n pipelines:\n  "
+         "metrics: {receivers: [otlp], processors: [probabilistic_sampler], exporters: [weir]}",
+         "takes no metrics", 4},
+        {"processors:\n attributes:\n  actions: [{key: a, action: insret, value: 1}]\nservice:\n "
+         "pipelines:\n  logs: {receivers: [otlp], processors: [attributes], exporters: [weir]}",
+         "'insert'", 3},
+        {"processors:\n attributes:\n  actions: [{key: a, action: insert}]\nservice:\n "
+         "pipelines:\n "
+         " logs: {receivers: [otlp], processors: [attributes], exporters: [weir]}",
+         "either value or from_attribute", 3},
+        {"processors: {attributes: }\nservice:\n pipelines:\n  logs: {receivers: [otlp], "
+         "processors: [attributes], exporters: [weir]}",
+         "list of actions", 1},
+        {"exporters:\n debug: {verbosity: loud}\nservice:\n pipelines:\n  logs: {receivers: "
+         "[otlp], "
+         "exporters: [debug]}",
+         "basic, normal or detailed", 2},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct file file;
+        struct counting store;
+        struct weir_graph *graph = NULL;
+        assert_int_equal(open_text(&file, wrong[i].text, &store, &graph), WEIR_EINVALID);
+        assert_null(graph);
+        if (!strstr(file.err.message, wrong[i].words) || file.err.line != wrong[i].line)
+            fail_msg("%zu: %u:%u: %s", i, file.err.line, file.err.column, file.err.message);
+        finish(&file, NULL, &store);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_pipelines_all_goes_to_the_store),
+        cmocka_unit_test(processors_edit_in_their_order),
+        cmocka_unit_test(the_sampler_keeps_its_share_by_trace),
+        cmocka_unit_test(two_pipelines_answer_once),
+        cmocka_unit_test(what_is_wrong_is_named_with_its_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
