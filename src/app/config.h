@@ -14,6 +14,7 @@
 #include "app/options.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "collect/graph.h"
 #include "otlp/batch.h"
 
 enum { WEIR_CONFIG_HOSTS_MAX = 32 };
@@ -46,6 +47,7 @@ struct weir_config {
     const char *hosts[WEIR_CONFIG_HOSTS_MAX + 1]; /* --allow-host, NULL-ended */
     bool allow_open, print, help;
     bool signals[WEIR_SIGNALS_COUNT]; /* which pipelines exist */
+    struct weir_graph_options graph;  /* the file's part of it: names and configurations */
     enum weir_log_level log_level;
 };
 

@@ -16,7 +16,8 @@ struct walk {
 };
 
 /* Parts of the file that are lists or maps of names, not settings of the options table. */
-static const char *const structural[] = {"service.extensions", "service.pipelines", NULL};
+static const char *const structural[] = {"processors", "connectors", "service.extensions",
+                                         "service.pipelines", NULL};
 
 static const struct weir_option *option_at(const char *path) {
     for (const struct weir_option *option = weir_options; option->name; option++)
@@ -144,35 +145,46 @@ static int check_names(struct walk *walk, const struct weir_yaml *list, const ch
     return WEIR_OK;
 }
 
-static int load_pipeline(struct walk *walk, const struct weir_yaml *pipeline, const char *name) {
-    static const char *const keys[] = {"receivers", "processors", "exporters", NULL};
-    char where[PATH_MAX_BYTES];
-    snprintf(where, sizeof where, "service.pipelines.%s", name);
-    int rc = weir_yaml_check(pipeline, where, keys, walk->reterr);
-    if (rc == WEIR_OK)
-        rc = check_names(walk, weir_yaml_get(pipeline, "receivers"), "receivers", "otlp");
-    if (rc == WEIR_OK)
-        rc = check_names(walk, weir_yaml_get(pipeline, "processors"), "processors", NULL);
-    if (rc == WEIR_OK)
-        rc = check_names(walk, weir_yaml_get(pipeline, "exporters"), "exporters", "weir");
-    return rc;
-}
-
-static int load_pipelines(struct walk *walk, const struct weir_yaml *pipelines) {
-    static const char *const names[] = {"traces", "metrics", "logs",
-                                        NULL}; /* as enum weir_signal */
-    int rc = weir_yaml_check(pipelines, "service.pipelines", names, walk->reterr);
-    for (int i = 0; i < WEIR_SIGNALS_COUNT && rc == WEIR_OK; i++) {
-        const struct weir_yaml *pipeline = weir_yaml_get(pipelines, names[i]);
-        walk->config->signals[i] = pipeline != NULL;
-        if (pipeline) rc = load_pipeline(walk, pipeline, names[i]);
+/* Which signals have a pipeline; what is in it is the graph's to check. */
+static void note_signals(struct weir_config *config, const struct weir_yaml *pipelines) {
+    for (int i = 0; i < WEIR_SIGNALS_COUNT; i++) {
+        config->signals[i] = false;
+        for (uint32_t p = 0; p < pipelines->count; p++) {
+            struct weir_view id = pipelines->keys[p]->text;
+            config->signals[i] |=
+                weir_view_is(weir_view_cut(&id, '/'), weir_signal_name((enum weir_signal)i));
+        }
     }
-    return rc;
 }
 
-static int load_structural(struct walk *walk, const char *path, const struct weir_yaml *node) {
-    if (strcmp(path, "service.pipelines") == 0) return load_pipelines(walk, node);
-    return check_names(walk, node, "extensions", "weir_ui");
+/* ${env:…} in every value below; what comes out is read anew, so that a number is a number. */
+static void expand_below(struct walk *walk, struct weir_yaml *node) {
+    for (uint32_t i = 0; i < node->count; i++) expand_below(walk, node->items[i]);
+    if (node->type != WEIR_YAML_STRING || weir_view_find(node->text, WEIR_VIEW("$")) == SIZE_MAX)
+        return;
+    struct weir_yaml *again;
+    bool names = weir_view_find(node->text, WEIR_VIEW("${")) != SIZE_MAX;
+    node->text = expand(walk, node->text);
+    if (!names || weir_yaml_parse(node->text, &walk->config->arena, &again, NULL) != WEIR_OK ||
+        again->type == WEIR_YAML_LIST || again->type == WEIR_YAML_MAP)
+        return;
+    again->line = node->line;
+    again->column = node->column;
+    *node = *again;
+}
+
+static int load_structural(struct walk *walk, const char *path, struct weir_yaml *node) {
+    struct weir_graph_options *graph = &walk->config->graph;
+    if (strcmp(path, "service.extensions") == 0)
+        return check_names(walk, node, "extensions", "weir_ui");
+    expand_below(walk, node);
+    if (strcmp(path, "processors") == 0) graph->processors = node;
+    if (strcmp(path, "connectors") == 0) graph->connectors = node;
+    if (strcmp(path, "service.pipelines") == 0) {
+        graph->pipelines = node;
+        note_signals(walk->config, node);
+    }
+    return WEIR_OK;
 }
 
 /* As in the Collector, a protocol that is not listed under otlp.protocols is off. */
@@ -189,15 +201,19 @@ static void close_unlisted(struct walk *walk, const char *path, const struct wei
     }
 }
 
-static int load_map(struct walk *walk, const char *path, const struct weir_yaml *map);
+static int load_map(struct walk *walk, const char *path, struct weir_yaml *map);
 
 static int load_key(struct walk *walk, const char *path, const struct weir_yaml *key,
-                    const struct weir_yaml *value) {
+                    struct weir_yaml *value) {
     char below[PATH_MAX_BYTES];
     if (snprintf(below, sizeof below, "%s%s%.*s", path, *path ? "." : "",
                  WEIR_VIEW_ARG(key->text)) >= (int)sizeof below)
         return unknown_key(walk, key, path);
     if (is_structural(below)) return load_structural(walk, below, value);
+    if (strcmp(path, "exporters") == 0 && weir_component_type_of(WEIR_EXPORTER, key->text)) {
+        expand_below(walk, value);
+        return WEIR_OK;
+    }
     const struct weir_option *option = option_at(below);
     if (option) return set_option(walk, option, value);
     if (!has_below(below)) return unknown_key(walk, key, path);
@@ -205,7 +221,7 @@ static int load_key(struct walk *walk, const char *path, const struct weir_yaml 
 }
 
 /* Depth is bounded by the paths of the options table. */
-static int load_map(struct walk *walk, const char *path, const struct weir_yaml *map) {
+static int load_map(struct walk *walk, const char *path, struct weir_yaml *map) {
     if (map->type == WEIR_YAML_NULL) return WEIR_OK;
     if (map->type != WEIR_YAML_MAP)
         return weir_yaml_fail(map, walk->reterr, "%s must be a map, not a %s",
@@ -214,6 +230,27 @@ static int load_map(struct walk *walk, const char *path, const struct weir_yaml 
     int rc = WEIR_OK;
     for (uint32_t i = 0; i < map->count && rc == WEIR_OK; i++)
         rc = load_key(walk, path, map->keys[i], map->items[i]);
+    return rc;
+}
+
+static void refuse(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done,
+                   void *arg) {
+    (void)sink;
+    weir_component_answer(batch, done, arg, WEIR_EUNAVAILABLE, "");
+}
+
+/* Opens the pipelines once, in front of no store, to hear what is wrong with them. */
+static int check_graph(struct weir_config *config, const struct weir_yaml *root,
+                       struct weir_error *reterr) {
+    static const char *const receivers[] = {"otlp", NULL};
+    struct weir_sink nowhere = {refuse};
+    struct weir_graph *graph = NULL;
+    config->graph.exporters = weir_yaml_get(root, "exporters");
+    config->graph.receivers = receivers;
+    struct weir_graph_options options = config->graph;
+    options.store = &nowhere;
+    int rc = weir_graph_open(&options, &graph, reterr);
+    weir_graph_close(graph);
     return rc;
 }
 
@@ -232,6 +269,7 @@ int weir_config_file_load(struct weir_config *config, const char *path, struct w
     weir_buf_done(&text);
     rc = weir_yaml_parse(kept, &config->arena, &root, &inner);
     if (rc == WEIR_OK) rc = load_map(&walk, "", root);
+    if (rc == WEIR_OK) rc = check_graph(config, root, &inner);
     if (rc == WEIR_OK) return rc;
     return weir_error_at(reterr, rc, inner.line, inner.column, "%s:%u:%u: %s", path, inner.line,
                          inner.column, inner.message);

@@ -4,7 +4,9 @@
  *     receivers:  {otlp: {protocols: {grpc: {endpoint}, http: {endpoint}}}}
  *     exporters:  {weir: {path, memory, retention: {age, size}}}
  *     extensions: {weir_ui: {endpoint, query_timeout, allow_hosts}}
- *     service:    {extensions, pipelines: {traces|metrics|logs: {receivers, exporters}}, telemetry}
+ *     processors, connectors, and other exporters: collect/types.h
+ *     service:    {extensions, telemetry,
+ *                  pipelines: {traces|metrics|logs[/name]: {receivers, processors, exporters}}}
  *
  * A signal without a pipeline is refused at the door. Without `service.pipelines` all three exist.
  *

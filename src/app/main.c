@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app/doctor.h"
 #include "app/options.h"
 #include "app/serve.h"
 
@@ -49,6 +50,7 @@ static int run_version(int argc, char **argv) {
 
 const struct weir_command weir_commands[] = {
     {"serve", "[OPTIONS]", "Run the server: collect, store, answer, show.", weir_serve_run},
+    {"doctor", "[OPTIONS]", "Say why spans are missing or traces unconnected.", weir_doctor_main},
     {"completion", "bash|zsh|fish", "Print completions for a shell.", run_completion},
     {"man", "", "Print the manual page (roff).", run_man},
     {"version", "", "Print the version.", run_version},

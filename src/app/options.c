@@ -39,10 +39,46 @@ const struct weir_option weir_options[] = {
     {NULL, NULL, NULL, WEIR_OPTION_FLAG, NULL, NULL, NULL},
 };
 
-const struct weir_option *weir_options_get(struct weir_view name) {
-    for (const struct weir_option *option = weir_options; option->name; option++)
+const struct weir_option weir_options_doctor[] = {
+    {"brokers", "KAFKA_BROKERS", NULL, WEIR_OPTION_STRING, "HOST:PORT,…", NULL,
+     "Look at these Kafka brokers."},
+    {"properties", "KAFKA_PROPERTIES", NULL, WEIR_OPTION_STRING, "FILE", NULL,
+     "Read name=value lines for librdkafka, such as security.protocol and sasl.username."},
+    {"topic", "KAFKA_TOPIC", NULL, WEIR_OPTION_STRING, "NAME", NULL,
+     "Look at this topic, its settings, and the headers of its newest records."},
+    {"records", NULL, NULL, WEIR_OPTION_STRING, "COUNT", "200",
+     "Read so many of the newest records; 0 reads none."},
+    {"group", "KAFKA_GROUP_ID", NULL, WEIR_OPTION_STRING, "NAME", NULL,
+     "Look at this consumer group, its members and its lag."},
+    {"write", NULL, NULL, WEIR_OPTION_FLAG, NULL, "false",
+     "Send one record through a topic made for it, which is deleted afterwards."},
+    {"endpoint", NULL, NULL, WEIR_OPTION_STRING, "URL", NULL,
+     "Look at this OTLP endpoint (default what the OTEL_EXPORTER_OTLP variables say)."},
+    {"protocol", NULL, NULL, WEIR_OPTION_STRING, "PROTOCOL", NULL,
+     "Speak http/protobuf or grpc to it (default what OTEL_EXPORTER_OTLP_PROTOCOL says)."},
+    {"app", NULL, NULL, WEIR_OPTION_STRING, "HOST:PORT", NULL,
+     "Read the counts of an application with libweir from its metrics port."},
+    {"explain", NULL, NULL, WEIR_OPTION_STRING, "TRACE_ID", NULL,
+     "Explain a stored trace instead, hop by hop."},
+    {"server", "WEIR_SERVER", NULL, WEIR_OPTION_STRING, "URL", "http://127.0.0.1:3000",
+     "Ask this server for the trace to explain."},
+    {"timeout", NULL, NULL, WEIR_OPTION_DURATION, "DURATION", "20s",
+     "End within this time, whatever hangs."},
+    {"json", NULL, NULL, WEIR_OPTION_FLAG, NULL, "false",
+     "Print the findings as JSON, for programs."},
+    {"help", NULL, NULL, WEIR_OPTION_FLAG, NULL, NULL, "Print this help, then end."},
+    {NULL, NULL, NULL, WEIR_OPTION_FLAG, NULL, NULL, NULL},
+};
+
+const struct weir_option *weir_options_find(const struct weir_option *table,
+                                            struct weir_view name) {
+    for (const struct weir_option *option = table; option->name; option++)
         if (weir_view_is(name, option->name)) return option;
     return NULL;
+}
+
+const struct weir_option *weir_options_get(struct weir_view name) {
+    return weir_options_find(weir_options, name);
 }
 
 static bool is_address(struct weir_view text) {
@@ -107,6 +143,18 @@ static void add_wrapped(struct weir_buf *out, const char *text, const char *inde
     weir_buf_add_char(out, '\n');
 }
 
+static void add_help_option(struct weir_buf *out, const struct weir_option *option,
+                            const char *bold, const char *dim, const char *off) {
+    weir_buf_printf(out, "  %s--%s%s%s%s\n", bold, option->name, off, option->argument ? " " : "",
+                    option->argument ? option->argument : "");
+    add_wrapped(out, option->help, "      ");
+    if (option->env || option->preset)
+        weir_buf_printf(out, "      %s%s%s%s%s%s%s\n", dim, option->preset ? "default " : "",
+                        option->preset ? option->preset : "",
+                        option->preset && option->env ? ", " : "",
+                        option->env ? "environment " : "", option->env ? option->env : "", off);
+}
+
 void weir_options_add_help(struct weir_buf *out, bool colours) {
     const char *bold = colours ? "\x1b[1m" : "", *dim = colours ? "\x1b[2m" : "",
                *off = colours ? "\x1b[0m" : "";
@@ -119,19 +167,27 @@ void weir_options_add_help(struct weir_buf *out, bool colours) {
         weir_buf_printf(out, "  %-10s %-16s %s\n", command->name, command->arguments,
                         command->help);
     weir_buf_printf(out, "\n%sOptions of weir serve%s\n", bold, off);
-    for (const struct weir_option *option = weir_options; option->name; option++) {
-        weir_buf_printf(out, "  %s--%s%s%s%s\n", bold, option->name, off,
-                        option->argument ? " " : "", option->argument ? option->argument : "");
-        add_wrapped(out, option->help, "      ");
-        if (option->env || option->preset)
-            weir_buf_printf(out, "      %s%s%s%s%s%s%s\n", dim, option->preset ? "default " : "",
-                            option->preset ? option->preset : "",
-                            option->preset && option->env ? ", " : "",
-                            option->env ? "environment " : "", option->env ? option->env : "", off);
-    }
+    for (const struct weir_option *option = weir_options; option->name; option++)
+        add_help_option(out, option, bold, dim, off);
+    weir_buf_printf(out, "\n%sOptions of weir doctor%s\n", bold, off);
+    for (const struct weir_option *option = weir_options_doctor; option->name; option++)
+        add_help_option(out, option, bold, dim, off);
     weir_buf_add_str(
         out, "\nA setting on the command line wins over the environment, that over the file, that "
              "over the default.\n");
+}
+
+void weir_options_add_help_doctor(struct weir_buf *out, bool colours) {
+    const char *bold = colours ? "\x1b[1m" : "", *dim = colours ? "\x1b[2m" : "",
+               *off = colours ? "\x1b[0m" : "";
+    weir_buf_printf(out,
+                    "%sweir doctor%s: says why spans are missing or traces unconnected.\n\n"
+                    "%sOptions%s\n",
+                    bold, off, bold, off);
+    for (const struct weir_option *option = weir_options_doctor; option->name; option++)
+        add_help_option(out, option, bold, dim, off);
+    weir_buf_add_str(out, "\nThe OTEL_* variables are read as an application reads them. Exit "
+                          "status: 0 nothing is wrong,\n1 something is, 2 wrong usage.\n");
 }
 
 /* Text for roff: a leading dot or quote and every backslash and minus are escaped. */
@@ -174,34 +230,48 @@ void weir_options_add_man(struct weir_buf *out) {
         add_roff(out, command->help);
         weir_buf_add_char(out, '\n');
     }
-    weir_buf_add_str(out, ".SH OPTIONS\n");
+    weir_buf_add_str(out, ".SH OPTIONS OF SERVE\n");
     for (const struct weir_option *option = weir_options; option->name; option++)
+        add_man_option(out, option);
+    weir_buf_add_str(out, ".SH OPTIONS OF DOCTOR\n");
+    for (const struct weir_option *option = weir_options_doctor; option->name; option++)
         add_man_option(out, option);
     weir_buf_add_str(
         out,
         ".SH SIGNALS\nSIGINT and SIGTERM stop the server after it has written what it holds; a "
         "second one "
         "ends it at once (what was acknowledged is on disk either way).\n"
-        ".SH EXIT STATUS\n0 stopped as asked; 1 could not start or had to stop; 2 wrong usage.\n"
+        ".SH EXIT STATUS\n0 stopped as asked; 1 could not start or had to stop; 2 wrong usage. "
+        "Of doctor: 0 nothing is wrong, 1 something is, 2 wrong usage.\n"
         ".SH FILES\nThe data folder holds one write-ahead log and immutable parts; see "
         "docs/formats.\n");
 }
 
 static void add_bash(struct weir_buf *out) {
-    weir_buf_add_str(out, "_weir() {\n  local cur=${COMP_WORDS[COMP_CWORD]} "
-                          "prev=${COMP_WORDS[COMP_CWORD-1]}\n  case $prev in\n"
-                          "    --config) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-                          "    --data) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
-                          "    --log-level) COMPREPLY=($(compgen -W 'debug info warn error' -- "
-                          "\"$cur\")); return ;;\n"
-                          "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\")); "
-                          "return ;;\n  esac\n  local words='");
+    weir_buf_add_str(out,
+                     "_weir() {\n  local cur=${COMP_WORDS[COMP_CWORD]} "
+                     "prev=${COMP_WORDS[COMP_CWORD-1]}\n  case $prev in\n"
+                     "    --config|--properties) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+                     "    --data) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
+                     "    --log-level) COMPREPLY=($(compgen -W 'debug info warn error' -- "
+                     "\"$cur\")); return ;;\n"
+                     "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\")); "
+                     "return ;;\n  esac\n  local words='");
     for (const struct weir_command *command = weir_commands; command->name; command++)
         weir_buf_printf(out, "%s ", command->name);
     for (const struct weir_option *option = weir_options; option->name; option++)
         weir_buf_printf(out, "--%s ", option->name);
+    weir_buf_add_str(out, "'\n  [ \"${COMP_WORDS[1]}\" = doctor ] && words='");
+    for (const struct weir_option *option = weir_options_doctor; option->name; option++)
+        weir_buf_printf(out, "--%s ", option->name);
     weir_buf_add_str(
         out, "'\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _weir weir\n");
+}
+
+static void add_zsh_option(struct weir_buf *out, const struct weir_option *option) {
+    weir_buf_printf(out, " \\\n  '--%s[%s]%s%s%s'", option->name, option->help,
+                    option->argument ? ":" : "", option->argument ? option->argument : "",
+                    option->argument ? ":_files" : "");
 }
 
 static void add_zsh(struct weir_buf *out) {
@@ -210,9 +280,9 @@ static void add_zsh(struct weir_buf *out) {
         weir_buf_printf(out, "%s ", command->name);
     weir_buf_add_str(out, ")'");
     for (const struct weir_option *option = weir_options; option->name; option++)
-        weir_buf_printf(out, " \\\n  '--%s[%s]%s%s%s'", option->name, option->help,
-                        option->argument ? ":" : "", option->argument ? option->argument : "",
-                        option->argument ? ":_files" : "");
+        add_zsh_option(out, option);
+    for (const struct weir_option *option = weir_options_doctor; option->name; option++)
+        if (!weir_options_get(weir_view_str(option->name))) add_zsh_option(out, option);
     weir_buf_add_char(out, '\n');
 }
 
@@ -223,6 +293,10 @@ static void add_fish(struct weir_buf *out) {
     for (const struct weir_option *option = weir_options; option->name; option++)
         weir_buf_printf(out, "complete -c weir -l %s%s -d '%s'\n", option->name,
                         option->argument ? " -r" : "", option->help);
+    for (const struct weir_option *option = weir_options_doctor; option->name; option++)
+        weir_buf_printf(
+            out, "complete -c weir -n '__fish_seen_subcommand_from doctor' -l %s%s -d '%s'\n",
+            option->name, option->argument ? " -r" : "", option->help);
 }
 
 int weir_options_add_completion(struct weir_buf *out, struct weir_view shell,

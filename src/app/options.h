@@ -36,6 +36,8 @@ enum { WEIR_OPTIONS_MAX = 32 };
 
 /* All options of `weir serve`, ended by a NULL name. */
 extern const struct weir_option weir_options[];
+/* All options of `weir doctor`, which reads no file. */
+extern const struct weir_option weir_options_doctor[];
 
 struct weir_command {
     const char *name, *arguments, *help;
@@ -44,14 +46,17 @@ struct weir_command {
 /* All subcommands, ended by a NULL name. */
 extern const struct weir_command weir_commands[];
 
-/* The option by its name, or NULL. */
+/* The option of `weir serve` by its name, or NULL. */
 const struct weir_option *weir_options_get(struct weir_view name);
+/* The same of any table. */
+const struct weir_option *weir_options_find(const struct weir_option *table, struct weir_view name);
 /* Checks `text` against the option's type; WEIR_EINVALID says what is expected. */
 int weir_options_check(const struct weir_option *option, struct weir_view text,
                        struct weir_error *reterr);
 
 /* Documents from the table. */
 void weir_options_add_help(struct weir_buf *out, bool colours);
+void weir_options_add_help_doctor(struct weir_buf *out, bool colours);
 void weir_options_add_man(struct weir_buf *out);
 /* `shell`: bash, zsh or fish. */
 int weir_options_add_completion(struct weir_buf *out, struct weir_view shell,

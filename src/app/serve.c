@@ -31,6 +31,7 @@ struct rooms {
     struct weir_store *store;
     struct weir_pool *pool;
     struct weir_budget *budget;
+    struct weir_graph *graph;
     struct weir_otlp_receiver *receiver;
     struct weir_http_server *http;
     struct weir_self *self;
@@ -54,11 +55,23 @@ static int open_store(struct rooms *rooms, const struct weir_config *config,
 static int open_collect(struct rooms *rooms, const struct weir_config *config,
                         struct weir_error *reterr) {
     rooms->budget = weir_budget_new((size_t)(config->memory_bytes / 100 * ADMISSION_PERCENT));
+    static const char *const receivers[] = {"otlp", NULL};
+    struct weir_graph_options graph = config->graph;
+    bool takes[WEIR_SIGNALS_COUNT];
+    graph.receivers = receivers;
+    graph.store = weir_store_sink(rooms->store);
+    graph.env = (struct weir_component_env){
+        .data = config->data, .budget = rooms->budget, .memory_bytes = config->memory_bytes};
+    int rc = rooms->budget ? weir_graph_open(&graph, &rooms->graph, reterr)
+                           : weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
+    if (rc == WEIR_OK) rc = weir_graph_start(rooms->graph, reterr);
+    if (rc != WEIR_OK) return rc;
+    for (int i = 0; i < WEIR_SIGNALS_COUNT; i++)
+        takes[i] = weir_graph_takes(rooms->graph, "otlp", (enum weir_signal)i);
     struct weir_otlp_receiver_options options = {
-        .sink = weir_store_sink(rooms->store), .budget = rooms->budget, .signals = config->signals};
+        .sink = weir_graph_entry(rooms->graph, "otlp"), .budget = rooms->budget, .signals = takes};
     rooms->receiver = weir_otlp_receiver_new(&options);
-    if (rooms->budget && rooms->receiver) return WEIR_OK;
-    return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
+    return rooms->receiver ? WEIR_OK : weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
 }
 
 static void add_routes(struct rooms *rooms, const struct weir_http_route *routes, size_t count) {
@@ -160,11 +173,13 @@ static void await_tails(struct rooms *rooms) {
 static void close_rooms(struct rooms *rooms) {
     atomic_store(&rooms->api.stopping, true);
     if (rooms->http) weir_http_server_stop(rooms->http, DRAIN_TIMEOUT_NS);
+    if (rooms->graph) weir_graph_stop(rooms->graph, weir_clock_mono_ns() + DRAIN_TIMEOUT_NS);
     await_tails(rooms);
     weir_self_free(rooms->self);
     weir_pool_free(rooms->pool);
     weir_http_server_close(rooms->http);
     weir_store_close(rooms->store);
+    weir_graph_close(rooms->graph);
     weir_otlp_receiver_free(rooms->receiver);
     weir_budget_free(rooms->budget);
 }

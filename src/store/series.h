@@ -80,7 +80,7 @@ bool weir_series_meta_put(struct weir_series_table *table, const struct weir_met
 int weir_series_append(struct weir_store_table *table, const struct weir_otlp_batch *batch,
                        uint64_t seq, struct weir_error *reterr);
 int weir_series_flush(struct weir_store_table *table, struct weir_error *reterr);
-int weir_series_merge(struct weir_store_table *table, const atomic_bool *stop, bool *ret_did,
-                      struct weir_error *reterr);
+int weir_series_parts_merge(struct weir_store_table *table, const atomic_bool *stop, bool *ret_did,
+                            struct weir_error *reterr);
 
 #endif

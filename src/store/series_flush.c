@@ -229,8 +229,8 @@ static int merge_parts(struct weir_series_table *table, struct weir_series_part 
     return code ? code : commit(table, parts, count, merged, 0, NULL, reterr);
 }
 
-int weir_series_merge(struct weir_store_table *base, const atomic_bool *stop, bool *ret_did,
-                      struct weir_error *reterr) {
+int weir_series_parts_merge(struct weir_store_table *base, const atomic_bool *stop, bool *ret_did,
+                            struct weir_error *reterr) {
     struct weir_series_table *table = weir_series_table_of(base);
     struct weir_series_snapshot snapshot;
     uint32_t from = 0;
