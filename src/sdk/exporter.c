@@ -79,6 +79,12 @@ void weir_exporter_transport_set(weir_sdk_transport_open_fn *open) {
     open_transport = open ? open : weir_sdk_transport_open;
 }
 
+static void (*_Atomic tick)(void);
+
+void weir_exporter_tick_set(void (*also)(void)) {
+    atomic_store_explicit(&tick, also, memory_order_release);
+}
+
 /* ── waking ──────────────────────────────────────────────────────────────────────────────────── */
 
 /* Process-wide and never destroyed: a thread may post while an exporter goes away. */
@@ -430,6 +436,8 @@ static void *run(void *arg) {
     for (bool stopping = false; !stopping;) {
         wait_for_bell(wait_ms(ex));
         weir_cells_tick();
+        void (*also)(void) = atomic_load_explicit(&tick, memory_order_acquire);
+        if (also) also();
         drain(ex);
         pthread_mutex_lock(&ex->lock);
         stopping = ex->stopping;

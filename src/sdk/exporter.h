@@ -39,6 +39,10 @@ void weir_exporter_unlock(struct weir_exporter *exporter);
 /* Records that wait: in the queues of spans and logs. */
 void weir_exporter_waiting(struct weir_exporter *exporter, uint32_t *ret_spans, uint32_t *ret_logs);
 
+/* What the thread calls each time that it looks: at least every second while it is not sending, and
+ * before a flush. For the process, across restarts; any thread. */
+void weir_exporter_tick_set(void (*also)(void));
+
 /* Tests put their own in place of weir_sdk_transport_open; NULL: back. Before start. */
 void weir_exporter_transport_set(weir_sdk_transport_open_fn *open);
 

@@ -58,6 +58,11 @@ void weir_series_forget(struct weir_series *series);
 /* The same in a forked child, where threads' cells are zero already. */
 void weir_series_forked(struct weir_series *series);
 
+/* Adds to a histogram what was measured elsewhere: a count for each of its buckets (the last: above
+ * all bounds), and of all values the sum, the least and the greatest. Any thread, without lock. */
+void weir_series_merge(struct weir_series *series, const uint64_t *counts, double sum, double min,
+                       double max);
+
 /* Adds the cumulative point if the series is live. NULL: it is not, or memory is out. */
 struct weir_point *weir_series_read(struct weir_series *series, struct weir_snapshot *snapshot);
 /* As read, then makes it the delta since it was last taken (before `since_ns`, 0: never), if
