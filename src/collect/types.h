@@ -5,9 +5,13 @@
 
 #include "collect/component.h"
 
-extern const struct weir_component_type weir_attributes_type; /* processors/ */
-extern const struct weir_component_type weir_resource_type;
+/* processors/ */
+extern const struct weir_component_type weir_attributes_type;
+extern const struct weir_component_type weir_batch_type;
+extern const struct weir_component_type weir_memory_limiter_type;
 extern const struct weir_component_type weir_probabilistic_sampler_type;
-extern const struct weir_component_type weir_debug_type; /* exporters/ */
+extern const struct weir_component_type weir_resource_type;
+/* exporters/ */
+extern const struct weir_component_type weir_debug_type;
 
 #endif

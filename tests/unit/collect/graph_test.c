@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collect/graph.h"
 
+#include "base/clock.h"
 #include "base/rand.h"
 #include "otlp/encode.h"
 #include "unit.h"
@@ -215,6 +216,52 @@ static void two_pipelines_answer_once(void **state) {
     finish(&file, graph, &store);
 }
 
+static const char joined[] =
+    "processors: {batch: {timeout: 10s, send_batch_size: 10}}\n"
+    "service:\n"
+    "  pipelines:\n"
+    "    traces: {receivers: [otlp], processors: [batch], exporters: [weir]}\n";
+
+static void small_batches_are_joined_and_answered_when_stored(void **state) {
+    (void)state;
+    struct file file;
+    struct counting store;
+    struct heard heard[5] = {{0, 1}, {0, 1}, {0, 1}, {0, 1}, {0, 1}};
+    struct weir_graph *graph = open_good(&file, joined, &store);
+    struct weir_sink *entry = weir_graph_entry(graph, "otlp");
+    for (int i = 0; i < 3; i++) weir_sink_push(entry, spans(3), hear, &heard[i]);
+    weir_sink_push(entry, spans(1), hear, &heard[3]);
+    assert_true(store.batches < 4);
+    assert_int_equal(store.records[WEIR_SIGNAL_TRACE], 10);
+    weir_sink_push(entry, spans(2), hear, &heard[4]);
+    finish(&file, graph, &store); /* what is held goes out */
+    assert_int_equal(store.records[WEIR_SIGNAL_TRACE], 12);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(heard[i].answers, 1);
+        assert_int_equal(heard[i].code, WEIR_OK);
+    }
+}
+
+static const char limited[] =
+    "processors: {memory_limiter: {check_interval: 1ms, limit_mib: 2, spike_limit_mib: 1}}\n"
+    "service:\n"
+    "  pipelines:\n"
+    "    traces: {receivers: [otlp], processors: [memory_limiter], exporters: [weir]}\n";
+
+static void above_the_limit_batches_are_refused(void **state) {
+    (void)state;
+    struct file file;
+    struct counting store;
+    struct weir_graph *graph = open_good(&file, limited, &store); /* nobody needs less than 1 MiB */
+    int code = WEIR_OK;
+    for (int i = 0; i < 1000 && code == WEIR_OK; i++) {
+        code = push(graph, spans(1)).code;
+        weir_clock_sleep_ns(10 * WEIR_NS_PER_MS);
+    }
+    assert_int_equal(code, WEIR_EBUSY);
+    finish(&file, graph, &store);
+}
+
 static void what_is_wrong_is_named_with_its_place(void **state) {
     (void)state;
     static const struct {
@@ -269,6 +316,8 @@ int main(void) {
         cmocka_unit_test(processors_edit_in_their_order),
         cmocka_unit_test(the_sampler_keeps_its_share_by_trace),
         cmocka_unit_test(two_pipelines_answer_once),
+        cmocka_unit_test(small_batches_are_joined_and_answered_when_stored),
+        cmocka_unit_test(above_the_limit_batches_are_refused),
         cmocka_unit_test(what_is_wrong_is_named_with_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
