@@ -20,7 +20,7 @@
 #include "weir/trace.h"
 #include "weir/weir.h"
 
-enum { BOUNDS = 14, ROOM = 16, VALUES = 4096, ROUNDS_MAX = 101 };
+enum { BOUNDS = 14, ROOM = 16, VALUES = 4096, ROUNDS_MAX = 999 };
 
 static const double bounds[ROOM] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,     0.5,
                                     0.75,  1,    2.5,   5,    7.5,   10,  1.0 / 0., 1.0 / 0.};
@@ -33,16 +33,17 @@ static _Thread_local struct {
     uint64_t counts[ROOM];
 } * own;
 
-__attribute__((noinline)) static void floor_add(int64_t amount) {
+__attribute__((noinline, aligned(64))) static void floor_add(int64_t amount) {
     own->sum += amount;
 }
 
-__attribute__((noinline)) static void floor_record(double value) {
+__attribute__((noinline, aligned(64))) static void floor_record(double value) {
     own->counts[weir_bucket_of(bounds, ROOM, value)]++;
     own->f64 += value;
 }
 
-__attribute__((noinline)) static void floor_empty(struct weir_series *it, int64_t amount) {
+__attribute__((noinline, aligned(64))) static void floor_empty(struct weir_series *it,
+                                                               int64_t amount) {
     __asm__ volatile("" ::"r"(it), "r"(amount));
 }
 
@@ -127,7 +128,7 @@ int main(int argc, char **argv) {
     struct weir_span *span = weir_span_start(weir_tracer_get("bench", NULL), "one", NULL);
     if (what == EXEMPLAR) weir_scope_attach_span(&scope, span);
     if (!strcmp(argv[2], "both"))
-        compare(what, count, argc > 4 ? atoi(argv[4]) : 21);
+        compare(what, count, argc > 4 ? atoi(argv[4]) : 401);
     else
         printf("%.3f\n", timed(argv[2][0] == 'o' ? do_ours : do_floor, what, count));
     if (what == EXEMPLAR) weir_scope_detach(&scope);
