@@ -19,12 +19,18 @@ static atomic_bool started, flushing;
 
 /* ── start ───────────────────────────────────────────────────────────────────────────────────── */
 
+static void start(void) {
+    struct weir_error err = {0};
+    if (weir_init(NULL, &err) == WEIR_OK)
+        atomic_store(&started, true);
+    else
+        weir_plugin_notice("Kafka clients of this process are not observed: %s", err.message);
+}
+
 /* Not when a configuration is made: a host may make one, and then fork into its workers. */
 void weir_plugin_start(void) {
-    struct weir_error err = {0};
-    if (atomic_exchange(&started, true)) return;
-    if (weir_init(NULL, &err) != WEIR_OK)
-        weir_plugin_notice("Kafka clients of this process are not observed: %s", err.message);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start);
 }
 
 /* ── end ─────────────────────────────────────────────────────────────────────────────────────── */

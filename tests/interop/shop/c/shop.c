@@ -35,13 +35,12 @@ static rd_kafka_t *client(rd_kafka_type_t type) {
 
 static void hand_over(rd_kafka_t *producer, const char *topic, const rd_kafka_message_t *message) {
     char value[1024];
-    int len = snprintf(value, sizeof value, "%.*s c", (int)message->len,
-                       (const char *)message->payload);
-    rd_kafka_resp_err_t err =
-        rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic),
-                          RD_KAFKA_V_KEY(message->key, message->key_len),
-                          RD_KAFKA_V_VALUE(value, (size_t)len),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    int len =
+        snprintf(value, sizeof value, "%.*s c", (int)message->len, (const char *)message->payload);
+    rd_kafka_resp_err_t err = rd_kafka_producev(
+        producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(message->key, message->key_len),
+        RD_KAFKA_V_VALUE(value, (size_t)len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_END);
     if (err) {
         fprintf(stderr, "%s\n", rd_kafka_err2str(err));
         exit(1);
