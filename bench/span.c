@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The price of one recorded span with six attributes on the caller's thread, beside its floor.
  *
- *     span floor|span|unsampled|counter|empty COUNT
+ *     span floor|span|unsampled|disabled|enabled|empty COUNT    one kind, COUNT times: for callgrind
+ *     span pairs ROUNDS                                         each kind's median in nanoseconds
  *
- * `floor`: two clock reads, two random ids, one 96-byte copy. Run under callgrind for instruction
- * counts (bench/client.py does), or alone for nanoseconds. */
+ * `floor`: two clock reads, two random ids, one 96-byte copy. `disabled`: a whole span before
+ * weir_init, `enabled`: the question whether there is a point, `empty`: a call that does nothing.
+ *
+ * `pairs` takes turns: a burst of the control, a burst of what is measured, and then a pause (not
+ * measured) in which the exporter empties its queue; nothing is dropped, all is encoded, the
+ * receiver is a function that accepts everything. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/rand.h"
-#include "weir/metric.h"
+#include "sdk/exporter.h"
 #include "weir/trace.h"
 #include "weir/weir.h"
 
+enum { BURST = 1000, ROUNDS_MAX = 10000 };
+
 static char ring[1024][96];
+static struct weir_tracer *tracer;
+static struct weir_attribute_set *bound;
 
 __attribute__((noinline)) static void one_floor(long i) {
     char record[96] = {0};
@@ -30,8 +38,7 @@ __attribute__((noinline)) static void one_floor(long i) {
     memcpy(ring[i & 1023], record, sizeof record);
 }
 
-__attribute__((noinline)) static void one_span(struct weir_tracer *tracer,
-                                               const struct weir_attribute_set *bound, long i) {
+__attribute__((noinline)) static void one_span(long i) {
     struct weir_span_options options = {
         .struct_size = sizeof options, .kind = WEIR_KIND_PRODUCER, .bound = bound};
     struct weir_span *span = weir_span_start(tracer, "send orders", &options);
@@ -40,40 +47,131 @@ __attribute__((noinline)) static void one_span(struct weir_tracer *tracer,
     weir_span_end(span);
 }
 
+/* As much as a careful caller does when nothing is recorded. */
+__attribute__((noinline)) static void one_start(long i) {
+    (void)i;
+    weir_span_end(weir_span_start(tracer, "send orders", NULL));
+}
+
+__attribute__((noinline)) static void one_enabled(long i) {
+    bool is = weir_tracer_enabled(tracer);
+    __asm__ volatile("" ::"r"(i), "r"(is));
+}
+
+__attribute__((noinline)) static void one_disabled(long i) {
+    struct weir_span *span = weir_span_start(tracer, "send orders", NULL);
+    __asm__ volatile("" ::"r"(i), "r"(span));
+}
+
+__attribute__((noinline)) static void callee(const void *a, const char *b, const void *c) {
+    __asm__ volatile("" ::"r"(a), "r"(b), "r"(c));
+}
+
 __attribute__((noinline)) static void one_empty(long i) {
+    callee(tracer, "send orders", NULL);
     __asm__ volatile("" ::"r"(i));
 }
 
+static const struct {
+    const char *name;
+    void (*run)(long i);
+    const char *sampler; /* NULL: before weir_init */
+} kinds[] = {{"floor", one_floor, "always_on"},      {"span", one_span, "always_on"},
+             {"unsampled", one_start, "always_off"}, {"disabled", one_disabled, NULL},
+             {"enabled", one_enabled, NULL},         {"empty", one_empty, NULL}};
+enum { FLOOR, SPAN, UNSAMPLED, DISABLED, ENABLED, EMPTY, KINDS_COUNT };
+
+/* ── a receiver that accepts everything ──────────────────────────────────────────────────────── */
+
+static void accept_all(struct weir_sdk_transport *transport, struct weir_view body,
+                       int64_t timeout_ms, struct weir_sdk_answer *ret) {
+    (void)transport, (void)body, (void)timeout_ms;
+    *ret = (struct weir_sdk_answer){.retry_after_ms = -1};
+}
+
+static void do_nothing(struct weir_sdk_transport *transport) {
+    (void)transport;
+}
+
+static int open_accept_all(const struct weir_config_otlp *otlp, enum weir_sdk_signal signal,
+                           struct weir_sdk_transport **ret, struct weir_error *reterr) {
+    static struct weir_sdk_transport transport = {accept_all, do_nothing, do_nothing};
+    (void)otlp, (void)signal, (void)reterr;
+    *ret = &transport;
+    return WEIR_OK;
+}
+
+static bool begin(const char *sampler) {
+    struct weir_options init = {
+        .struct_size = sizeof init, .flags = WEIR_INIT_NO_ENVIRONMENT, .sampler = sampler};
+    return !sampler || weir_init(&init, NULL) == WEIR_OK;
+}
+
+/* ── measuring ───────────────────────────────────────────────────────────────────────────────── */
+
+static double burst(int kind) {
+    int64_t started = weir_clock_mono_ns();
+    for (long i = 0; i < BURST; i++) kinds[kind].run(i);
+    return (double)(weir_clock_mono_ns() - started) / BURST;
+}
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, long count) {
+    qsort(values, (size_t)count, sizeof *values, by_size);
+    return values[count / 2];
+}
+
+/* Bursts of the control and of the kind in turn; prints both medians. */
+static bool pair(int kind, int control, long rounds) {
+    static double ns[2][ROUNDS_MAX];
+    const int turns[] = {control, kind};
+    if (!begin(kinds[kind].sampler)) return false;
+    for (long round = 0; round < rounds; round++)
+        for (int i = 0; i < 2; i++) {
+            ns[i][round] = burst(turns[i]);
+            weir_flush(1000, NULL);
+        }
+    weir_shutdown(1000, NULL);
+    printf("%s %.2f %s %.2f\n", kinds[kind].name, median(ns[1], rounds), kinds[control].name,
+           median(ns[0], rounds));
+    return true;
+}
+
+static int pairs(long rounds) {
+    struct weir_stats stats = {.struct_size = sizeof stats};
+    if (rounds < 1 || rounds > ROUNDS_MAX) return 2;
+    if (!pair(DISABLED, EMPTY, rounds) || !pair(ENABLED, EMPTY, rounds) ||
+        !pair(SPAN, FLOOR, rounds) || !pair(UNSAMPLED, FLOOR, rounds))
+        return 1;
+    weir_stats_get(&stats);
+    if (stats.spans_exported == (uint64_t)rounds * BURST &&
+        stats.spans_exported == stats.spans_started)
+        return 0;
+    fprintf(stderr, "void: %llu of %llu spans were exported\n",
+            (unsigned long long)stats.spans_exported, (unsigned long long)stats.spans_started);
+    return 1;
+}
+
 int main(int argc, char **argv) {
-    if (argc < 3) return fputs("usage: span floor|span|unsampled|counter|empty COUNT\n", stderr), 2;
+    if (argc < 3) return fputs("usage: span KIND|pairs COUNT\n", stderr), 2;
     long count = strtol(argv[2], NULL, 10);
-    int is_floor = !strcmp(argv[1], "floor"), is_empty = !strcmp(argv[1], "empty"),
-        is_counter = !strcmp(argv[1], "counter");
-    struct weir_options init = {.struct_size = sizeof init,
-                                .sampler =
-                                    strcmp(argv[1], "unsampled") ? "always_on" : "always_off"};
-    if (weir_init(&init, NULL) != 0) return 1;
-    struct weir_tracer *tracer = weir_tracer_get("bench", NULL);
     const struct weir_attribute fixed[] = {WEIR_STR("messaging.system", "kafka"),
                                            WEIR_STR("messaging.operation.name", "send"),
                                            WEIR_STR("messaging.operation.type", "send"),
                                            WEIR_STR("messaging.destination.name", "orders")};
-    struct weir_attribute_set *bound = weir_attributes_bind(fixed, 4);
-    struct weir_series *counter =
-        weir_series_get(weir_instrument_get(weir_meter_get("bench", NULL), WEIR_INSTRUMENT_COUNTER,
-                                            "bench.count", "{item}", "Counts.", NULL),
-                        NULL, 0);
-    int64_t started = weir_clock_mono_ns();
-    for (long i = 0; i < count; i++) {
-        if (is_floor)
-            one_floor(i);
-        else if (is_empty)
-            one_empty(i);
-        else if (is_counter)
-            weir_series_add(counter, 1);
-        else
-            one_span(tracer, bound, i);
+    weir_exporter_transport_set(open_accept_all);
+    tracer = weir_tracer_get("bench", NULL);
+    bound = weir_attributes_bind(fixed, 4);
+    if (!strcmp(argv[1], "pairs")) return pairs(count);
+    for (int kind = 0; kind < KINDS_COUNT; kind++) {
+        if (strcmp(argv[1], kinds[kind].name) != 0) continue;
+        if (!begin(kinds[kind].sampler)) return 1;
+        for (long i = 0; i < count; i++) kinds[kind].run(i);
+        return 0;
     }
-    printf("%.2f\n", (double)(weir_clock_mono_ns() - started) / (double)count);
-    return 0;
+    return 2;
 }

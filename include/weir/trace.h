@@ -86,11 +86,13 @@ WEIR_API struct weir_span_context weir_span_context_get(const struct weir_span *
  * they started without a clock reading. */
 WEIR_API int64_t weir_span_start_ns(const struct weir_span *span);
 
-/* Sets one attribute; a later one of the same key replaces it. Past the limit it is dropped and
+/* Sets attributes; a later one of the same key replaces it. Past the limit they are dropped and
  * counted on the span (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT 128). */
-WEIR_API void weir_span_set(struct weir_span *span, struct weir_attribute attr);
 WEIR_API void weir_span_set_all(struct weir_span *span, const struct weir_attribute *attrs,
                                 size_t count);
+static inline void weir_span_set(struct weir_span *span, struct weir_attribute attr) {
+    weir_span_set_all(span, &attr, 1);
+}
 WEIR_API void weir_span_set_bound(struct weir_span *span, const struct weir_attribute_set *set);
 WEIR_API void weir_span_update_name(struct weir_span *span, const char *name);
 /* OK is final; ERROR replaces UNSET; the description (copied, may be NULL) counts for ERROR only.

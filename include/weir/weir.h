@@ -119,6 +119,12 @@ struct weir_stats {
     uint64_t headers_malformed;  /* traceparent, tracestate, baggage that were ignored */
     uint64_t exports_retried;
     uint64_t bugs; /* internal errors; from the first on everything is switched off */
+    /* spans_started = exported + dropped (queue, memory, export, closed) + cancelled + open +
+     * waiting, whenever no thread is in the middle of a call. */
+    uint64_t spans_dropped_closed; /* ended after weir_shutdown */
+    uint64_t spans_cancelled;      /* weir_span_cancel */
+    uint64_t spans_open;           /* started and not ended */
+    uint64_t spans_waiting;        /* ended and not yet exported or dropped */
 };
 WEIR_API void weir_stats_get(struct weir_stats *stats);
 

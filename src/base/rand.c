@@ -19,22 +19,6 @@ void weir_rand_init(struct weir_rand *rand, uint64_t seed) {
     for (int i = 0; i < 4; i++) rand->state[i] = splitmix(&seed);
 }
 
-static uint64_t rotl(uint64_t x, int k) {
-    return (x << k) | (x >> (64 - k));
-}
-
-uint64_t weir_rand_next(struct weir_rand *rand) {
-    uint64_t *s = rand->state;
-    uint64_t result = rotl(s[0] + s[3], 23) + s[0], t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotl(s[3], 45);
-    return result;
-}
-
 uint64_t weir_rand_below(struct weir_rand *rand, uint64_t limit) {
     uint64_t threshold = (0 - limit) % limit, number;
     do number = weir_rand_next(rand);

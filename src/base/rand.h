@@ -19,7 +19,17 @@ struct weir_rand {
 
 /* The same seed gives the same numbers, on every machine. */
 void weir_rand_init(struct weir_rand *rand, uint64_t seed);
-uint64_t weir_rand_next(struct weir_rand *rand);
+static inline uint64_t weir_rand_next(struct weir_rand *rand) {
+    uint64_t *s = rand->state, sum = s[0] + s[3];
+    uint64_t result = (sum << 23 | sum >> 41) + s[0], t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = s[3] << 45 | s[3] >> 19;
+    return result;
+}
 /* Uniform in [0, limit); limit > 0. */
 uint64_t weir_rand_below(struct weir_rand *rand, uint64_t limit);
 /* Uniform in [0, 1). */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "otlp/value.h"
+#include "sdk/attr_short.h"
 #include "wire/pb.h"
 
 enum {
@@ -12,35 +13,6 @@ enum {
 };
 
 /* ── text ────────────────────────────────────────────────────────────────────────────────────── */
-
-static uint64_t copy_word(uint8_t *to, const char *from) {
-    uint64_t word;
-    memcpy(&word, from, sizeof word);
-    memcpy(to, &word, sizeof word);
-    return word;
-}
-
-static uint64_t copy_half(uint8_t *to, const char *from) {
-    uint32_t half;
-    memcpy(&half, from, sizeof half);
-    memcpy(to, &half, sizeof half);
-    return half;
-}
-
-/* Copies, and tells whether every byte was ASCII. The last words overlap: no loop over single
- * bytes. */
-static bool copy_is_ascii(uint8_t *to, const char *from, size_t len) {
-    uint64_t all = 0;
-    if (len >= 8) {
-        for (size_t i = 0; i + 8 < len; i += 8) all |= copy_word(to + i, from + i);
-        all |= copy_word(to + len - 8, from + len - 8);
-    } else if (len >= 4) {
-        all = copy_half(to, from) | copy_half(to + len - 4, from + len - 4);
-    } else {
-        for (size_t i = 0; i < len; i++) all |= to[i] = (uint8_t)from[i];
-    }
-    return (all & UINT64_C(0x8080808080808080)) == 0;
-}
 
 /* Length of the UTF-8 sequence that starts here; 0 if it is not one. */
 static size_t sequence(const uint8_t *at, size_t len) {
@@ -62,8 +34,10 @@ static void mend(uint8_t *at, size_t len) {
     }
 }
 
-static uint8_t *text_bytes(uint8_t *at, const char *ptr, size_t len) {
-    if (!copy_is_ascii(at, ptr, len) && !weir_view_is_utf8(weir_view(ptr, len))) mend(at, len);
+static inline uint8_t *text_bytes(uint8_t *at, const char *ptr, size_t len) {
+    if (__builtin_expect(!weir_attr_copy_is_ascii(at, ptr, len), 0) &&
+        !weir_view_is_utf8(weir_view(ptr, len)))
+        mend(at, len);
     return at + len;
 }
 
@@ -82,15 +56,6 @@ static size_t cut(const char *str, size_t size, size_t chars_max) {
 }
 
 /* ── one attribute ───────────────────────────────────────────────────────────────────────────── */
-
-enum {
-    ANY_STRING = 0x0A,
-    ANY_BOOL = 0x10,
-    ANY_INT = 0x18,
-    ANY_DOUBLE = 0x21,
-    ANY_ARRAY = 0x2A,
-    ANY_BYTES = 0x3A
-};
 
 /* One element of an array, seen as an attribute of its own. */
 static struct weir_attribute element(const struct weir_attribute *attr, size_t index) {
@@ -157,29 +122,29 @@ static size_t any_size(const struct weir_attribute *attr, size_t value_max) {
 static uint8_t *any_encode(uint8_t *at, const struct weir_attribute *attr, size_t value_max) {
     switch (attr->type) {
     case WEIR_ATTRIBUTE_STRING:
-        return weir_attr_text(at, ANY_STRING, attr->value.str,
+        return weir_attr_text(at, WEIR_ATTR_ANY_STRING, attr->value.str,
                               cut(attr->value.str, attr->size, value_max));
     case WEIR_ATTRIBUTE_BYTES:
-        *at++ = ANY_BYTES;
+        *at++ = WEIR_ATTR_ANY_BYTES;
         at = weir_attr_varint(at, attr->size);
         if (attr->size) memcpy(at, attr->value.str, attr->size);
         return at + attr->size;
     case WEIR_ATTRIBUTE_BOOL:
-        *at++ = ANY_BOOL;
+        *at++ = WEIR_ATTR_ANY_BOOL;
         *at++ = attr->value.boolean;
         return at;
     case WEIR_ATTRIBUTE_INT:
-        *at++ = ANY_INT;
+        *at++ = WEIR_ATTR_ANY_INT;
         return weir_attr_varint(at, (uint64_t)attr->value.i64);
     case WEIR_ATTRIBUTE_DOUBLE:
-        *at++ = ANY_DOUBLE;
+        *at++ = WEIR_ATTR_ANY_DOUBLE;
         memcpy(at, &attr->value.f64, 8);
         return at + 8;
     case WEIR_ATTRIBUTE_STRINGS:
     case WEIR_ATTRIBUTE_BOOLS:
     case WEIR_ATTRIBUTE_INTS:
     case WEIR_ATTRIBUTE_DOUBLES:
-        *at++ = ANY_ARRAY;
+        *at++ = WEIR_ATTR_ANY_ARRAY;
         at = weir_attr_varint(at, array_size(attr, value_max));
         for (size_t i = 0; i < attr->size; i++) {
             struct weir_attribute one = element(attr, i);
@@ -274,9 +239,10 @@ struct weir_attribute_set *weir_attributes_bind(const struct weir_attribute *att
     struct weir_buf buf;
     weir_buf_init(&buf, SIZE_MAX_ATTR);
     bool fits = weir_attr_add_canonical(&buf, WEIR_ATTR_TAG_SPAN, attrs, attrs ? count : 0);
-    struct weir_attribute_set *set = fits ? malloc(sizeof *set + buf.len) : NULL;
+    size_t padded = (buf.len + WEIR_ATTR_SET_STEP - 1) / WEIR_ATTR_SET_STEP * WEIR_ATTR_SET_STEP;
+    struct weir_attribute_set *set = fits ? calloc(1, sizeof *set + padded) : NULL;
     if (set) {
-        *set = (struct weir_attribute_set){.size = (uint32_t)buf.len};
+        set->size = (uint32_t)buf.len;
         if (buf.len) memcpy(set->bytes, buf.ptr, buf.len);
         struct weir_view rest = weir_buf_view(&buf);
         struct weir_attr attr;

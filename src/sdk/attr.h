@@ -48,17 +48,29 @@ bool weir_attr_add_canonical(struct weir_buf *buf, uint8_t tag, const struct wei
 
 /* A 64-bit mask with one bit set that depends on the key: a cheap "seen before?" */
 static inline uint64_t weir_attr_key_bit(const char *key, size_t size) {
-    unsigned hash = (unsigned)size * 7u + (unsigned char)key[0] * 3u +
-                    (unsigned char)key[size - 1] * 5u + (unsigned char)key[size / 2] * 11u;
-    return UINT64_C(1) << (hash & 63);
+    uint64_t first = 0, last = 0;
+    if (__builtin_expect(size >= 8, 1)) {
+        memcpy(&first, key, 8);
+        memcpy(&last, key + size - 8, 8);
+    } else {
+        first = (unsigned char)key[0], last = (unsigned char)key[size - 1];
+    }
+    return UINT64_C(1) << ((first + last * 3 + size) * UINT64_C(0x9E3779B97F4A7C15) >> 58);
 }
 
+enum { WEIR_ATTR_SET_STEP = 32 };
 struct weir_attribute_set {
     uint32_t size;   /* of bytes */
     uint32_t count;  /* attributes */
     uint64_t keys;   /* weir_attr_key_bit of all keys */
-    uint8_t bytes[]; /* encoded with WEIR_ATTR_TAG_SPAN */
+    uint8_t bytes[]; /* encoded with WEIR_ATTR_TAG_SPAN; padded to whole steps */
 };
+/* Copies the set's bytes in whole steps: `to` has room for size + WEIR_ATTR_SET_STEP. */
+static inline void weir_attr_set_copy(uint8_t *to, const struct weir_attribute_set *set) {
+    const uint8_t *from = set->bytes, *end = from + set->size;
+    for (; from < end; from += WEIR_ATTR_SET_STEP, to += WEIR_ATTR_SET_STEP)
+        memcpy(to, from, WEIR_ATTR_SET_STEP);
+}
 
 /* Varint helpers for writers that count first. */
 static inline size_t weir_attr_varint_size(uint64_t value) {

@@ -5,16 +5,10 @@
 
 #include "weir/trace.h"
 
-/* What lies in a struct weir_scope. */
-struct scope {
-    struct scope *below;            /* attached before */
-    const struct weir_context *ctx; /* current while this is the top */
-    struct weir_span *span;         /* active, when attached as a span */
-    struct weir_context own;        /* ctx points here, when attached as a span */
-};
-_Static_assert(sizeof(struct scope) <= sizeof(struct weir_scope), "weir_scope has too little room");
+_Static_assert(sizeof(struct weir_context_scope) <= sizeof(struct weir_scope),
+               "weir_scope has too little room");
 
-static _Thread_local struct scope *top;
+_Thread_local struct weir_context_scope *weir_context_top;
 _Thread_local const struct weir_span_context *weir_context_sampled;
 
 /* ── heap contexts ───────────────────────────────────────────────────────────────────────────── */
@@ -117,27 +111,27 @@ bool weir_context_span_context(const struct weir_context *ctx, struct weir_span_
 /* ── the current context ─────────────────────────────────────────────────────────────────────── */
 
 const struct weir_context *weir_context_current(void) {
-    return top ? top->ctx : NULL;
+    return weir_context_top ? weir_context_top->ctx : NULL;
 }
 
-static void set_top(struct scope *it) {
+static void set_top(struct weir_context_scope *it) {
     const struct weir_context *ctx = it ? it->ctx : NULL;
-    top = it;
+    weir_context_top = it;
     weir_context_sampled = ctx && weir_span_context_is_sampled(&ctx->span) ? &ctx->span : NULL;
 }
 
 void weir_scope_attach(struct weir_scope *scope, const struct weir_context *ctx) {
-    struct scope *it = (void *)scope;
-    it->below = top;
+    struct weir_context_scope *it = (void *)scope;
+    it->below = weir_context_top;
     it->ctx = ctx;
     it->span = NULL;
     set_top(it);
 }
 
 void weir_scope_attach_span(struct weir_scope *scope, struct weir_span *span) {
-    struct scope *it = (void *)scope;
+    struct weir_context_scope *it = (void *)scope;
     const struct weir_context *below = weir_context_current();
-    it->below = top;
+    it->below = weir_context_top;
     it->ctx = span ? &it->own : below;
     it->span = span;
     if (span) {
@@ -150,17 +144,17 @@ void weir_scope_attach_span(struct weir_scope *scope, struct weir_span *span) {
 }
 
 void weir_scope_detach(struct weir_scope *scope) {
-    struct scope *it = top;
+    struct weir_context_scope *it = weir_context_top;
     while (it && it != (void *)scope) it = it->below;
     if (it) set_top(it->below);
 }
 
 struct weir_span *weir_span_current(void) {
-    return top ? top->span : NULL;
+    return weir_context_top ? weir_context_top->span : NULL;
 }
 
-void weir_context_span_ended(const struct weir_span *span) {
-    for (struct scope *it = top; it; it = it->below) {
+void weir_context_span_left(const struct weir_span *span) {
+    for (struct weir_context_scope *it = weir_context_top; it; it = it->below) {
         if (it->span != span) continue;
         it->span = NULL;
         it->own.span.trace_state = NULL; /* lay in the span */

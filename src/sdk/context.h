@@ -48,8 +48,21 @@ extern _Thread_local const struct weir_span_context *weir_context_sampled
 struct weir_context *weir_context_make(const struct weir_span_context *span,
                                        struct weir_baggage *baggage,
                                        struct weir_context_value *values);
+/* What lies in a struct weir_scope. */
+struct weir_context_scope {
+    struct weir_context_scope *below; /* attached before */
+    const struct weir_context *ctx;   /* current while this is the top */
+    struct weir_span *span;           /* active, when attached as a span */
+    struct weir_context own;          /* ctx points here, when attached as a span */
+};
+extern _Thread_local struct weir_context_scope *weir_context_top
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 /* A span is ending on this thread: it is no longer what weir_span_current gives. */
-void weir_context_span_ended(const struct weir_span *span);
+void weir_context_span_left(const struct weir_span *span);
+static inline void weir_context_span_ended(const struct weir_span *span) {
+    if (weir_context_top) weir_context_span_left(span);
+}
 
 /* Both take NULL. */
 struct weir_baggage *weir_baggage_ref(struct weir_baggage *baggage);

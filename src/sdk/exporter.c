@@ -18,6 +18,7 @@
 #include "sdk/line.h"
 #include "sdk/log_file.h"
 #include "sdk/metric.h"
+#include "sdk/now.h"
 #include "sdk/sdk.h"
 #include "wire/pb.h"
 
@@ -34,17 +35,23 @@ enum {
     JOIN_GRACE_MS = 1000,
 };
 
-struct queue {
-    struct weir_lane_record **slots;
+struct queue { /* the rings of all lanes, for one kind of records, and what was taken from them */
+    bool is_log;
     const struct weir_config_queue *limits;
-    _Atomic uint32_t count;
-    uint32_t head;
+    struct weir_lane_record **batch; /* batch_max; those in [from, count) wait for a request */
+    uint32_t from, count;
     int64_t exported_ns; /* when it was last found empty, or a batch left */
+};
+
+struct group {      /* a batch's records of one scope, as a list of their indices */
+    uint64_t batch; /* the number of the batch that the rest is about */
+    uint32_t first, last, next_group;
 };
 
 struct stream {                           /* one signal's request under way */
     struct weir_sdk_transport *transport; /* NULL: not exported by OTLP */
     enum weir_sdk_signal signal;
+    struct queue *queue;             /* NULL: metrics */
     struct weir_buf request;         /* empty: none under way */
     uint64_t records;                /* in the request */
     int64_t timeout_ms;              /* for all attempts together */
@@ -58,14 +65,16 @@ struct weir_exporter {
     pthread_t thread;
     struct stream streams[WEIR_SDK_SIGNALS_COUNT];
     struct queue spans, logs;
-    struct weir_lane_record **batch; /* what is being encoded: batch_max of the larger queue */
-    struct weir_buf resource;        /* encoded Resource, as field 1 of Resource… */
-    struct weir_buf lines;           /* console and file output */
+    struct group *groups; /* by the scope's number */
+    uint32_t *following;  /* by index in the batch: the next record of its scope */
+    uint64_t batches;
+    struct weir_buf resource; /* encoded Resource, as field 1 of Resource… */
+    struct weir_buf lines;    /* console and file output */
     struct weir_log_file *log_file;
     int64_t metrics_next_ns;
     int last_code; /* of the latest failed attempt */
     char last_message[300];
-    pthread_mutex_t lock; /* guards the queues against fork, and the fields below */
+    pthread_mutex_t lock; /* guards records on their way against fork, and the fields below */
     pthread_cond_t changed;
     uint64_t flush_wanted, flush_done; /* numbers of flushes */
     int64_t flush_deadline_ns;
@@ -91,13 +100,21 @@ void weir_exporter_tick_set(void (*also)(void)) {
 static sem_t bell;
 static pthread_once_t bell_once = PTHREAD_ONCE_INIT;
 static atomic_bool rung;
+/* By is_log: a full ring is no reason to wake up while its stream waits to try again. */
+static atomic_bool deaf[2];
 
 static void make_bell(void) {
     sem_init(&bell, 0, 0);
 }
 
 static void ring(void) {
-    if (!atomic_exchange_explicit(&rung, true, memory_order_acq_rel)) sem_post(&bell);
+    if (!atomic_load_explicit(&rung, memory_order_relaxed) &&
+        !atomic_exchange_explicit(&rung, true, memory_order_acq_rel))
+        sem_post(&bell);
+}
+
+static void ring_for(bool is_log) {
+    if (!atomic_load_explicit(&deaf[is_log], memory_order_relaxed)) ring();
 }
 
 void weir_exporter_wake(struct weir_exporter *exporter) {
@@ -118,69 +135,78 @@ static void wait_for_bell(int64_t timeout_ms) {
 
 /* ── queues ──────────────────────────────────────────────────────────────────────────────────── */
 
-static void enqueue(void *arg, struct weir_lane_record *record) {
-    struct weir_exporter *ex = arg;
-    struct queue *queue = record->class->is_log ? &ex->logs : &ex->spans;
-    uint32_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
-    if (count == queue->limits->queue_max) {
-        int signal = record->class->is_log ? WEIR_SDK_LOGS : WEIR_SDK_TRACES;
-        weir_sdk_count(&weir_sdk_counters.dropped_queue[signal], 1);
-        record->next = NULL;
-        weir_lanes_give_back(record);
-        return;
+/* Records that wait, in the rings or taken from them. */
+static uint64_t waiting(const struct queue *queue) {
+    return queue->count - queue->from + weir_lanes_waiting(queue->is_log);
+}
+
+/* Makes [from, from + the result) the next request's records: no more than a request should hold.
+ * `marked`: only what a flush is about. Call with the lock held. */
+static uint32_t take(struct queue *queue, bool marked, size_t *ret_size) {
+    if (queue->from == queue->count) {
+        queue->from = 0;
+        queue->count =
+            weir_lanes_drain(queue->is_log, marked, queue->batch, queue->limits->batch_max);
     }
-    queue->slots[(queue->head + count) % queue->limits->queue_max] = record;
-    atomic_store_explicit(&queue->count, count + 1, memory_order_relaxed);
-}
-
-static void drain(struct weir_exporter *ex) {
-    pthread_mutex_lock(&ex->lock);
-    weir_lanes_drain(enqueue, ex);
-    pthread_mutex_unlock(&ex->lock);
-}
-
-/* Takes the oldest records into ex->batch, up to the batch's limits. */
-static uint32_t dequeue(struct weir_exporter *ex, struct queue *queue) {
-    size_t size = 0;
     uint32_t taken = 0;
-    pthread_mutex_lock(&ex->lock);
-    uint32_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
-    while (taken < count && taken < queue->limits->batch_max && size < REQUEST_SIZE) {
-        struct weir_lane_record *record = queue->slots[queue->head];
-        size += record->class->encoded_size(record);
-        ex->batch[taken++] = record;
-        queue->head = (queue->head + 1) % queue->limits->queue_max;
+    *ret_size = 0;
+    while (queue->from + taken < queue->count && *ret_size < REQUEST_SIZE) {
+        const struct weir_lane_record *record = queue->batch[queue->from + taken++];
+        *ret_size += record->class->encoded_size(record);
     }
-    atomic_store_explicit(&queue->count, count - taken, memory_order_relaxed);
-    pthread_mutex_unlock(&ex->lock);
     return taken;
 }
 
-static void release_batch(struct weir_exporter *ex, uint32_t count) {
-    struct weir_lane_record *list = NULL;
-    for (uint32_t i = 0; i < count; i++) {
-        ex->batch[i]->next = list;
-        list = ex->batch[i];
-    }
-    weir_lanes_give_back(list);
+/* The next request's records are done with. Call with the lock held. */
+static void release(struct queue *queue, uint32_t count) {
+    weir_lanes_give_back(queue->batch + queue->from, count);
+    queue->from += count;
 }
 
 /* ── encoding ────────────────────────────────────────────────────────────────────────────────── */
 
-/* Request { Resource… { resource, Scope… { scope, records } … } }, records grouped
- * by their scope. */
-static void encode_batch(struct weir_exporter *ex, uint32_t count, struct weir_buf *buf) {
+/* Sorts a batch by scope, in one pass; gives the first group. */
+static struct group *group(struct weir_exporter *ex, struct weir_lane_record *const *batch,
+                           uint32_t count) {
+    struct group *first = NULL, *newest = NULL;
+    ex->batches++;
+    for (uint32_t i = 0; i < count; i++) {
+        struct group *it = &ex->groups[batch[i]->scope->number];
+        if (it->batch == ex->batches) {
+            ex->following[it->last] = i;
+        } else {
+            *it = (struct group){.batch = ex->batches, .first = i, .next_group = UINT32_MAX};
+            if (newest)
+                newest->next_group = batch[i]->scope->number;
+            else
+                first = it;
+            newest = it;
+        }
+        it->last = i;
+        ex->following[i] = UINT32_MAX;
+    }
+    return first;
+}
+
+/* The records were written on another processor: fetched ahead of the one that is read. */
+static void fetch(const struct weir_lane_record *record) {
+    for (int line = 0; line < 6; line++) __builtin_prefetch((const char *)record + line * 64);
+}
+
+/* Request { Resource… { resource, Scope… { scope, records } … } }. */
+static void encode_batch(struct weir_exporter *ex, struct weir_lane_record *const *batch,
+                         uint32_t count, struct weir_buf *buf) {
+    enum { AHEAD = 4 };
     size_t outer = weir_pb_begin(buf, 1);
     weir_buf_add_view(buf, weir_buf_view(&ex->resource));
-    for (uint32_t i = 0; i < count; i++) {
-        const struct weir_instrumentation *scope = ex->batch[i]->scope;
-        uint32_t before = 0;
-        while (ex->batch[before]->scope != scope) before++;
-        if (before < i) continue; /* written with the first of its scope */
+    for (struct group *it = group(ex, batch, count); it;
+         it = it->next_group == UINT32_MAX ? NULL : &ex->groups[it->next_group]) {
         size_t inner = weir_pb_begin(buf, 2);
-        weir_buf_add_view(buf, scope->encoded);
-        for (uint32_t j = i; j < count; j++)
-            if (ex->batch[j]->scope == scope) ex->batch[j]->class->encode(ex->batch[j], buf);
+        weir_buf_add_view(buf, batch[it->first]->scope->encoded);
+        for (uint32_t i = it->first; i != UINT32_MAX; i = ex->following[i]) {
+            if (i + AHEAD < count) fetch(batch[i + AHEAD]);
+            batch[i]->class->encode(batch[i], buf);
+        }
         weir_pb_end(buf, inner);
     }
     weir_pb_end(buf, outer);
@@ -210,9 +236,17 @@ static bool under_way(const struct stream *stream) {
     return stream->request.len > 0;
 }
 
+static void set_records(struct stream *stream, uint64_t records) {
+    const struct queue *queue = stream->queue;
+    uint64_t taken = queue ? queue->count - queue->from : 0;
+    stream->records = records;
+    atomic_store_explicit(&weir_sdk_counters.in_flight[stream->signal], records + taken,
+                          memory_order_relaxed);
+}
+
 static void finish(struct stream *stream) {
     weir_buf_clear(&stream->request);
-    stream->records = 0;
+    set_records(stream, 0);
     stream->attempts = 0;
 }
 
@@ -298,60 +332,72 @@ static bool push(struct weir_exporter *ex, struct stream *stream, int64_t flush_
     return true;
 }
 
-static void write_lines(struct weir_exporter *ex, uint32_t count, const struct queue *queue) {
-    bool spans = queue == &ex->spans;
-    unsigned exporters = ex->config->exporters[spans ? WEIR_SDK_TRACES : WEIR_SDK_LOGS];
-    bool console = exporters & WEIR_EXPORTER_CONSOLE, file = !spans && ex->log_file;
-    if (!console && !file) return;
-    weir_buf_clear(&ex->lines);
-    for (uint32_t i = 0; i < count; i++)
-        if (spans)
-            weir_line_add_span(ex->batch[i], &ex->lines);
-        else
-            weir_line_add_log(ex->batch[i], ex->config->service_name, &ex->lines);
-    if (file) weir_log_file_write(ex->log_file, weir_buf_view(&ex->lines));
-    if (console && !spans && ex->config->log_text) {
-        weir_buf_clear(&ex->lines);
-        for (uint32_t i = 0; i < count; i++) weir_line_add_log_text(ex->batch[i], &ex->lines);
-    }
-    if (console) weir_line_write_console(weir_buf_view(&ex->lines));
+/* Whether its records are shown to somebody who waits for them. */
+static bool is_local(const struct weir_exporter *ex, const struct queue *queue) {
+    return queue->is_log &&
+           (ex->log_file || ex->config->exporters[WEIR_SDK_LOGS] & WEIR_EXPORTER_CONSOLE);
 }
 
-/* Makes the next request of a queue; false when there is nothing to do now. */
+/* Into ex->lines, for the file, and behind *ret_console for the console. Call with the lock held. */
+static void add_lines(struct weir_exporter *ex, struct weir_lane_record *const *batch,
+                      uint32_t count, bool is_log, size_t *ret_console) {
+    bool text = is_log && ex->config->log_text;
+    weir_buf_clear(&ex->lines);
+    for (uint32_t i = 0; i < count; i++)
+        if (is_log)
+            weir_line_add_log(batch[i], ex->config->service_name, &ex->lines);
+        else
+            weir_line_add_span(batch[i], &ex->lines);
+    *ret_console = text ? ex->lines.len : 0;
+    for (uint32_t i = 0; text && i < count; i++) weir_line_add_log_text(batch[i], &ex->lines);
+}
+
+static void write_lines(struct weir_exporter *ex, bool is_log, size_t console_from) {
+    unsigned exporters = ex->config->exporters[is_log ? WEIR_SDK_LOGS : WEIR_SDK_TRACES];
+    struct weir_view all = weir_buf_view(&ex->lines);
+    if (is_log && ex->log_file)
+        weir_log_file_write(ex->log_file, console_from ? weir_view_upto(all, console_from) : all);
+    if (exporters & WEIR_EXPORTER_CONSOLE)
+        weir_line_write_console(weir_view_from(all, console_from));
+}
+
+/* Makes the next request of a queue; false when there is nothing to do now. A fork waits meanwhile,
+ * so that the child finds every record in a ring or free. */
 static bool next_batch(struct weir_exporter *ex, struct queue *queue, struct stream *stream,
                        bool flush) {
     int64_t now = weir_clock_mono_ns();
-    drain(ex);
-    uint32_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
+    uint64_t count = waiting(queue);
     if (!count) queue->exported_ns = now;
-    bool local = queue == &ex->logs &&
-                 (ex->log_file || ex->config->exporters[WEIR_SDK_LOGS] & WEIR_EXPORTER_CONSOLE);
-    int64_t delay_ms = local ? 0 : queue->limits->delay_ms;
+    int64_t delay_ms = is_local(ex, queue) ? 0 : queue->limits->delay_ms;
     if (!count || (!flush && count < queue->limits->batch_max &&
                    now - queue->exported_ns < delay_ms * WEIR_NS_PER_MS))
         return false;
     queue->exported_ns = now;
-    count = dequeue(ex, queue);
-    write_lines(ex, count, queue);
-    if (stream->transport) {
-        encode_batch(ex, count, &stream->request);
-        stream->records = count;
-        if (stream->request.failed) give_up(stream);
-    } else {
-        weir_sdk_count(&weir_sdk_counters.exported[stream->signal], count);
+    pthread_mutex_lock(&ex->lock);
+    size_t size, console_from = 0;
+    uint32_t taken = take(queue, flush, &size);
+    struct weir_lane_record *const *batch = queue->batch + queue->from;
+    bool lines = is_local(ex, queue) ||
+                 (!queue->is_log && ex->config->exporters[WEIR_SDK_TRACES] & WEIR_EXPORTER_CONSOLE);
+    if (lines) add_lines(ex, batch, taken, queue->is_log, &console_from);
+    if (taken && stream->transport) {
+        weir_buf_reserve(&stream->request, size + ex->resource.len);
+        encode_batch(ex, batch, taken, &stream->request);
     }
-    release_batch(ex, count);
-    return true;
+    release(queue, taken);
+    set_records(stream, stream->transport ? taken : 0);
+    pthread_mutex_unlock(&ex->lock);
+    if (lines) write_lines(ex, queue->is_log, console_from);
+    if (!stream->transport) weir_sdk_count(&weir_sdk_counters.exported[stream->signal], taken);
+    if (stream->request.failed) give_up(stream);
+    return taken > 0;
 }
 
 static void pump_queue(struct weir_exporter *ex, struct queue *queue, struct stream *stream,
                        int64_t flush_deadline_ns) {
     bool flush = flush_deadline_ns != INT64_MAX;
     do {
-        if (!push(ex, stream, flush_deadline_ns)) {
-            drain(ex);
-            return;
-        }
+        if (!push(ex, stream, flush_deadline_ns)) return;
     } while (next_batch(ex, queue, stream, flush));
 }
 
@@ -373,8 +419,8 @@ static void pump_metrics(struct weir_exporter *ex, int64_t flush_deadline_ns) {
         if (stream->transport && (ex->config->temporality == WEIR_CONFIG_CUMULATIVE ||
                                   push(ex, stream, flush_deadline_ns))) {
             finish(stream);
-            stream->records =
-                weir_metrics_encode(ex->config, weir_buf_view(&ex->resource), &stream->request);
+            set_records(stream, weir_metrics_encode(ex->config, weir_buf_view(&ex->resource),
+                                                    &stream->request));
             if (stream->request.failed) give_up(stream);
         }
     }
@@ -421,30 +467,41 @@ static void drop_rest(struct weir_exporter *ex) {
     for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
         if (under_way(&ex->streams[i])) give_up(&ex->streams[i]);
     struct queue *const queues[] = {&ex->spans, &ex->logs};
+    pthread_mutex_lock(&ex->lock);
     for (int i = 0; i < 2; i++) {
+        size_t size;
         uint32_t count;
-        while ((count = dequeue(ex, queues[i]))) {
+        while ((count = take(queues[i], false, &size))) {
             weir_sdk_count(&weir_sdk_counters.dropped_export[i ? WEIR_SDK_LOGS : WEIR_SDK_TRACES],
                            count);
-            release_batch(ex, count);
+            release(queues[i], count);
         }
     }
+    pthread_mutex_unlock(&ex->lock);
+}
+
+/* While a request waits for its next attempt nothing is taken from the rings. */
+static void set_deaf(const struct weir_exporter *ex) {
+    atomic_store_explicit(&deaf[0], under_way(&ex->streams[WEIR_SDK_TRACES]), memory_order_relaxed);
+    atomic_store_explicit(&deaf[1], under_way(&ex->streams[WEIR_SDK_LOGS]), memory_order_relaxed);
 }
 
 static void *run(void *arg) {
     struct weir_exporter *ex = arg;
     for (bool stopping = false; !stopping;) {
+        set_deaf(ex);
         wait_for_bell(wait_ms(ex));
         weir_cells_tick();
         void (*also)(void) = atomic_load_explicit(&tick, memory_order_acquire);
         if (also) also();
-        drain(ex);
+        weir_now_measure();
         pthread_mutex_lock(&ex->lock);
         stopping = ex->stopping;
         uint64_t wanted = ex->flush_wanted, dropped = 0;
         bool flush = wanted != ex->flush_done;
         int64_t deadline_ns = flush ? ex->flush_deadline_ns : INT64_MAX;
         pthread_mutex_unlock(&ex->lock);
+        if (flush) weir_lanes_mark();
         for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
             dropped += weir_sdk_read(&weir_sdk_counters.dropped_export[i]);
         pump_queue(ex, &ex->spans, &ex->streams[WEIR_SDK_TRACES], deadline_ns);
@@ -470,19 +527,22 @@ static void destroy(struct weir_exporter *ex) {
     weir_buf_done(&ex->resource);
     weir_buf_done(&ex->lines);
     weir_log_file_close(ex->log_file);
-    free(ex->spans.slots);
-    free(ex->logs.slots);
-    free(ex->batch);
+    free(ex->spans.batch);
+    free(ex->logs.batch);
+    free(ex->groups);
+    free(ex->following);
     pthread_cond_destroy(&ex->changed);
     pthread_mutex_destroy(&ex->lock);
     free(ex);
 }
 
-static bool queue_init(struct queue *queue, const struct weir_config_queue *limits) {
+static bool queue_init(struct queue *queue, bool is_log, const struct weir_config_queue *limits) {
+    queue->is_log = is_log;
     queue->limits = limits;
     queue->exported_ns = weir_clock_mono_ns();
-    queue->slots = calloc(limits->queue_max, sizeof *queue->slots);
-    return queue->slots != NULL;
+    queue->batch = calloc(limits->batch_max, sizeof *queue->batch);
+    weir_lanes_limit_set(is_log, limits->queue_max, limits->batch_max);
+    return queue->batch != NULL;
 }
 
 static int open_outputs(struct weir_exporter *ex, struct weir_error *reterr) {
@@ -510,15 +570,18 @@ static struct weir_exporter *make(const struct weir_config *config) {
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&ex->lock, NULL);
     ex->config = config;
+    ex->streams[WEIR_SDK_TRACES].queue = &ex->spans;
+    ex->streams[WEIR_SDK_LOGS].queue = &ex->logs;
     ex->metrics_next_ns = weir_clock_mono_ns() + config->metric_interval_ms * WEIR_NS_PER_MS;
     weir_buf_init(&ex->lines, LINES_SIZE_MAX);
     for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
         weir_buf_init(&ex->streams[i].request, REQUEST_SIZE_MAX);
     uint32_t batch = config->spans.batch_max > config->logs.batch_max ? config->spans.batch_max
                                                                       : config->logs.batch_max;
-    ex->batch = calloc(batch, sizeof *ex->batch);
-    if (ex->batch && queue_init(&ex->spans, &config->spans) &&
-        queue_init(&ex->logs, &config->logs) && build_resource(ex))
+    ex->following = calloc(batch, sizeof *ex->following);
+    ex->groups = calloc(WEIR_INSTRUMENTATIONS_MAX, sizeof *ex->groups);
+    if (ex->following && ex->groups && queue_init(&ex->spans, false, &config->spans) &&
+        queue_init(&ex->logs, true, &config->logs) && build_resource(ex))
         return ex;
     destroy(ex);
     return NULL;
@@ -536,7 +599,7 @@ int weir_exporter_start(const struct weir_config *config, struct weir_exporter *
         destroy(ex);
         return rc;
     }
-    weir_lanes_wake_set(ring);
+    weir_lanes_wake_set(ring_for);
     *ret = ex;
     return WEIR_OK;
 }
@@ -603,11 +666,6 @@ int weir_exporter_stop(struct weir_exporter *ex, int64_t deadline_ns, struct wei
     return rc;
 }
 
-void weir_exporter_waiting(struct weir_exporter *ex, uint32_t *ret_spans, uint32_t *ret_logs) {
-    *ret_spans = atomic_load_explicit(&ex->spans.count, memory_order_relaxed);
-    *ret_logs = atomic_load_explicit(&ex->logs.count, memory_order_relaxed);
-}
-
 void weir_exporter_lock(struct weir_exporter *ex) {
     pthread_mutex_lock(&ex->lock);
 }
@@ -616,20 +674,14 @@ void weir_exporter_unlock(struct weir_exporter *ex) {
     pthread_mutex_unlock(&ex->lock);
 }
 
-/* The thread may have been anywhere outside the lock: only the queues are sure to be whole. The
+/* The thread may have been anywhere outside the lock: only the records are sure to be whole. The
  * rest stays as it is, reachable, a few kilobytes. */
 void weir_exporter_forked(struct weir_exporter *ex) {
     static struct weir_exporter *lost;
     struct queue *const queues[] = {&ex->spans, &ex->logs};
     sem_init(&bell, 0, 0);
     atomic_store(&rung, false);
-    for (int i = 0; i < 2; i++)
-        for (uint32_t n = 0; n < queues[i]->count; n++) {
-            struct weir_lane_record *record =
-                queues[i]->slots[(queues[i]->head + n) % queues[i]->limits->queue_max];
-            record->next = NULL;
-            weir_lanes_give_back(record);
-        }
+    for (int i = 0; i < 2; i++) release(queues[i], queues[i]->count - queues[i]->from);
     lost = ex;
     (void)lost;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The exporter: the one thread that turns records into requests and sends them.
  *
- *     lanes ─ drain ─▶ queue of spans ─┐  batch: encode, release records
- *                    ▶ queue of logs  ─┼─▶ request ─ send ─▶ ok │ retry later │ drop, count
- *     instruments ─ collect ───────────┘  (one request under way per signal)
+ *     lanes' rings of spans ─ drain ─┐  batch: encode, release records
+ *     lanes' rings of logs ─ drain ──┼─▶ request ─ send ─▶ ok │ retry later │ drop, count
+ *     instruments ─ collect ─────────┘  (one request under way per signal)
  *
  * A request that may succeed later is tried again with growing pauses and jitter, or when the
  * receiver said; until its time is over, then it is dropped and counted. While one waits, records
- * queue up to the queue's limit, then the newest are dropped and counted.
+ * stay in the rings, each thread's up to the queue's limit; past it the newest are dropped and
+ * counted by the thread that made them.
  *
  * Threads: start, flush and stop by sdk.c; the rest is the exporter's own.
  */
@@ -36,8 +37,6 @@ void weir_exporter_forked(struct weir_exporter *exporter);
 /* Held across fork, so that the queues are whole in the child. */
 void weir_exporter_lock(struct weir_exporter *exporter);
 void weir_exporter_unlock(struct weir_exporter *exporter);
-/* Records that wait: in the queues of spans and logs. */
-void weir_exporter_waiting(struct weir_exporter *exporter, uint32_t *ret_spans, uint32_t *ret_logs);
 
 /* What the thread calls each time that it looks: at least every second while it is not sending, and
  * before a flush. For the process, across restarts; any thread. */

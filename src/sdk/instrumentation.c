@@ -8,11 +8,11 @@
 #include "weir/metric.h"
 #include "weir/trace.h"
 
-enum { COUNT_MAX = 4096, NAME_SIZE_MAX = 1024 };
+enum { NAME_SIZE_MAX = 1024 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards first and count */
 static struct weir_instrumentation *_Atomic first;
-static int count;
+static uint32_t count;
 
 /* The link that holds the scope, or the last one, which is NULL. */
 static struct weir_instrumentation *_Atomic *find(enum weir_instrumentation_kind kind,
@@ -52,9 +52,9 @@ struct weir_instrumentation *weir_instrumentation_get(enum weir_instrumentation_
     struct weir_view v = weir_view_upto(weir_view_str(version), NAME_SIZE_MAX);
     pthread_mutex_lock(&lock);
     struct weir_instrumentation *_Atomic *at = find(kind, n, v), *it = *at;
-    if (!it && count < COUNT_MAX && (it = make(kind, n, v))) {
+    if (!it && count < WEIR_INSTRUMENTATIONS_MAX && (it = make(kind, n, v))) {
+        it->number = count++;
         *at = it;
-        count++;
     }
     pthread_mutex_unlock(&lock);
     return it;

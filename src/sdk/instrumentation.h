@@ -11,6 +11,8 @@
 
 #include "base/view.h"
 
+enum { WEIR_INSTRUMENTATIONS_MAX = 4096 };
+
 enum weir_instrumentation_kind {
     WEIR_INSTRUMENTATION_TRACER,
     WEIR_INSTRUMENTATION_METER,
@@ -20,6 +22,7 @@ enum weir_instrumentation_kind {
 struct weir_instrumentation {
     struct weir_instrumentation *_Atomic next; /* of all, in the order in which they were made */
     enum weir_instrumentation_kind kind;
+    uint32_t number;                /* below WEIR_INSTRUMENTATIONS_MAX, each its own */
     struct weir_view name, version; /* valid UTF-8 */
     struct weir_view encoded;       /* field `scope` (1) of a Scope… message, with its tag */
     atomic_int severity_min;        /* loggers */

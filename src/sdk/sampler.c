@@ -34,16 +34,3 @@ int weir_sampler_parse(struct weir_view name, struct weir_view arg, struct weir_
     *ret = sampler;
     return WEIR_OK;
 }
-
-bool weir_sampler_root(const struct weir_sampler *sampler, const uint8_t trace_id[16]) {
-    uint64_t low;
-    memcpy(&low, trace_id + 8, sizeof low);
-    return __builtin_bswap64(low) >> 1 < sampler->threshold;
-}
-
-bool weir_sampler_decide(const struct weir_sampler *sampler, const struct weir_span_context *parent,
-                         const uint8_t trace_id[16]) {
-    if (sampler->parent_based && parent && weir_span_context_is_valid(parent))
-        return weir_span_context_is_sampled(parent);
-    return weir_sampler_root(sampler, trace_id);
-}

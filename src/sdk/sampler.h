@@ -22,9 +22,19 @@ struct weir_sampler {
 int weir_sampler_parse(struct weir_view name, struct weir_view arg, struct weir_sampler *ret,
                        struct weir_error *reterr);
 /* The decision for a root span. */
-bool weir_sampler_root(const struct weir_sampler *sampler, const uint8_t trace_id[16]);
-/* The decision for a span with this parent (or an invalid one: a root). */
-bool weir_sampler_decide(const struct weir_sampler *sampler, const struct weir_span_context *parent,
-                         const uint8_t trace_id[16]);
+static inline bool weir_sampler_root(const struct weir_sampler *sampler,
+                                     const uint8_t trace_id[16]) {
+    uint64_t low;
+    memcpy(&low, trace_id + 8, sizeof low);
+    return __builtin_bswap64(low) >> 1 < sampler->threshold;
+}
+/* The decision for a span with this parent (NULL or an invalid one: a root). */
+static inline bool weir_sampler_decide(const struct weir_sampler *sampler,
+                                       const struct weir_span_context *parent,
+                                       const uint8_t trace_id[16]) {
+    if (sampler->parent_based && parent && weir_span_context_is_valid(parent))
+        return weir_span_context_is_sampled(parent);
+    return weir_sampler_root(sampler, trace_id);
+}
 
 #endif

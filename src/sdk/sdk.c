@@ -28,22 +28,11 @@ static struct weir_port *_Atomic port;
 /* Guards that the exporter is not freed while someone looks at it; held briefly. */
 static pthread_mutex_t swap = PTHREAD_MUTEX_INITIALIZER;
 static struct weir_exporter *exporter; /* written under life and swap */
-static struct weir_config *_Atomic current;
-
-const struct weir_config *weir_sdk_config(void) {
-    return atomic_load_explicit(&current, memory_order_acquire);
-}
+struct weir_config *_Atomic weir_sdk_current;
 
 static void publish_exporter(struct weir_exporter *now) {
     pthread_mutex_lock(&swap);
     exporter = now;
-    pthread_mutex_unlock(&swap);
-}
-
-void weir_sdk_waiting(uint32_t ret[WEIR_SDK_SIGNALS_COUNT]) {
-    memset(ret, 0, WEIR_SDK_SIGNALS_COUNT * sizeof *ret);
-    pthread_mutex_lock(&swap);
-    if (exporter) weir_exporter_waiting(exporter, &ret[WEIR_SDK_TRACES], &ret[WEIR_SDK_LOGS]);
     pthread_mutex_unlock(&swap);
 }
 
@@ -176,9 +165,9 @@ static int init(const struct weir_options *options, struct weir_error *reterr) {
         weir_config_free(config);
         return rc;
     }
-    if (atomic_load(&current))
-        atomic_load(&current)->next = retired, retired = atomic_load(&current);
-    atomic_store_explicit(&current, config, memory_order_release);
+    struct weir_config *before = atomic_load(&weir_sdk_current);
+    if (before) before->next = retired, retired = before;
+    atomic_store_explicit(&weir_sdk_current, config, memory_order_release);
     uses = 1;
     atomic_store(&weir_sdk_on, bits_of(config));
     return WEIR_OK;
@@ -261,18 +250,18 @@ void weir_stats_get(struct weir_stats *stats) {
     struct weir_lane_sums sums;
     if (!stats || stats->struct_size < sizeof stats->struct_size) return;
     weir_lanes_sum(&sums);
+    uint64_t without = weir_sdk_read(&c->spans_ended_without_lane);
     struct weir_stats now = {
         .struct_size = stats->struct_size,
-        .spans_started = sums.spans_started,
+        .spans_started = sums.spans_started + weir_sdk_read(&c->spans_without_lane),
         .spans_exported = weir_sdk_read(&c->exported[WEIR_SDK_TRACES]),
-        .spans_dropped_queue =
-            sums.spans_dropped_full + weir_sdk_read(&c->dropped_queue[WEIR_SDK_TRACES]),
-        .spans_dropped_memory = sums.spans_dropped_memory,
+        .spans_dropped_queue = sums.spans_dropped_full,
+        .spans_dropped_memory =
+            sums.spans_dropped_memory + weir_sdk_read(&c->spans_without_lane) + without,
         .spans_dropped_export = weir_sdk_read(&c->dropped_export[WEIR_SDK_TRACES]),
         .logs_emitted = sums.logs_emitted,
         .logs_exported = weir_sdk_read(&c->exported[WEIR_SDK_LOGS]),
-        .logs_dropped_queue =
-            sums.logs_dropped_full + weir_sdk_read(&c->dropped_queue[WEIR_SDK_LOGS]),
+        .logs_dropped_queue = sums.logs_dropped_full,
         .logs_dropped_memory = sums.logs_dropped_memory,
         .logs_dropped_export = weir_sdk_read(&c->dropped_export[WEIR_SDK_LOGS]),
         .points_exported = weir_sdk_read(&c->exported[WEIR_SDK_METRICS]),
@@ -281,6 +270,10 @@ void weir_stats_get(struct weir_stats *stats) {
         .headers_malformed = weir_sdk_read(&c->headers_malformed),
         .exports_retried = weir_sdk_read(&c->exports_retried),
         .bugs = weir_sdk_read(&c->bugs),
+        .spans_dropped_closed = sums.spans_dropped_closed,
+        .spans_cancelled = sums.spans_cancelled,
+        .spans_open = sums.spans_open > without ? sums.spans_open - without : 0,
+        .spans_waiting = sums.spans_waiting + weir_sdk_read(&c->in_flight[WEIR_SDK_TRACES]),
     };
     memcpy(stats, &now, stats->struct_size < sizeof now ? stats->struct_size : sizeof now);
 }

@@ -37,12 +37,18 @@ static inline void weir_sdk_continue_after_fork(void) {
 }
 
 /* The configuration of the latest init; NULL only before the first. */
-const struct weir_config *weir_sdk_config(void);
+extern struct weir_config *_Atomic weir_sdk_current __attribute__((visibility("hidden")));
+static inline const struct weir_config *weir_sdk_config(void) {
+    return atomic_load_explicit(&weir_sdk_current, memory_order_acquire);
+}
 
 /* Counters that are too rare to be kept per thread. Only grow. */
 struct weir_sdk_counters {
-    _Atomic uint64_t exported[3], dropped_export[3], dropped_queue[3]; /* by enum weir_sdk_signal */
-    _Atomic uint64_t export_failures[3];                               /* attempts that failed */
+    _Atomic uint64_t exported[3], dropped_export[3]; /* by enum weir_sdk_signal */
+    _Atomic uint64_t in_flight[3];             /* records of the request under way; not a sum */
+    _Atomic uint64_t export_failures[3];       /* attempts that failed */
+    _Atomic uint64_t spans_without_lane;       /* never started: no memory for a lane */
+    _Atomic uint64_t spans_ended_without_lane; /* dropped for the same reason */
     _Atomic uint64_t attributes_dropped, headers_malformed, exports_retried, bugs;
     _Atomic uint64_t measurements_dropped; /* negative counter amounts, wrong instrument */
     _Atomic uint64_t series_overflowed;    /* measurements past the cardinality limit */
@@ -56,9 +62,6 @@ static inline void weir_sdk_count(_Atomic uint64_t *counter, uint64_t amount) {
 static inline uint64_t weir_sdk_read(const _Atomic uint64_t *counter) {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
-
-/* Records that wait in the exporter's queues, by enum weir_sdk_signal. */
-void weir_sdk_waiting(uint32_t ret[WEIR_SDK_SIGNALS_COUNT]);
 
 /* Tells the application's on_error, at most once per second. */
 void weir_sdk_report(const struct weir_error *err);

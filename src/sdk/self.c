@@ -49,9 +49,7 @@ static void processed(void *arg, struct weir_observer *observer) {
                weir_sdk_read(&weir_sdk_counters.dropped_export[signal]),
            type, none);
     record(observer,
-           weir_sdk_read(&weir_sdk_counters.dropped_queue[signal]) +
-               (spans ? sums.spans_dropped_full : sums.logs_dropped_full),
-           type, ERROR_TYPE("queue_full"));
+           spans ? sums.spans_dropped_full : sums.logs_dropped_full, type, ERROR_TYPE("queue_full"));
     record(observer, spans ? sums.spans_dropped_memory : sums.logs_dropped_memory, type,
            ERROR_TYPE("out_of_memory"));
 }
@@ -70,9 +68,8 @@ static void exported(void *arg, struct weir_observer *observer) {
 }
 
 static void queue_size(void *arg, struct weir_observer *observer) {
-    uint32_t waiting[WEIR_SDK_SIGNALS_COUNT];
-    weir_sdk_waiting(waiting);
-    weir_observer_record(observer, waiting[*(const int *)arg], NULL, 0);
+    bool is_log = *(const int *)arg == WEIR_SDK_LOGS;
+    weir_observer_record(observer, (double)weir_lanes_waiting(is_log), NULL, 0);
 }
 
 static void queue_capacity(void *arg, struct weir_observer *observer) {

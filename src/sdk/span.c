@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
-#include "sdk/attr.h"
+#include "sdk/attr_short.h"
 #include "sdk/context.h"
 #include "sdk/instrumentation.h"
 #include "sdk/sdk.h"
@@ -56,14 +56,14 @@ static uint8_t *put_dropped(uint8_t *at, uint8_t tag, uint32_t dropped) {
     return weir_attr_varint(at, dropped);
 }
 
-static uint8_t *put_bytes(uint8_t *at, uint8_t tag, const uint8_t *bytes, uint8_t size) {
+static inline uint8_t *put_bytes(uint8_t *at, uint8_t tag, const uint8_t *bytes, uint8_t size) {
     *at++ = tag;
     *at++ = size;
     memcpy(at, bytes, size);
     return at + size;
 }
 
-static uint8_t *put_fixed64(uint8_t *at, uint8_t tag, int64_t value) {
+static inline uint8_t *put_fixed64(uint8_t *at, uint8_t tag, int64_t value) {
     *at++ = tag;
     memcpy(at, &value, 8);
     return at + 8;
@@ -76,8 +76,16 @@ static size_t encoded_size(const struct weir_lane_record *record) {
 static void encode(const struct weir_lane_record *record, struct weir_buf *buf) {
     const struct weir_span *span = (const struct weir_span *)record;
     static const uint8_t none[8];
-    uint8_t head[HEAD_SIZE_MAX], *at = head;
     bool child = memcmp(span->parent_id, none, 8) != 0;
+    size_t body = span->record.size + (child ? 18u + 10 + 10 : 18u + 10) + 2 + 9 + 9 + 6 +
+                  dropped_size(span->attributes_dropped) + dropped_size(span->events_dropped) +
+                  dropped_size(span->links_dropped);
+    size_t size = weir_attr_text_size(body);
+    uint8_t *at = (uint8_t *)weir_buf_reserve(buf, size);
+    if (!at) return;
+    buf->len += size;
+    *at++ = 0x12; /* ScopeSpans.spans */
+    at = weir_attr_varint(at, body);
     at = put_bytes(at, SPAN_TRACE_ID, span->context.trace_id, 16);
     at = put_bytes(at, SPAN_ID, span->context.span_id, 8);
     if (child) at = put_bytes(at, SPAN_PARENT_ID, span->parent_id, 8);
@@ -88,20 +96,12 @@ static void encode(const struct weir_lane_record *record, struct weir_buf *buf) 
     at = put_dropped(at, SPAN_ATTRIBUTES_DROPPED, span->attributes_dropped);
     at = put_dropped(at, SPAN_EVENTS_DROPPED, span->events_dropped);
     at = put_dropped(at, SPAN_LINKS_DROPPED, span->links_dropped);
-    uint32_t flags = span->context.flags | FLAG_HAS_IS_REMOTE;
+    uint32_t flags = (uint32_t)span->context.flags | FLAG_HAS_IS_REMOTE;
     if (span->parent_remote) flags |= FLAG_IS_REMOTE;
     *at++ = 0x85; /* flags: field 16, fixed32 */
     *at++ = 0x01;
     memcpy(at, &flags, 4);
-    at += 4;
-    size_t head_size = (size_t)(at - head), body = head_size + span->record.size;
-    uint8_t *to = (uint8_t *)weir_buf_reserve(buf, weir_attr_text_size(body));
-    if (!to) return;
-    *to++ = 0x12; /* ScopeSpans.spans */
-    to = weir_attr_varint(to, body);
-    memcpy(to, head, head_size);
-    memcpy(to + head_size, span->record.data, span->record.size);
-    buf->len += weir_attr_text_size(body);
+    memcpy(at + 4, span->record.data, span->record.size);
 }
 
 static const struct weir_lane_class span_class = {.size = WEIR_LANE_LARGE,
@@ -111,52 +111,59 @@ static const struct weir_lane_class span_class = {.size = WEIR_LANE_LARGE,
 
 /* ── start ───────────────────────────────────────────────────────────────────────────────────── */
 
-/* The parent's identity; false for a root. */
-static bool find_parent(const struct weir_span_options *options, struct weir_span_context *ret) {
-    if (options->root) return false;
-    if (options->parent_span) {
-        *ret = *options->parent_span;
-        return weir_span_context_is_valid(ret);
-    }
-    return weir_context_span_context(options->parent ? options->parent : weir_context_current(),
-                                     ret);
+/* The same as weir_span_context_is_valid, by words. */
+static inline bool is_valid(const struct weir_span_context *sc) {
+    uint64_t trace[2], span;
+    memcpy(trace, sc->trace_id, sizeof trace);
+    memcpy(&span, sc->span_id, sizeof span);
+    return (trace[0] | trace[1]) != 0 && span != 0;
 }
 
-static void make_ids(struct weir_span *span, const struct weir_span_context *parent) {
-    uint64_t id;
-    do id = weir_rand_u64();
-    while (!id);
-    memcpy(span->context.span_id, &id, 8);
-    span->context.is_remote = false;
+/* The parent's identity; NULL for a root. */
+static inline const struct weir_span_context *find_parent(const struct weir_span_options *options) {
+    const struct weir_span_context *found = options->parent_span;
+    if (options->root) return NULL;
+    if (!found && options->parent)
+        found = &options->parent->span;
+    else if (!found && weir_context_top && weir_context_top->ctx)
+        found = &weir_context_top->ctx->span;
+    return found && is_valid(found) ? found : NULL;
+}
+
+/* Fills in the identity, and whether it is sampled, which it gives. */
+static inline bool identify(struct weir_span *span, struct weir_rand *rand,
+                            const struct weir_sampler *sampler,
+                            const struct weir_span_options *options,
+                            const struct weir_span_context *parent) {
+    uint64_t id, trace[2], parent_id = 0;
+    unsigned flags = WEIR_FLAG_RANDOM;
+    do id = weir_rand_next(rand);
+    while (__builtin_expect(!id, 0)); /* all zero is invalid */
     if (parent) {
-        memcpy(span->context.trace_id, parent->trace_id, 16);
-        memcpy(span->parent_id, parent->span_id, 8);
-        span->context.flags = parent->flags & WEIR_FLAG_RANDOM;
-        return;
+        memcpy(trace, parent->trace_id, 16);
+        memcpy(&parent_id, parent->span_id, 8);
+        flags = parent->flags & WEIR_FLAG_RANDOM;
+    } else {
+        do trace[0] = weir_rand_next(rand), trace[1] = weir_rand_next(rand);
+        while (__builtin_expect(!(trace[0] | trace[1]), 0));
     }
-    memset(span->parent_id, 0, 8);
-    uint64_t halves[2] = {weir_rand_u64(), weir_rand_u64()};
-    memcpy(span->context.trace_id, halves, 16);
-    if (!(halves[0] | halves[1])) span->context.trace_id[0] = 1; /* all zero is invalid */
-    span->context.flags = WEIR_FLAG_RANDOM;
-}
-
-static bool is_sampled(const struct weir_span *span, const struct weir_span_options *options,
-                       const struct weir_span_context *parent) {
-    const struct weir_span_context *whose =
-        options->sample_follows ? options->sample_parent : parent;
-    if (options->sample_follows && (!whose || !weir_span_context_is_valid(whose)))
-        return weir_sampler_root(&span->config->sampler, span->context.trace_id);
-    return weir_sampler_decide(&span->config->sampler, whose, span->context.trace_id);
+    memcpy(span->context.trace_id, trace, 16);
+    memcpy(span->context.span_id, &id, 8);
+    memcpy(span->parent_id, &parent_id, 8);
+    span->parent_remote = parent && parent->is_remote;
+    if (__builtin_expect(options->sample_follows, 0)) parent = options->sample_parent;
+    bool sampled = weir_sampler_decide(sampler, parent, span->context.trace_id);
+    span->context.flags = (uint8_t)(flags | (sampled ? WEIR_FLAG_SAMPLED : 0u));
+    span->context.is_remote = false;
+    span->context.trace_state_size = 0;
+    span->context.trace_state = NULL;
+    return sampled;
 }
 
 /* Copies the parent's tracestate to the front of the data, where it stays. */
 static void keep_trace_state(struct weir_span *span, const struct weir_span_context *parent) {
-    span->context.trace_state = NULL;
-    span->context.trace_state_size = 0;
-    if (!parent || !parent->trace_state || !parent->trace_state_size) return;
     size_t size = weir_attr_text_size(parent->trace_state_size);
-    if (size > WEIR_ENCODED_INLINE_SIZE) return;
+    if (!parent->trace_state || size > WEIR_ENCODED_INLINE_SIZE) return;
     uint8_t *at = span->record.data;
     at = weir_attr_text(at, SPAN_TRACE_STATE, parent->trace_state, parent->trace_state_size);
     span->record.size = (uint32_t)size;
@@ -175,71 +182,113 @@ static void put_name(struct weir_span *span, const char *name) {
     span->name_size = (uint32_t)size;
 }
 
-static void record_start(struct weir_span *span, const char *name,
-                         const struct weir_span_options *options) {
-    span->keys = 0;
-    span->status_size = 0;
-    span->attributes_count = span->events_count = span->links_count = 0;
-    span->attributes_dropped = span->events_dropped = span->links_dropped = 0;
+/* None of the keys is there yet. */
+static inline void set_bound(struct weir_span *span, const struct weir_attribute_set *set) {
+    struct weir_encoded *record = &span->record;
+    uint32_t count = span->attributes_count + set->count;
+    uint8_t *at = count <= weir_sdk_config()->span_attributes_max
+                      ? weir_encoded_reserve(record, (size_t)set->size + WEIR_ATTR_SET_STEP)
+                      : NULL;
+    if (__builtin_expect(!at, 0)) {
+        span->attributes_dropped += set->count;
+        weir_sdk_count(&weir_sdk_counters.attributes_dropped, set->count);
+        return;
+    }
+    weir_attr_set_copy(at, set);
+    record->size += set->size;
+    span->attributes_count = count;
+    span->keys |= set->keys;
+}
+
+/* Behind what the new span has (its tracestate) there is room. */
+static inline void put_first_name(struct weir_span *span, const char *name) {
+    struct weir_encoded *record = &span->record;
+    uint8_t *at = record->data + record->size, *end = NULL;
+    if (name && record->room - record->size >= WEIR_ATTR_SHORT_SIZE)
+        end = weir_attr_text_short(at, SPAN_NAME, name, strlen(name));
+    if (__builtin_expect(!end, 0)) {
+        put_name(span, name);
+        return;
+    }
+    span->name_at = record->size;
+    span->name_size = (uint32_t)(end - at);
+    record->size += span->name_size;
+}
+
+static inline void record_start(struct weir_span *span, struct weir_lane *lane, const char *name,
+                                const struct weir_span_options *options) {
+    memset(&span->keys, 0, offsetof(struct weir_span, kind) - offsetof(struct weir_span, keys));
     span->status = WEIR_STATUS_UNSET;
     span->kind = options->kind >= WEIR_KIND_INTERNAL && options->kind <= WEIR_KIND_CONSUMER
                      ? (uint8_t)options->kind
                      : WEIR_KIND_INTERNAL;
-    span->start_ns = options->start_ns ? options->start_ns : weir_clock_wall_ns();
-    put_name(span, name);
-    if (options->bound) weir_span_set_bound(span, options->bound);
+    span->start_ns = options->start_ns ? options->start_ns : weir_now_ns(&lane->now);
+    put_first_name(span, name);
+    if (options->bound) set_bound(span, options->bound);
     if (options->attributes)
         weir_span_set_all(span, options->attributes, options->attributes_count);
     for (size_t i = 0; options->links && i < options->links_count; i++)
         weir_span_add_link(span, &options->links[i]);
 }
 
-static const struct weir_span_options no_options = {.struct_size = sizeof no_options};
+__attribute__((cold, noinline)) static struct weir_span *no_memory(struct weir_lane *lane) {
+    if (lane) {
+        weir_lane_count(&lane->spans_started);
+        weir_lane_count(&lane->spans_dropped_memory);
+    } else {
+        weir_sdk_count(&weir_sdk_counters.spans_without_lane, 1);
+    }
+    return NULL;
+}
 
-/* The caller's options as this library knows them; fields that an older header lacked are zero. */
-static const struct weir_span_options *known(const struct weir_span_options *options,
-                                             struct weir_span_options *room) {
-    if (!options) return &no_options;
-    if (options->struct_size == sizeof *options) return options;
-    *room = no_options;
-    if (options->struct_size < sizeof *options)
-        memcpy(room, options, options->struct_size);
-    else
-        memcpy(room, options, sizeof *room);
-    return room;
+__attribute__((noinline)) static struct weir_span *start(struct weir_tracer *tracer,
+                                                         const char *name,
+                                                         const struct weir_span_options *options) {
+    struct weir_lane *lane = weir_lane_get();
+    struct weir_span *span =
+        lane ? (void *)weir_encoded_take(lane, &span_class, &tracer->info) : NULL;
+    if (__builtin_expect(!span, 0)) return no_memory(lane);
+    const struct weir_config *config = weir_sdk_config();
+    const struct weir_span_context *parent = find_parent(options);
+    bool sampled = identify(span, &lane->rand, &config->sampler, options, parent);
+    if (parent && parent->trace_state_size) keep_trace_state(span, parent);
+    span->recording = sampled && weir_sdk_bits() & WEIR_SDK_RECORDS_SPANS;
+    if (__builtin_expect(span->recording, 1)) {
+        weir_lane_count(&lane->spans_started);
+        record_start(span, lane, name, options);
+    } else {
+        span->start_ns = options->start_ns;
+        weir_lane_count(&lane->spans_unsampled);
+    }
+    return span;
+}
+
+/* With options as another version's header has them: fields that it lacks are zero. */
+__attribute__((cold, noinline)) static struct weir_span *start_foreign(
+    struct weir_tracer *tracer, const char *name, const struct weir_span_options *options) {
+    struct weir_span_options room;
+    memset(&room, 0, sizeof room);
+    memcpy(&room, options, options->struct_size < sizeof room ? options->struct_size : sizeof room);
+    return start(tracer, name, &room);
+}
+
+/* In a forked child, or before the exporter runs. */
+__attribute__((cold, noinline)) static struct weir_span *restart(
+    struct weir_tracer *tracer, const char *name, const struct weir_span_options *options) {
+    weir_sdk_restart();
+    return weir_span_start(tracer, name, options);
 }
 
 struct weir_span *weir_span_start(struct weir_tracer *tracer, const char *name,
                                   const struct weir_span_options *options) {
+    static const struct weir_span_options no_options = {.struct_size = sizeof no_options};
     unsigned on = weir_sdk_bits();
     if (!tracer || !(on & WEIR_SDK_RUNS)) return NULL;
-    weir_sdk_continue_after_fork();
-    struct weir_lane *lane = weir_lane_get();
-    if (!lane) return NULL;
-    struct weir_span *span = (void *)weir_encoded_take(lane, &span_class, &tracer->info);
-    if (!span) {
-        weir_lane_count(&lane->spans_dropped_memory);
-        return NULL;
-    }
-    struct weir_span_options room;
-    struct weir_span_context found;
-    options = known(options, &room);
-    const struct weir_span_context *parent = find_parent(options, &found) ? &found : NULL;
-    span->config = weir_sdk_config();
-    make_ids(span, parent);
-    keep_trace_state(span, parent);
-    span->parent_remote = parent && parent->is_remote;
-    bool sampled = is_sampled(span, options, parent);
-    if (sampled) span->context.flags |= WEIR_FLAG_SAMPLED;
-    span->recording = sampled && on & WEIR_SDK_RECORDS_SPANS;
-    span->start_ns = options->start_ns;
-    if (span->recording) {
-        weir_lane_count(&lane->spans_started);
-        record_start(span, name, options);
-    } else {
-        weir_lane_count(&lane->spans_unsampled);
-    }
-    return span;
+    if (__builtin_expect(on & WEIR_SDK_FORKED, 0)) return restart(tracer, name, options);
+    if (!options) options = &no_options;
+    if (__builtin_expect(options->struct_size != sizeof *options, 0))
+        return start_foreign(tracer, name, options);
+    return start(tracer, name, options);
 }
 
 bool weir_tracer_enabled(const struct weir_tracer *tracer) {
@@ -248,28 +297,26 @@ bool weir_tracer_enabled(const struct weir_tracer *tracer) {
 
 /* ── end ─────────────────────────────────────────────────────────────────────────────────────── */
 
-/* Released without export. Without memory for a lane of this thread the block waits for ever: a
- * thread that ends a span has nearly always a lane. */
-static void release(struct weir_lane *lane, struct weir_span *span) {
-    struct weir_lane_record *record = &span->record.record;
-    if (lane)
-        weir_lane_give(lane, record);
-    else
-        record->next = NULL, weir_lanes_give_back(record);
+/* Ended without export. */
+__attribute__((noinline)) static void drop(struct weir_lane *lane, struct weir_span *span,
+                                           _Atomic uint64_t *counter) {
+    if (span->recording && counter) weir_lane_count(counter);
+    if (span->recording && !counter) weir_sdk_count(&weir_sdk_counters.spans_ended_without_lane, 1);
+    weir_lane_give(lane, &span->record.record);
 }
 
 void weir_span_end_at(struct weir_span *span, int64_t end_ns) {
     if (!span) return;
     weir_context_span_ended(span);
     struct weir_lane *lane = weir_lane_get();
-    if (span->recording && weir_sdk_bits() & WEIR_SDK_RECORDS_SPANS) {
-        if (!end_ns) end_ns = weir_clock_wall_ns();
-        span->end_ns = end_ns < span->start_ns ? span->start_ns : end_ns;
-        span->recording = false;
-        if (lane && weir_lane_push(lane, &span->record.record)) return;
-        if (lane) weir_lane_count(&lane->spans_dropped_full);
+    if (!lane || !span->recording || !(weir_sdk_bits() & WEIR_SDK_RECORDS_SPANS)) {
+        drop(lane, span, lane ? &lane->spans_dropped_closed : NULL);
+        return;
     }
-    release(lane, span);
+    if (!end_ns) end_ns = weir_now_ns(&lane->now);
+    span->end_ns = end_ns < span->start_ns ? span->start_ns : end_ns;
+    if (__builtin_expect(!weir_lane_push_kind(lane, &span->record.record, false), 0))
+        drop(lane, span, &lane->spans_dropped_full);
 }
 
 void weir_span_end(struct weir_span *span) {
@@ -279,7 +326,8 @@ void weir_span_end(struct weir_span *span) {
 void weir_span_cancel(struct weir_span *span) {
     if (!span) return;
     weir_context_span_ended(span);
-    release(weir_lane_get(), span);
+    struct weir_lane *lane = weir_lane_get();
+    drop(lane, span, lane ? &lane->spans_cancelled : NULL);
 }
 
 bool weir_span_is_recording(const struct weir_span *span) {
@@ -329,16 +377,19 @@ static void drop_attribute(struct weir_span *span) {
     weir_sdk_count(&weir_sdk_counters.attributes_dropped, 1);
 }
 
-static void set_attribute(struct weir_span *span, const struct weir_attribute *attr) {
+/* Long ones, those that replace another, and all that is wrong. */
+__attribute__((noinline)) static void set_attribute_any(struct weir_span *span,
+                                                        const struct weir_attribute *attr) {
     if (attr->type == WEIR_ATTRIBUTE_NONE) return;
-    size_t value_max = span->config->span_value_max, size = weir_attr_size(attr, value_max);
+    const struct weir_config *config = weir_sdk_config();
+    size_t value_max = config->span_value_max, size = weir_attr_size(attr, value_max);
     if (!size) {
         drop_attribute(span);
         return;
     }
     uint64_t bit = weir_attr_key_bit(attr->key, attr->key_size);
     bool seen = span->keys & bit && cut_attribute(span, weir_view(attr->key, attr->key_size));
-    uint8_t *at = seen || span->attributes_count < span->config->span_attributes_max
+    uint8_t *at = seen || span->attributes_count < config->span_attributes_max
                       ? weir_encoded_reserve(&span->record, size)
                       : NULL;
     if (!at) {
@@ -351,13 +402,27 @@ static void set_attribute(struct weir_span *span, const struct weir_attribute *a
     span->keys |= bit;
 }
 
+static inline void set_attribute(struct weir_span *span, const struct weir_attribute *attr) {
+    const struct weir_config *config = weir_sdk_config();
+    struct weir_encoded *record = &span->record;
+    bool named = attr->key && attr->key_size;
+    uint64_t bit = named ? weir_attr_key_bit(attr->key, attr->key_size) : 0;
+    uint8_t *end = NULL, *at = record->data + record->size;
+    if (bit & ~span->keys && record->room - record->size >= WEIR_ATTR_SHORT_SIZE &&
+        span->attributes_count < config->span_attributes_max)
+        end = weir_attr_encode_short(at, SPAN_ATTRIBUTE, attr, config->span_value_max);
+    if (__builtin_expect(!end, 0)) {
+        set_attribute_any(span, attr);
+        return;
+    }
+    record->size += (uint32_t)(end - at);
+    span->attributes_count++;
+    span->keys |= bit;
+}
+
 void weir_span_set_all(struct weir_span *span, const struct weir_attribute *attrs, size_t count) {
     if (!span || !span->recording || !attrs) return;
     for (size_t i = 0; i < count; i++) set_attribute(span, &attrs[i]);
-}
-
-void weir_span_set(struct weir_span *span, struct weir_attribute attr) {
-    weir_span_set_all(span, &attr, 1);
 }
 
 /* The slow way, one by one: some key may be there already, or the limit is near. */
@@ -370,18 +435,7 @@ static void cut_doubles(struct weir_span *span, const struct weir_attribute_set 
 void weir_span_set_bound(struct weir_span *span, const struct weir_attribute_set *set) {
     if (!span || !span->recording || !set) return;
     if (span->keys & set->keys) cut_doubles(span, set);
-    uint8_t *at = span->attributes_count + set->count <= span->config->span_attributes_max
-                      ? weir_encoded_reserve(&span->record, set->size)
-                      : NULL;
-    if (!at) {
-        span->attributes_dropped += set->count;
-        weir_sdk_count(&weir_sdk_counters.attributes_dropped, set->count);
-        return;
-    }
-    memcpy(at, set->bytes, set->size);
-    span->record.size += set->size;
-    span->attributes_count += set->count;
-    span->keys |= set->keys;
+    set_bound(span, set);
 }
 
 void weir_span_update_name(struct weir_span *span, const char *name) {
@@ -451,7 +505,7 @@ static uint8_t *lists_encode(uint8_t *at, uint8_t tag, const struct list *lists,
 
 static void add_event(struct weir_span *span, const char *name, int64_t time_ns,
                       const struct list *lists, size_t lists_count) {
-    const struct weir_config *config = span->config;
+    const struct weir_config *config = weir_sdk_config();
     uint32_t max = config->event_attributes_max, dropped;
     size_t len = name ? strnlen(name, NAME_SIZE_MAX) : 0;
     size_t attrs = lists_size(lists, lists_count, max, config->span_value_max, &dropped);
@@ -498,7 +552,7 @@ void weir_span_add_link(struct weir_span *span, const struct weir_link *link) {
     if (!span || !span->recording || !link) return;
     const struct weir_span_context *sc = &link->span_context;
     if (!weir_span_context_is_valid(sc)) return;
-    const struct weir_config *config = span->config;
+    const struct weir_config *config = weir_sdk_config();
     uint32_t max = config->link_attributes_max, dropped;
     size_t state = sc->trace_state && sc->trace_state_size ? sc->trace_state_size : 0;
     struct list list = {link->attributes, link->attributes_count};
@@ -513,7 +567,8 @@ void weir_span_add_link(struct weir_span *span, const struct weir_link *link) {
         span->links_dropped++;
         return;
     }
-    uint32_t flags = sc->flags | FLAG_HAS_IS_REMOTE | (sc->is_remote ? FLAG_IS_REMOTE : 0u);
+    uint32_t flags =
+        (uint32_t)sc->flags | FLAG_HAS_IS_REMOTE | (sc->is_remote ? FLAG_IS_REMOTE : 0u);
     *at++ = SPAN_LINK;
     at = weir_attr_varint(at, body);
     *at++ = LINK_TRACE_ID;

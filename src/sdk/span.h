@@ -18,14 +18,12 @@
 #include "sdk/encoded.h"
 #include "weir/trace.h"
 
-struct weir_config;
-
 struct weir_span {
     struct weir_encoded record;
-    const struct weir_config *config;
     struct weir_span_context context; /* its own identity */
     uint8_t parent_id[8];             /* all zero: root */
     int64_t start_ns, end_ns;
+    /* All zero at first, down to links_dropped. */
     uint64_t keys;                   /* weir_attr_key_bit of the attributes so far */
     uint32_t name_at, name_size;     /* the encoded name within data */
     uint32_t status_at, status_size; /* the encoded Status message within data; size 0: none yet */
