@@ -128,7 +128,7 @@ int main(int argc, char **argv) {
     struct weir_span *span = weir_span_start(weir_tracer_get("bench", NULL), "one", NULL);
     if (what == EXEMPLAR) weir_scope_attach_span(&scope, span);
     if (!strcmp(argv[2], "both"))
-        compare(what, count, argc > 4 ? atoi(argv[4]) : 401);
+        compare(what, count, argc > 4 ? (int)strtol(argv[4], NULL, 10) : 401);
     else
         printf("%.3f\n", timed(argv[2][0] == 'o' ? do_ours : do_floor, what, count));
     if (what == EXEMPLAR) weir_scope_detach(&scope);

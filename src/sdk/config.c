@@ -348,7 +348,8 @@ static int load_metrics(struct load *load) {
         [WEIR_CONFIG_EXEMPLARS_ALL] = "always_on",
         [WEIR_CONFIG_EXEMPLARS_NONE] = "always_off",
     };
-    static const char *const aggregations[] = {"explicit_bucket_histogram"};
+    static const char *const aggregations[] = {"explicit_bucket_histogram",
+                                               "base2_exponential_bucket_histogram"};
     struct weir_config *c = load->config;
     int temporality, filter, aggregation;
     int rc = number(load, "OTEL_METRIC_EXPORT_INTERVAL", load->options.metric_interval_ms, 1,
@@ -364,8 +365,13 @@ static int load_metrics(struct load *load) {
                     "trace_based, always_on or always_off", &filter);
     if (!rc)
         rc = choice(load, "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", aggregations,
-                    1, "explicit_bucket_histogram, the only one that this library has",
-                    &aggregation);
+                    2, "explicit_bucket_histogram", &aggregation);
+    if (!rc && aggregation)
+        rc = weir_error_set(
+            load->err, WEIR_EUNSUPPORTED,
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION is "
+            "base2_exponential_bucket_histogram, which this library does not have: use "
+            "explicit_bucket_histogram");
     if (rc) return rc;
     c->temporality = (enum weir_config_temporality)temporality;
     c->exemplars = (enum weir_config_exemplars)filter;

@@ -208,6 +208,8 @@ static void errors_name_the_variable(void **state) {
                           "OTEL_METRICS_EXEMPLAR_FILTER=sometimes",
                           "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=deltas",
                           "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=quantiles",
+                          "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION="
+                          "base2_exponential_bucket_histogram",
                           "OTEL_SPAN_LINK_COUNT_LIMIT=-3",
                           "OTEL_TRACES_SAMPLER=maybe",
                           "OTEL_PROPAGATORS=b3",
