@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """libweir on the caller's thread: instructions (callgrind) and nanoseconds of a span, a measurement, and of nothing."""
 import re
-import statistics
 import subprocess
 
 import common
@@ -10,20 +9,28 @@ PROGRAM = common.BUILD / "bench" / "span"
 METRIC = common.BUILD / "bench" / "metric"
 
 
-def instructions(*mode, program=PROGRAM):
+def instructions(*mode, program=PROGRAM, inside="main"):
     """Instructions of one operation: the difference of two lengths, so that start and end cancel out."""
     def total(count):
-        done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=main", str(program), *mode, str(count)],
+        done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--toggle-collect={inside}", str(program), *mode, str(count)],
                               capture_output=True, text=True, check=True, env={"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
         return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
 
     return (total(3000) - total(1000)) / 2000
 
 
-def nanoseconds(mode):
-    runs = [float(subprocess.run([PROGRAM, mode, "1000000"], capture_output=True, text=True, check=True,
-                                 env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}).stdout) for _ in range(9)]
-    return statistics.median(runs)
+def spans():
+    """A span beside its floor in the same program, in turns; what is switched off beside an empty call."""
+    functions = {"span": "one_span", "floor": "one_floor", "unsampled": "one_start", "disabled": "calls_disabled", "enabled": "calls_enabled", "empty": "calls_empty"}
+    done = subprocess.run([PROGRAM, "pairs", "1001"], capture_output=True, text=True, check=True)
+    for line in done.stdout.splitlines():
+        mode, ns, control, control_ns = line.split()
+        count, control_count = (instructions(side, inside=functions[side]) for side in (mode, control))
+        common.row(f"client.{mode}.instructions", count, "instructions", control_count, count / control_count)
+        ratio = float(ns) / float(control_ns)
+        target = None if mode == "unsampled" else 1.3
+        common.row(f"client.{mode}.ns", float(ns), "ns, caller's thread, median of 1001 bursts of 1000 in turns", float(control_ns), ratio,
+                   str(target or "-"), "-" if not target else "yes" if ratio <= target else "no")
 
 
 def measurements():
@@ -39,16 +46,7 @@ def measurements():
 
 
 def main():
-    floor, empty = instructions("floor"), instructions("empty")
-    for mode, target in (("span", "1.3"), ("unsampled", "-")):
-        count = instructions(mode)
-        control = floor if mode == "span" else empty
-        held = "-" if target == "-" else "yes" if count / control <= float(target) else "no"
-        common.row(f"client.{mode}.instructions", count, "instructions", control, count / control, target, held)
-    floor_ns = nanoseconds("floor")
-    for mode in ("span", "unsampled"):
-        ns = nanoseconds(mode)
-        common.row(f"client.{mode}.ns", ns, "ns, caller's thread, median of 9", floor_ns, ns / floor_ns)
+    spans()
     measurements()
 
 

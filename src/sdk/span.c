@@ -272,27 +272,27 @@ __attribute__((cold, noinline)) static struct weir_span *start_foreign(
     return start(tracer, name, &room);
 }
 
-/* In a forked child, or before the exporter runs. */
-__attribute__((cold, noinline)) static struct weir_span *restart(
+/* All but the question whether anything runs. */
+__attribute__((noinline)) static struct weir_span *start_running(
     struct weir_tracer *tracer, const char *name, const struct weir_span_options *options) {
-    weir_sdk_restart();
-    return weir_span_start(tracer, name, options);
-}
-
-struct weir_span *weir_span_start(struct weir_tracer *tracer, const char *name,
-                                  const struct weir_span_options *options) {
     static const struct weir_span_options no_options = {.struct_size = sizeof no_options};
-    unsigned on = weir_sdk_bits();
-    if (!tracer || !(on & WEIR_SDK_RUNS)) return NULL;
-    if (__builtin_expect(on & WEIR_SDK_FORKED, 0)) return restart(tracer, name, options);
+    if (__builtin_expect(!tracer, 0)) return NULL;
+    weir_sdk_continue_after_fork();
     if (!options) options = &no_options;
     if (__builtin_expect(options->struct_size != sizeof *options, 0))
         return start_foreign(tracer, name, options);
     return start(tracer, name, options);
 }
 
+struct weir_span *weir_span_start(struct weir_tracer *tracer, const char *name,
+                                  const struct weir_span_options *options) {
+    if (weir_sdk_bits() & WEIR_SDK_RUNS) return start_running(tracer, name, options);
+    return NULL;
+}
+
 bool weir_tracer_enabled(const struct weir_tracer *tracer) {
-    return tracer && weir_sdk_bits() & WEIR_SDK_RECORDS_SPANS;
+    bool records = weir_sdk_bits() & WEIR_SDK_RECORDS_SPANS;
+    return (tracer != NULL) & records; /* no branch */
 }
 
 /* ── end ─────────────────────────────────────────────────────────────────────────────────────── */
