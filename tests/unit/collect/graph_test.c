@@ -262,6 +262,55 @@ static void above_the_limit_batches_are_refused(void **state) {
     finish(&file, graph, &store);
 }
 
+static const char counted[] = "connectors:\n"
+                              "  spanmetrics:\n"
+                              "    histogram: {explicit: {buckets: [500ns, 1us, 2us]}}\n"
+                              "    dimensions: [{name: user}, {name: tier, default: none}]\n"
+                              "    exemplars: {enabled: true}\n"
+                              "service:\n"
+                              "  pipelines:\n"
+                              "    traces: {receivers: [otlp], exporters: [weir, spanmetrics]}\n"
+                              "    metrics: {receivers: [spanmetrics], exporters: [weir]}\n";
+
+static const struct weir_otlp_point *point_of(const struct weir_otlp_batch *batch,
+                                              const char *name) {
+    for (uint32_t i = 0; i < batch->points_count; i++)
+        if (weir_view_is(batch->metrics[batch->points[i].metric].name, name))
+            return &batch->points[i];
+    fail_msg("no metric %s", name);
+    return NULL;
+}
+
+static void spans_become_metrics(void **state) {
+    (void)state;
+    struct file file;
+    struct counting store;
+    struct weir_graph *graph = open_good(&file, counted, &store);
+    assert_int_equal(push(graph, spans(7)).code, WEIR_OK);
+    assert_int_equal(push(graph, spans(4)).code, WEIR_OK);
+    weir_graph_stop(graph, 0);
+    assert_int_equal(store.records[WEIR_SIGNAL_TRACE], 11);
+    assert_int_equal(store.last->signal, WEIR_SIGNAL_METRIC);
+    assert_view_is(weir_attrs_get(store.last->resources[0].attrs, WEIR_VIEW("service.name"))->str,
+                   "shop");
+    const struct weir_otlp_point *calls = point_of(store.last, "traces.span.metrics.calls");
+    assert_int_equal(calls->i64, 11);
+    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("span.name"))->str, "work");
+    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("span.kind"))->str, "SPAN_KIND_INTERNAL");
+    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("user"))->str, "42");
+    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("tier"))->str, "none");
+    const struct weir_otlp_point *duration = point_of(store.last, "traces.span.metrics.duration");
+    assert_int_equal(duration->count, 11);
+    assert_int_equal(duration->bounds_count, 3);
+    assert_int_equal(duration->counts[1], 11); /* each took 1 us */
+    assert_int_equal(duration->exemplars_count, 1);
+    assert_int_equal(point_of(store.last, "traces_spanmetrics_calls")->i64, 11);
+    const struct weir_otlp_point *latency = point_of(store.last, "traces_spanmetrics_latency");
+    assert_true(latency->sum > 10.9e-6 && latency->sum < 11.1e-6);
+    assert_view_is(weir_attrs_get(latency->attrs, WEIR_VIEW("service"))->str, "shop");
+    finish(&file, graph, &store);
+}
+
 static void what_is_wrong_is_named_with_its_place(void **state) {
     (void)state;
     static const struct {
@@ -293,6 +342,15 @@ static void what_is_wrong_is_named_with_its_place(void **state) {
         {"processors: {attributes: }\nservice:\n pipelines:\n  logs: {receivers: [otlp], "
          "processors: [attributes], exporters: [weir]}",
          "list of actions", 1},
+        {"connectors: {spanmetrics: }\nservice:\n pipelines:\n  traces: {receivers: [otlp], "
+         "exporters: [weir, spanmetrics]}",
+         "no pipeline's receiver", 1},
+        {"connectors: {spanmetrics: }\nservice:\n pipelines:\n  metrics: {receivers: "
+         "[spanmetrics], exporters: [weir]}",
+         "no pipeline's exporter", 4},
+        {"connectors: {spanmetrics: }\nservice:\n pipelines:\n  logs: {receivers: [otlp], "
+         "exporters: [spanmetrics]}",
+         "takes no logs", 4},
         {"exporters:\n debug: {verbosity: loud}\nservice:\n pipelines:\n  logs: {receivers: "
          "[otlp], "
          "exporters: [debug]}",
@@ -318,6 +376,7 @@ int main(void) {
         cmocka_unit_test(two_pipelines_answer_once),
         cmocka_unit_test(small_batches_are_joined_and_answered_when_stored),
         cmocka_unit_test(above_the_limit_batches_are_refused),
+        cmocka_unit_test(spans_become_metrics),
         cmocka_unit_test(what_is_wrong_is_named_with_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
