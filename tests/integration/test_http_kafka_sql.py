@@ -81,7 +81,7 @@ def shop(build_dir, kafka, postgres, tap, tmp_path_factory):
     programs = build_dir / "examples/http-kafka-sql"
     missing = [name for name in PROGRAMS if not (programs / name).exists()]
     if missing:
-        pytest.skip(f"not built, a library is missing (tools/setup demo): {', '.join(missing)}")
+        pytest.skip(f"not built, a library is missing (tools/setup test): {', '.join(missing)}")
     one = OrderShop(programs, kafka, postgres, tmp_path_factory.mktemp("shop"), "orders",
                     {"OTEL_EXPORTER_OTLP_ENDPOINT": tap.endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"})
     try:
