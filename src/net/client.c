@@ -20,7 +20,8 @@ struct weir_http_client {
     struct weir_dial_target target;
     int64_t connect_timeout_ms;
     atomic_bool canceled;
-    int fd;                  /* -1: not connected */
+    struct weir_tls *tls;            /* of https, else NULL */
+    struct weir_transport transport; /* fd -1: not connected */
     pid_t pid;               /* that connected: a child must not speak on its parent's connection */
     struct weir_buf request; /* head */
     struct weir_buf input;   /* received, not parsed yet */
@@ -44,7 +45,7 @@ int weir_http_client_open(const struct weir_http_client_options *options,
                           struct weir_http_client **ret, struct weir_error *reterr) {
     struct weir_http_client *client = calloc(1, sizeof *client);
     if (!client) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the HTTP client");
-    client->fd = -1;
+    client->transport.fd = -1;
     atomic_init(&client->canceled, false);
     client->connect_timeout_ms =
         options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS_DEFAULT;
@@ -53,7 +54,10 @@ int weir_http_client_open(const struct weir_http_client_options *options,
     weir_buf_init(&client->head_bytes, WEIR_HTTP1_HEAD_SIZE_MAX);
     weir_buf_init(&client->body,
                   options->answer_size_max ? options->answer_size_max : ANSWER_SIZE_MAX_DEFAULT);
-    int rc = weir_dial_parse(options->url, false, "80", &client->target, reterr);
+    static const char *const ports[] = {"80", "443"};
+    int rc = weir_dial_parse(options->url, false, ports, &client->target, reterr);
+    if (rc == WEIR_OK && client->target.tls)
+        rc = weir_tls_new(options->tls, WEIR_TLS_HTTP_CLIENT, &client->tls, reterr);
     if (rc != WEIR_OK) {
         weir_http_client_close(client);
         return rc;
@@ -63,13 +67,13 @@ int weir_http_client_open(const struct weir_http_client_options *options,
 }
 
 static void disconnect(struct weir_http_client *client) {
-    if (client->fd >= 0) close(client->fd);
-    client->fd = -1;
+    if (client->transport.fd >= 0) client->transport.ops->close(&client->transport);
 }
 
 void weir_http_client_close(struct weir_http_client *client) {
     if (!client) return;
     disconnect(client);
+    weir_tls_free(client->tls);
     weir_buf_done(&client->request);
     weir_buf_done(&client->input);
     weir_buf_done(&client->head_bytes);
@@ -82,18 +86,18 @@ void weir_http_client_cancel(struct weir_http_client *client) {
 }
 
 static int fail(struct exchange *x, int code) {
-    return weir_dial_error(&x->client->target, code, x->reterr);
+    return weir_dial_error(&x->client->target, &x->client->transport, code, x->reterr);
 }
 
 static int connect_client(struct exchange *x) {
     struct weir_http_client *client = x->client;
-    if (client->fd >= 0 && client->pid != getpid()) disconnect(client);
-    x->reused = client->fd >= 0;
+    if (client->transport.fd >= 0 && client->pid != getpid()) disconnect(client);
+    x->reused = client->transport.fd >= 0;
     if (x->reused) return WEIR_OK;
     int64_t until_ns = weir_clock_mono_ns() + client->connect_timeout_ms * WEIR_NS_PER_MS;
     if (until_ns > x->deadline_ns) until_ns = x->deadline_ns;
-    int rc =
-        weir_dial_connect(&client->target, until_ns, &client->canceled, &client->fd, x->reterr);
+    int rc = weir_dial_connect(&client->target, client->tls, until_ns, &client->canceled,
+                               &client->transport, x->reterr);
     client->pid = getpid();
     return rc;
 }
@@ -115,18 +119,37 @@ static int write_head(struct exchange *x) {
                : WEIR_OK;
 }
 
+/* More bytes into `input`: > 0, 0 at the end, WEIR_EBUSY when it may not wait and none are there, or
+ * a failure. */
+static int64_t read_more(struct exchange *x, bool wait) {
+    struct weir_http_client *client = x->client;
+    char *to = weir_buf_reserve(&client->input, READ_SIZE);
+    if (!to) return weir_error_set(x->reterr, WEIR_ENOMEMORY, "no memory for the answer");
+    int64_t got =
+        wait ? weir_dial_read(&client->transport, to, READ_SIZE, x->deadline_ns, &client->canceled)
+             : weir_dial_try_read(&client->transport, to, READ_SIZE);
+    if (got == WEIR_EBUSY) return got;
+    if (got < 0) return fail(x, (int)got);
+    client->input.len += (size_t)got;
+    if (got) x->got_bytes = true;
+    return got;
+}
+
 /* Writes until done, or until the server begins to answer. */
 static int write_all(struct exchange *x, struct weir_view bytes) {
     struct weir_http_client *client = x->client;
     while (bytes.len) {
-        int64_t wrote = weir_dial_try_write(client->fd, bytes.ptr, bytes.len);
+        int64_t wrote = weir_dial_try_write(&client->transport, bytes.ptr, bytes.len);
         if (wrote < 0) return WEIR_OK; /* perhaps an answer waits that says why */
         bytes = weir_view_from(bytes, (size_t)wrote);
         if (bytes.len == 0) break;
-        int ready = weir_dial_wait(client->fd, WEIR_DIAL_READABLE | WEIR_DIAL_WRITABLE,
+        if (wrote > 0) continue;
+        int ready = weir_dial_wait(&client->transport, WEIR_DIAL_READABLE | WEIR_DIAL_WRITABLE,
                                    x->deadline_ns, &client->canceled);
         if (ready < 0) return fail(x, ready);
-        if (ready == WEIR_DIAL_READABLE) return WEIR_OK;
+        /* What can be read may be TLS's own, and no answer. */
+        int64_t got = ready == WEIR_DIAL_READABLE ? read_more(x, false) : WEIR_EBUSY;
+        if (got != WEIR_EBUSY) return got < 0 ? (int)got : WEIR_OK;
     }
     x->wrote_all = true;
     return WEIR_OK;
@@ -138,19 +161,6 @@ static int write_request(struct exchange *x) {
     if (rc != WEIR_OK || !x->wrote_all) return rc;
     x->wrote_all = false;
     return write_all(x, x->request->body);
-}
-
-/* More bytes into `input`: > 0, 0 at the end, or a failure. */
-static int64_t read_more(struct exchange *x) {
-    struct weir_buf *input = &x->client->input;
-    char *to = weir_buf_reserve(input, READ_SIZE);
-    if (!to) return weir_error_set(x->reterr, WEIR_ENOMEMORY, "no memory for the answer");
-    int64_t got =
-        weir_dial_read(x->client->fd, to, READ_SIZE, x->deadline_ns, &x->client->canceled);
-    if (got < 0) return fail(x, (int)got);
-    input->len += (size_t)got;
-    if (got) x->got_bytes = true;
-    return got;
 }
 
 static int not_http(struct exchange *x, const char *reason) {
@@ -167,7 +177,7 @@ static int read_head(struct exchange *x) {
         if (weir_http1_head_find(weir_buf_view(&client->input), &scan, &len, &reason))
             return not_http(x, reason);
         if (len) break;
-        int64_t got = read_more(x);
+        int64_t got = read_more(x, true);
         if (got < 0) return (int)got;
         if (got == 0) return fail(x, WEIR_EUNAVAILABLE);
     }
@@ -207,7 +217,7 @@ static int read_body(struct exchange *x) {
         if (in.len) client->head.keep_alive = false; /* bytes that nobody asked for */
         weir_buf_clear(&client->input);
         if (body.done) return WEIR_OK;
-        int64_t got = read_more(x);
+        int64_t got = read_more(x, true);
         if (got < 0) return (int)got;
         if (got > 0) continue;
         client->head.keep_alive = false;

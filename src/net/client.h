@@ -15,14 +15,17 @@
 #define WEIR_NET_CLIENT_H
 
 #include "base/error.h"
+#include "net/tls.h"
 #include "net/token.h"
 
 struct weir_http_client;
 
 struct weir_http_client_options {
-    const char *url; /* "http://host:4318" and an optional path prefix; https is not supported */
+    const char *url; /* "http://host:4318" or "https://…", and an optional path prefix */
+    const struct weir_tls_options *tls; /* for https; NULL: the system's authorities; copied */
     int64_t
-        connect_timeout_ms; /* default 5 s, names looked up included as far as the system lets us */
+        connect_timeout_ms; /* default 5 s, TLS's handshake included, and names looked up as far as
+                               the system lets us */
     size_t answer_size_max; /* body, default 4 MiB; more gives WEIR_ETOOBIG */
 };
 
@@ -44,14 +47,15 @@ struct weir_http_client_answer {
     int64_t retry_after_ms; /* -1: none; from seconds or an HTTP date */
 };
 
-/* Parses the URL and copies what it needs; does not connect. WEIR_EINVALID, WEIR_EUNSUPPORTED
- * (https), WEIR_ENOMEMORY. */
+/* Parses the URL and copies what it needs; does not connect, reads no file. WEIR_EINVALID,
+ * WEIR_ENOMEMORY. */
 int weir_http_client_open(const struct weir_http_client_options *options,
                           struct weir_http_client **ret, struct weir_error *reterr);
 void weir_http_client_close(struct weir_http_client *client);
 /* One exchange. Any HTTP status is a success here. WEIR_EUNAVAILABLE: cannot connect or the
  * connection broke; WEIR_ETIMEOUT; WEIR_ECANCELED: see cancel; WEIR_EINVALID: the answer is not
- * HTTP; WEIR_ETOOBIG; WEIR_ENOMEMORY. */
+ * HTTP, or TLS is misconfigured; WEIR_EAUTH: a certificate, or TLS refused; WEIR_EUNSUPPORTED:
+ * https without OpenSSL; WEIR_ETOOBIG; WEIR_ENOMEMORY. */
 int weir_http_client_do(struct weir_http_client *client,
                         const struct weir_http_client_request *request,
                         struct weir_http_client_answer *ret, struct weir_error *reterr);

@@ -94,6 +94,21 @@ static void got_bytes(struct weir_http_conn *conn, struct weir_view bytes) {
         feed_kept(conn);
 }
 
+/* The handshake failed: the last error of the door tells the server's owner why, and a peer that
+ * took the door for plain HTTP hears it. */
+static void refuse_handshake(struct weir_http_conn *conn) {
+    static const char words[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+                                "Content-Length: 37\r\nConnection: close\r\n\r\n"
+                                "this port speaks TLS: ask with https\n";
+    struct weir_error err = {.code = 0};
+    weir_http_door_count_refused(conn->door, WEIR_HTTP_REFUSED_TLS);
+    if (weir_tls_explain(&conn->transport, conn->peer, &err) != WEIR_OK)
+        weir_state_set_error(conn->door->state, "%s", err.message);
+    if (!weir_tls_is_plain(&conn->transport)) return;
+    ssize_t sent = send(conn->transport.fd, words, sizeof words - 1, MSG_NOSIGNAL);
+    (void)sent;
+}
+
 static void read_some(struct weir_http_conn *conn) {
     char *scratch = weir_loop_scratch(conn->worker->loop);
     ssize_t got = conn->transport.ops->read(&conn->transport, scratch, WEIR_LOOP_SCRATCH_SIZE);
@@ -103,6 +118,7 @@ static void read_some(struct weir_http_conn *conn) {
         conn->peer_ended = true;
         conn->protocol->eof(conn);
     } else if (errno != EAGAIN && errno != EINTR) {
+        if (conn->transport.handshaking) refuse_handshake(conn);
         weir_http_conn_close(conn);
     }
 }
@@ -111,7 +127,7 @@ static void read_some(struct weir_http_conn *conn) {
 
 static void write_some(struct weir_http_conn *conn) {
     struct iovec runs[WRITE_RUNS_MAX];
-    while (conn->out.len) {
+    while (conn->out.len && !conn->transport.handshaking) {
         int count = weir_outq_peek(&conn->out, runs, WRITE_RUNS_MAX);
         ssize_t wrote = conn->transport.ops->write(&conn->transport, runs, count);
         if (wrote < 0) {
@@ -137,7 +153,8 @@ static void flush(struct weir_http_conn *conn) {
 /* ---- events ---- */
 
 static void watch_more(struct weir_http_conn *conn) {
-    uint32_t events = conn->out.len ? EPOLLOUT : 0;
+    bool writes = conn->out.len && !conn->transport.handshaking;
+    uint32_t events = writes || conn->transport.read_wants_write ? EPOLLOUT : 0;
     if (!conn->peer_ended) {
         bool reads = conn->protocol->wants_input(conn) && conn->out.len < WEIR_HTTP_OUT_HIGH;
         events |= reads ? EPOLLIN : conn->half_closed ? 0 : EPOLLRDHUP;
@@ -190,17 +207,23 @@ static void fire(void *arg) {
         weir_http_conn_close(conn);
         return;
     }
-    if (now_ns >= conn->protocol->deadline_ns(conn)) conn->protocol->timeout(conn);
+    if (now_ns >= conn->protocol->deadline_ns(conn)) {
+        if (conn->transport.handshaking)
+            weir_http_door_count_refused(conn->door, WEIR_HTTP_REFUSED_TLS);
+        conn->protocol->timeout(conn);
+    }
     weir_http_conn_settle(conn);
 }
 
 static void ready(void *arg, uint32_t events) {
     struct weir_http_conn *conn = arg;
     if (events & (EPOLLHUP | EPOLLERR)) {
+        if (conn->transport.handshaking) read_some(conn); /* its alert may still be there */
         weir_http_conn_close(conn);
         return;
     }
-    if (events & EPOLLIN) {
+    bool reads = (events & EPOLLIN) || (conn->transport.read_wants_write && (events & EPOLLOUT));
+    if (reads) {
         read_some(conn);
     } else if (events & EPOLLRDHUP) {
         conn->half_closed = true;
@@ -214,13 +237,24 @@ static void ready(void *arg, uint32_t events) {
 
 /* ---- life ---- */
 
+/* Takes the socket in every case. */
+static bool open_transport(struct weir_http_door_state *door, int fd, struct weir_transport *ret) {
+    if (!door->tls) {
+        weir_transport_init_plain(ret, fd);
+        return true;
+    }
+    weir_http_door_refresh_tls(door, NULL); /* what was in force before will do as well */
+    return weir_tls_transport_init(door->tls, fd, NULL, ret, NULL) == WEIR_OK;
+}
+
 void weir_http_conn_open(struct weir_http_worker *worker, struct weir_http_door_state *door, int fd,
                          const char *peer) {
     struct weir_http_conn *conn = calloc(1, sizeof *conn);
     struct weir_transport transport;
-    weir_transport_init_plain(&transport, fd);
-    if (!conn) {
-        transport.ops->close(&transport);
+    bool opened = open_transport(door, fd, &transport);
+    if (!conn || !opened) {
+        if (opened) transport.ops->close(&transport);
+        free(conn);
         atomic_fetch_sub(&worker->conns_count, 1);
         atomic_fetch_sub(&worker->server->conns_count, 1);
         return;

@@ -163,6 +163,26 @@ static int listen_at(struct weir_http_door_state *door, struct weir_error *reter
     return number ? listen_error(address, number, reterr) : WEIR_OK;
 }
 
+/* The certificates first: a door that cannot serve does not take the port. */
+static int open_tls(struct weir_http_door_state *door, struct weir_error *reterr) {
+    if (!door->door.tls) return WEIR_OK;
+    struct weir_error inner = {.code = 0};
+    int rc = weir_tls_new(door->door.tls, WEIR_TLS_SERVER, &door->tls, &inner);
+    if (rc == WEIR_OK) rc = weir_tls_refresh(door->tls, &inner);
+    door->door.tls = NULL; /* borrowed for this call only */
+    return rc == WEIR_OK ? rc
+                         : weir_error_set(reterr, rc, "%s: %s", door->door.name, inner.message);
+}
+
+int weir_http_door_refresh_tls(struct weir_http_door_state *door, struct weir_error *reterr) {
+    struct weir_error inner = {.code = 0};
+    int rc = door->tls ? weir_tls_refresh(door->tls, &inner) : WEIR_OK;
+    if (rc == WEIR_OK) return rc;
+    weir_state_set_error(door->state, "new certificate not used: %s", inner.message);
+    return weir_error_set(reterr, rc, "%s: new certificate not used: %s", door->counters->door,
+                          inner.message);
+}
+
 int weir_http_door_open(const struct weir_http_door *door, struct weir_http_door_state **ret,
                         struct weir_error *reterr) {
     struct weir_http_door_state *state = calloc(1, sizeof *state);
@@ -173,8 +193,9 @@ int weir_http_door_open(const struct weir_http_door *door, struct weir_http_door
     if (!state->door.body_size_max) state->door.body_size_max = BODY_SIZE_MAX_DEFAULT;
     state->counters = counters_of(door->name);
     int rc = state->counters
-                 ? listen_at(state, reterr)
+                 ? open_tls(state, reterr)
                  : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for %s", door->name);
+    if (rc == WEIR_OK) rc = listen_at(state, reterr);
     state->door.listen = NULL; /* borrowed for this call only */
     if (rc != WEIR_OK) {
         weir_http_door_close(state);
@@ -182,7 +203,8 @@ int weir_http_door_open(const struct weir_http_door *door, struct weir_http_door
     }
     note_address(state);
     state->state = weir_state_new(state->counters->door);
-    weir_state_set_ready(state->state, true, "listening on %s port %u", state->host, state->port);
+    weir_state_set_ready(state->state, true, "listening on %s port %u%s", state->host, state->port,
+                         state->tls ? " with TLS" : "");
     *ret = state;
     return WEIR_OK;
 }
@@ -190,6 +212,7 @@ int weir_http_door_open(const struct weir_http_door *door, struct weir_http_door
 void weir_http_door_close(struct weir_http_door_state *door) {
     if (!door) return;
     if (door->fd >= 0) close(door->fd);
+    weir_tls_free(door->tls);
     free(door);
 }
 

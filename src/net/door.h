@@ -10,6 +10,7 @@
 #include "base/metric.h"
 #include "base/state.h"
 #include "net/http.h"
+#include "net/tls.h"
 
 /* Why the server itself said no. */
 #define WEIR_HTTP_REFUSALS(X)                                                                      \
@@ -24,6 +25,7 @@
     X(TIMEOUT, "timeout")   /* head or body came too slowly */                                     \
     X(BUSY, "busy")         /* handler pool or body budget is full */                              \
     X(ABUSE, "abuse")       /* resets, pings or frames beyond reason */                            \
+    X(TLS, "tls")           /* the handshake failed, or took too long */                           \
     X(INTERNAL, "internal") /* a handler did not answer */
 
 enum weir_http_refusal {
@@ -48,17 +50,21 @@ struct weir_http_door_state {
     char host[64]; /* numeric address that it listens on */
     struct weir_http_counters *counters;
     struct weir_state *state;
+    struct weir_tls *tls; /* NULL: plain */
     struct weir_http_server *server;
     struct weir_http_door_state *next;
 };
 
-/* Opens the listening socket. */
+/* Opens the listening socket; of TLS the certificates first. */
 int weir_http_door_open(const struct weir_http_door *door, struct weir_http_door_state **ret,
                         struct weir_error *reterr);
 void weir_http_door_close(struct weir_http_door_state *door);
 /* Host (or :authority) and Origin are ours; `ret_reason` says why not. */
 bool weir_http_door_allows(const struct weir_http_door_state *door, struct weir_view authority,
                            struct weir_view origin, const char **ret_reason);
+/* Takes up certificates that have changed; a failure is kept in the door's state. WEIR_OK without
+ * TLS. */
+int weir_http_door_refresh_tls(struct weir_http_door_state *door, struct weir_error *reterr);
 void weir_http_door_count_refused(struct weir_http_door_state *door, enum weir_http_refusal why);
 void weir_http_door_count_status(struct weir_http_door_state *door, int status);
 

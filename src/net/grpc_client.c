@@ -26,7 +26,8 @@ struct weir_grpc_client {
     struct weir_dial_target target;
     int64_t connect_timeout_ms;
     atomic_bool canceled;
-    int fd;    /* -1: not connected */
+    struct weir_tls *tls;            /* of https, else NULL */
+    struct weir_transport transport; /* fd -1: not connected */
     pid_t pid; /* that connected: a child must not speak on its parent's connection */
     nghttp2_session *session;
     struct weir_view unsent; /* of the session's latest frame */
@@ -109,8 +110,7 @@ static void disconnect(struct weir_grpc_client *client) {
     nghttp2_session_del(client->session);
     client->session = NULL;
     client->unsent = WEIR_VIEW("");
-    if (client->fd >= 0) close(client->fd);
-    client->fd = -1;
+    if (client->transport.fd >= 0) client->transport.ops->close(&client->transport);
 }
 
 static int new_session(struct weir_grpc_client *client) {
@@ -136,7 +136,8 @@ static int connect_client(struct weir_grpc_client *client, int64_t deadline_ns,
                           struct weir_error *reterr) {
     int64_t until_ns = weir_clock_mono_ns() + client->connect_timeout_ms * WEIR_NS_PER_MS;
     if (until_ns > deadline_ns) until_ns = deadline_ns;
-    int rc = weir_dial_connect(&client->target, until_ns, &client->canceled, &client->fd, reterr);
+    int rc = weir_dial_connect(&client->target, client->tls, until_ns, &client->canceled,
+                               &client->transport, reterr);
     if (rc != WEIR_OK) return rc;
     client->pid = getpid();
     if (new_session(client) == WEIR_OK) return WEIR_OK;
@@ -187,7 +188,8 @@ static int submit(struct weir_grpc_client *client, int64_t timeout_ms, struct we
     snprintf(timeout, sizeof timeout, "%lldm",
              (long long)(timeout_ms > 99999999 ? 99999999 : timeout_ms));
     fields[count++] = nv(WEIR_VIEW(":method"), WEIR_VIEW("POST"));
-    fields[count++] = nv(WEIR_VIEW(":scheme"), WEIR_VIEW("http"));
+    fields[count++] =
+        nv(WEIR_VIEW(":scheme"), client->target.tls ? WEIR_VIEW("https") : WEIR_VIEW("http"));
     fields[count++] = nv(WEIR_VIEW(":path"), weir_view_str(path));
     fields[count++] = nv(WEIR_VIEW(":authority"), weir_view_str(client->target.authority));
     fields[count++] = nv(WEIR_VIEW("te"), WEIR_VIEW("trailers"));
@@ -215,16 +217,17 @@ static int write_some(struct weir_grpc_client *client) {
             if (len == 0) return WEIR_OK;
             client->unsent = weir_view(frame, (size_t)len);
         }
-        int64_t wrote = weir_dial_try_write(client->fd, client->unsent.ptr, client->unsent.len);
+        int64_t wrote =
+            weir_dial_try_write(&client->transport, client->unsent.ptr, client->unsent.len);
         if (wrote < 0) return (int)wrote;
         if (wrote == 0) return WEIR_OK;
         client->unsent = weir_view_from(client->unsent, (size_t)wrote);
     }
 }
 
-static int read_some(struct weir_grpc_client *client, int64_t deadline_ns) {
-    int64_t got =
-        weir_dial_read(client->fd, client->read_room, READ_SIZE, deadline_ns, &client->canceled);
+static int read_some(struct weir_grpc_client *client) {
+    int64_t got = weir_dial_try_read(&client->transport, client->read_room, READ_SIZE);
+    if (got == WEIR_EBUSY) return WEIR_OK; /* TLS's own, or half a record */
     if (got < 0) return (int)got;
     if (got == 0) return WEIR_EUNAVAILABLE;
     ssize_t used =
@@ -242,10 +245,10 @@ static int run_call(struct weir_grpc_client *client, int64_t deadline_ns) {
         if (!broken && !nghttp2_session_want_read(client->session) && client->unsent.len == 0)
             return WEIR_EUNAVAILABLE; /* GOAWAY, and our stream is not among the served */
         int wanted = WEIR_DIAL_READABLE | (client->unsent.len && !broken ? WEIR_DIAL_WRITABLE : 0);
-        int ready = weir_dial_wait(client->fd, wanted, deadline_ns, &client->canceled);
+        int ready = weir_dial_wait(&client->transport, wanted, deadline_ns, &client->canceled);
         if (ready < 0) return ready;
         /* After a broken write an answer may still wait to be read. */
-        rc = ready & WEIR_DIAL_READABLE ? read_some(client, deadline_ns) : WEIR_OK;
+        rc = ready & WEIR_DIAL_READABLE ? read_some(client) : WEIR_OK;
         if (rc != WEIR_OK) return rc;
     }
     return WEIR_OK;
@@ -355,7 +358,7 @@ int weir_grpc_client_open(const struct weir_grpc_client_options *options,
                           struct weir_grpc_client **ret, struct weir_error *reterr) {
     struct weir_grpc_client *client = calloc(1, sizeof *client);
     if (!client) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the gRPC client");
-    client->fd = -1;
+    client->transport.fd = -1;
     atomic_init(&client->canceled, false);
     client->connect_timeout_ms =
         options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS_DEFAULT;
@@ -363,9 +366,12 @@ int weir_grpc_client_open(const struct weir_grpc_client_options *options,
     size_t size_max = options->answer_size_max ? options->answer_size_max : ANSWER_SIZE_MAX_DEFAULT;
     weir_buf_init(&client->body, size_max + WEIR_GRPC_PREFIX_SIZE);
     client->read_room = malloc(READ_SIZE);
+    static const char *const ports[] = {"4317", "4317"};
     int rc = client->read_room
-                 ? weir_dial_parse(options->endpoint, true, "4317", &client->target, reterr)
+                 ? weir_dial_parse(options->endpoint, true, ports, &client->target, reterr)
                  : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the gRPC client");
+    if (rc == WEIR_OK && client->target.tls)
+        rc = weir_tls_new(options->tls, WEIR_TLS_GRPC_CLIENT, &client->tls, reterr);
     if (rc != WEIR_OK) {
         weir_grpc_client_close(client);
         return rc;
@@ -377,6 +383,7 @@ int weir_grpc_client_open(const struct weir_grpc_client_options *options,
 void weir_grpc_client_close(struct weir_grpc_client *client) {
     if (!client) return;
     disconnect(client);
+    weir_tls_free(client->tls);
     weir_arena_done(&client->arena);
     weir_buf_done(&client->body);
     free(client->read_room);
@@ -403,7 +410,7 @@ static int call_once(struct weir_grpc_client *client, const struct weir_grpc_cli
                      int64_t deadline_ns, struct weir_grpc_client_answer *ret,
                      struct weir_error *reterr) {
     begin_call(client, call);
-    int rc = client->fd >= 0 ? WEIR_OK : connect_client(client, deadline_ns, reterr);
+    int rc = client->transport.fd >= 0 ? WEIR_OK : connect_client(client, deadline_ns, reterr);
     if (rc != WEIR_OK) return rc;
     int64_t left_ms = (deadline_ns - weir_clock_mono_ns()) / WEIR_NS_PER_MS;
     rc = submit(client, left_ms > 1 ? left_ms : 1, reterr);
@@ -413,7 +420,7 @@ static int call_once(struct weir_grpc_client *client, const struct weir_grpc_cli
             weir_error_set(reterr, rc, "%s port %s does not speak HTTP/2", client->target.host,
                            client->target.port);
         else if (rc != WEIR_OK)
-            weir_dial_error(&client->target, rc, reterr);
+            rc = weir_dial_error(&client->target, &client->transport, rc, reterr);
     }
     if (rc == WEIR_OK) rc = take_answer(client, ret, reterr);
     /* A call that did not end leaves a stream behind; GOAWAY forbids the next one. */
@@ -426,8 +433,8 @@ int weir_grpc_client_do(struct weir_grpc_client *client, const struct weir_grpc_
                         struct weir_grpc_client_answer *ret, struct weir_error *reterr) {
     int64_t timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : TIMEOUT_MS_DEFAULT;
     int64_t deadline_ns = weir_clock_mono_ns() + timeout_ms * WEIR_NS_PER_MS;
-    if (client->fd >= 0 && client->pid != getpid()) disconnect(client);
-    bool reused = client->fd >= 0;
+    if (client->transport.fd >= 0 && client->pid != getpid()) disconnect(client);
+    bool reused = client->transport.fd >= 0;
     int rc = call_once(client, call, deadline_ns, ret, reterr);
     bool unseen = client->refused || (client->http_status == 0 && client->head_size == 0);
     if (rc == WEIR_EUNAVAILABLE && reused && unseen) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The HTTP server that every door of weir uses: HTTP/1.1, HTTP/2 (h2c and ALPN) and gRPC unary
- * calls on one port, WebSocket upgrades, chunked and gzip bodies.
+/* The HTTP server that every door of weir uses: HTTP/1.1, HTTP/2 (h2c, or ALPN over TLS) and gRPC
+ * unary calls on one port, WebSocket upgrades, chunked and gzip bodies.
  *
  *     loop threads: read, parse, run quick handlers        pool threads: run blocking handlers
  *            └── whole request (body within its limit) ──▶ handler ──▶ reply from any thread
@@ -49,6 +49,8 @@ struct weir_http_route {
     size_t body_size_max; /* after decompression; 0 = the door's */
 };
 
+struct weir_tls_options; /* net/tls.h */
+
 struct weir_http_door {
     const char *listen;                   /* "127.0.0.1:4318", "[::1]:0" (0 = any free port) */
     const char *name;                     /* for logs and errors: "otlp/http" */
@@ -60,6 +62,8 @@ struct weir_http_door {
         *hosts;      /* allowed Host names besides loopback and the listen address; NULL-ended
                         or NULL; a request with another Host or a foreign Origin gets 403 */
     bool check_host; /* the Host and Origin check above (browser-facing doors) */
+    const struct weir_tls_options
+        *tls; /* the door speaks TLS and nothing else; NULL: plain; copied */
 };
 
 struct weir_http_options {
@@ -74,9 +78,13 @@ struct weir_http_options {
 /* Threads: owner (the app's main thread) only. */
 int weir_http_server_open(const struct weir_http_options *options, struct weir_http_server **ret,
                           struct weir_error *reterr);
-/* Starts to listen; errors name the address and the remedy (port taken: by whom to look). */
+/* Starts to listen; errors name the address and the remedy (port taken: by whom to look), and what
+ * is wrong with a certificate. */
 int weir_http_server_add_door(struct weir_http_server *server, const struct weir_http_door *door,
                               uint16_t *ret_port, struct weir_error *reterr);
+/* Looks whether certificates have changed, without waiting for the next connection, which would do
+ * it too. The first door that cannot use its new ones gives the error; it keeps the old. */
+int weir_http_server_refresh_tls(struct weir_http_server *server, struct weir_error *reterr);
 /* Stops accepting, finishes what is in flight up to the deadline, then closes every connection:
  * requests that nobody answered by then are canceled. */
 void weir_http_server_stop(struct weir_http_server *server, int64_t drain_timeout_ns);

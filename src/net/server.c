@@ -88,6 +88,10 @@ static void turn_away(struct weir_http_door_state *door, int fd) {
                                 "Content-Type: text/plain\r\nContent-Length: 21\r\n"
                                 "Connection: close\r\n\r\ntoo many connections\n";
     weir_http_door_count_refused(door, WEIR_HTTP_REFUSED_CONNECTIONS);
+    if (door->tls) { /* nothing can be said before a handshake */
+        close(fd);
+        return;
+    }
     ssize_t sent = send(fd, words, sizeof words - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
     close(fd);
@@ -259,6 +263,15 @@ int weir_http_server_add_door(struct weir_http_server *server, const struct weir
     }
     if (ret_port) *ret_port = state->port;
     return WEIR_OK;
+}
+
+int weir_http_server_refresh_tls(struct weir_http_server *server, struct weir_error *reterr) {
+    int rc = WEIR_OK;
+    for (size_t i = 0; i < server->doors_count; i++) {
+        int each = weir_http_door_refresh_tls(server->doors[i], rc == WEIR_OK ? reterr : NULL);
+        if (rc == WEIR_OK) rc = each;
+    }
+    return rc;
 }
 
 static void drain_worker(void *arg) {

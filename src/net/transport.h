@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a connection reads and writes: plain sockets now; TLS takes the same functions.
+/* How a connection reads and writes: plain sockets here, TLS in net/tls.h.
  *
- * Threads: the connection's loop. Memory: the connection's.
+ * Threads: the connection's owner. Memory: the connection's.
  */
 #ifndef WEIR_NET_TRANSPORT_H
 #define WEIR_NET_TRANSPORT_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
 struct weir_transport;
+
+/* With room for this much a read leaves nothing behind that the socket would not tell of. */
+#define WEIR_TRANSPORT_READ_SIZE_MIN (16 * 1024)
 
 /* Both give a count, 0 at the peer's end (read only), or -1 with errno (EAGAIN: not now). */
 struct weir_transport_ops {
@@ -23,7 +27,9 @@ struct weir_transport_ops {
 struct weir_transport {
     const struct weir_transport_ops *ops;
     int fd;
-    void *session; /* of a TLS library */
+    bool handshaking;      /* nothing can be written yet; reading makes it go on */
+    bool read_wants_write; /* the read that said EAGAIN waits until the socket takes bytes */
+    void *session;         /* of TLS, else NULL */
 };
 
 /* A connected, non-blocking socket; takes the descriptor. Never raises SIGPIPE. */

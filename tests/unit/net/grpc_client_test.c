@@ -227,8 +227,10 @@ static void test_nobody_listens_and_bad_endpoints(void **state) {
     assert_int_equal(weir_grpc_client_open(&options, &nobody, &err), WEIR_OK);
     assert_int_equal(weir_grpc_client_do(nobody, &c, &answer, &err), WEIR_EUNAVAILABLE);
     weir_grpc_client_close(nobody);
+    const struct weir_tls_options half = {.cert_file = "only.pem"};
     options.endpoint = "https://127.0.0.1:4317";
-    assert_int_equal(weir_grpc_client_open(&options, &nobody, &err), WEIR_EUNSUPPORTED);
+    options.tls = &half;
+    assert_int_equal(weir_grpc_client_open(&options, &nobody, &err), WEIR_EINVALID);
     options.endpoint = "grpc://x";
     assert_int_equal(weir_grpc_client_open(&options, &nobody, &err), WEIR_EINVALID);
 }

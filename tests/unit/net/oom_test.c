@@ -4,6 +4,7 @@
  * is hit. */
 #include <stdlib.h>
 
+#include "certs.h"
 #include "fixture.h"
 #include "net/client.h"
 #include "net/encoding.h"
@@ -47,14 +48,15 @@ static void echo(void *ctx, struct weir_http_request *req) {
 }
 
 static const struct weir_http_route routes[] = {{"POST", "/*", echo, 0, 0}};
-static struct fixture f;
+static struct fixture f, secure;
+static struct weir_tls_options tls;
 static char body[100000];
 
-static int run_http(void) {
+static int run_http_to(const char *url) {
     struct weir_error err;
     struct weir_http_client *client;
     struct weir_http_client_answer answer;
-    struct weir_http_client_options options = {.url = f.url};
+    struct weir_http_client_options options = {.url = url, .tls = &tls};
     struct weir_http_client_request request = {
         .method = "POST", .path = "/x", .body = weir_view(body, sizeof body)};
     int rc = weir_http_client_open(&options, &client, &err);
@@ -71,11 +73,19 @@ static int run_http(void) {
     return rc;
 }
 
-static int run_grpc(void) {
+static int run_http(void) {
+    return run_http_to(f.url);
+}
+
+static int run_https(void) {
+    return run_http_to(secure.url);
+}
+
+static int run_grpc_to(const char *url) {
     struct weir_error err;
     struct weir_grpc_client *client;
     struct weir_grpc_client_answer answer;
-    struct weir_grpc_client_options options = {.endpoint = f.url};
+    struct weir_grpc_client_options options = {.endpoint = url, .tls = &tls};
     struct weir_grpc_client_call call = {.path = "/x.Y/Z", .message = weir_view(body, sizeof body)};
     int rc = weir_grpc_client_open(&options, &client, &err);
     if (rc != WEIR_OK) return rc;
@@ -89,6 +99,14 @@ static int run_grpc(void) {
     }
     weir_grpc_client_close(client);
     return rc;
+}
+
+static int run_grpc(void) {
+    return run_grpc_to(f.url);
+}
+
+static int run_grpc_tls(void) {
+    return run_grpc_to(secure.url);
 }
 
 static int run_gzip(void) {
@@ -125,6 +143,12 @@ static void test_grpc(void **state) {
     fail_each(run_grpc, 3);
 }
 
+static void test_tls(void **state) {
+    (void)state;
+    fail_each(run_https, 9);
+    fail_each(run_grpc_tls, 7);
+}
+
 static void test_gzip(void **state) {
     (void)state;
     fail_each(run_gzip, 1);
@@ -134,10 +158,19 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_http),
         cmocka_unit_test(test_grpc),
+        cmocka_unit_test(test_tls),
         cmocka_unit_test(test_gzip),
     };
+    if (certs_make(NULL) != 0) return 1;
+    const struct weir_tls_options own = certs_options(NULL, "server");
+    const struct weir_http_door door = {.tls = &own};
+    tls = certs_options("ca", NULL);
     fixture_open(&f, routes, 1, NULL, NULL);
+    fixture_open(&secure, routes, 1, NULL, &door);
+    snprintf(secure.url, sizeof secure.url, "https://127.0.0.1:%u", secure.port);
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    fixture_close(&secure);
     fixture_close(&f);
+    certs_remove(NULL);
     return failures;
 }
