@@ -6,8 +6,8 @@
  *
  * Ranges of cells are numbered for the whole process. A thread takes a table at its first
  * measurement, from a pool, without a lock or an allocation, and notes which pages it lacks;
- * weir_cells_tick gives them to it. Until then, or when no table is left, the caller adds to a place
- * that all threads share. A table outlives its thread: the next thread goes on with its values.
+ * weir_cells_tick gives them to it. Until then, or when no table is left, the caller adds to a
+ * place that all threads share. A table outlives its thread: the next goes on with its values.
  *
  * Threads: as said at each. Memory: tables and pages live until the process ends.
  */

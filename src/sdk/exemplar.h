@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exemplars: single measurements that a series remembers, with the span that they belong to.
  *
- * A series has slots: a histogram one per bucket, a sum a few, a gauge one. What is offered replaces
- * what is there so that each measurement since the slots were last taken is as likely to be kept as
- * another. A slot that somebody else is just using is left alone: offering never waits.
+ * A series has slots: a histogram one per bucket, a sum a few, a gauge one. What is offered
+ * replaces what is there so that each measurement since the slots were last taken is as likely to
+ * be kept as another. A slot that somebody else is just using is left alone: offering never waits.
  *
  * Threads: offering any, without lock or allocation; taking the collection's.
  * Source: OpenTelemetry specification 1.60, metrics/sdk.md, Exemplar.

@@ -286,8 +286,8 @@ static __attribute__((noinline, cold)) void record_specially(struct weir_series 
     if (series && record(series, value)) offer_current(series, value);
 }
 
-/* The two that programs call most begin on a cache line, and their usual case jumps nowhere: that is
- * worth a quarter of their time. */
+/* The two that programs call most begin on a cache line, and their usual case jumps nowhere: that
+ * is worth a quarter of their time. */
 __attribute__((aligned(64))) void weir_series_add(struct weir_series *series, int64_t amount) {
     unsigned bits = weir_sdk_bits();
     if (__builtin_expect(bits & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL), 0)) {

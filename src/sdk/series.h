@@ -6,9 +6,10 @@
  *     gauge:      no cells of threads, only the shared one
  *
  * Each thread adds to cells of its own (sdk/cell.h) and, while it has none, to the shared ones in
- * the series. All of it is cumulative; a delta is the difference from what was taken last. Least and
- * greatest value are kept per period, alternately in two places: a new period begins when a series
- * is removed or its deltas are taken, and who measures first in it clears the thread's place.
+ * the series. All of it is cumulative; a delta is the difference from what was taken last. Least
+ * and greatest value are kept per period, alternately in two places: a new period begins when a
+ * series is removed or its deltas are taken, and who measures first in it clears the thread's
+ * place.
  *
  * Threads: measuring any, without lock or allocation; the rest under the instrument's lock.
  */
