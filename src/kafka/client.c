@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "kafka/names.h"
 #include "rd/conf.h"
 #include "weir/log.h"
 
@@ -104,45 +105,12 @@ static int on_stats(rd_kafka_t *rk, char *json, size_t size, void *opaque) {
     return 0; /* librdkafka frees the text */
 }
 
-static const char *api_name(int16_t key) {
-    switch (key) {
-    case 0: return "Produce";
-    case 1: return "Fetch";
-    case 2: return "ListOffsets";
-    case 3: return "Metadata";
-    case 8: return "OffsetCommit";
-    case 9: return "OffsetFetch";
-    case 10: return "FindCoordinator";
-    case 11: return "JoinGroup";
-    case 12: return "Heartbeat";
-    case 14: return "SyncGroup";
-    case 22: return "InitProducerId";
-    case 68: return "ConsumerGroupHeartbeat";
-    default: return "other";
-    }
-}
-
-/* Runs on librdkafka's broker threads. A fetch waits at the broker for data: that is no latency. */
-static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int fd, const char *broker,
-                                       int32_t broker_id, int16_t key, int16_t version, int32_t id,
-                                       size_t size, int64_t rtt_us, rd_kafka_resp_err_t err,
-                                       void *opaque) {
-    (void)rk, (void)fd, (void)broker, (void)version, (void)id, (void)size;
-    const struct weir_kafka_client *client = opaque;
-    if (err || rtt_us < 0 || key < 0 || key == 1) return RD_KAFKA_RESP_ERR_NO_ERROR;
-    struct weir_attribute attrs[] = {
-        WEIR_STR("messaging.system", "kafka"), WEIR_STR("messaging.client.id", client->client_id),
-        WEIR_STR("kafka.api", api_name(key)), WEIR_INT("kafka.broker.id", broker_id)};
-    weir_instrument_record(weir_kafka_instrument_get(WEIR_KAFKA_REQUEST_DURATION),
-                           (double)rtt_us / 1e6, attrs, sizeof attrs / sizeof attrs[0]);
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
 static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque,
                                   char *errstr, size_t errstr_size) {
     (void)conf, (void)errstr, (void)errstr_size;
     struct weir_kafka_client *client = opaque;
-    return client->rd->interceptor_add_on_response_received(rk, "weir", on_response, client);
+    return client->rd->interceptor_add_on_response_received(
+        rk, "weir", weir_kafka_requests_on_response, client);
 }
 
 /* ── forks ───────────────────────────────────────────────────────────────────────────────────── */
@@ -215,13 +183,15 @@ struct weir_kafka_client *weir_kafka_client_wrap(const struct weir_rd *rd,
     weir_rd_conf_get(rd, conf, "bootstrap.servers", servers, sizeof servers);
     client->port = split_server(servers, &client->server);
     client->tracer = weir_tracer_get(WEIR_KAFKA_SCOPE, WEIR_VERSION);
-    struct weir_attribute attrs[] = {
+    struct weir_attribute attrs[5 + WEIR_KAFKA_OLDER_MAX] = {
         WEIR_STR("messaging.system", "kafka"), WEIR_STR("messaging.client.id", client->client_id),
         WEIR_STR("messaging.consumer.group.name", client->group),
         WEIR_STR("server.address", client->server && client->server[0] ? client->server : NULL),
         client->server && client->server[0] ? WEIR_INT("server.port", client->port)
                                             : WEIR_STR("server.port", NULL)};
-    client->bound = weir_attributes_bind(attrs, sizeof attrs / sizeof attrs[0]);
+    client->bound = weir_attributes_bind(
+        attrs, weir_kafka_names_apply(settings, attrs, 5, sizeof attrs / sizeof attrs[0]));
+    weir_kafka_requests_init(client);
     return client;
 }
 
@@ -291,6 +261,7 @@ void weir_kafka_client_unref(struct weir_kafka_client *client) {
     weir_attributes_free(client->bound);
     weir_kafka_settings_free(client->settings);
     pthread_mutex_destroy(&client->mutex);
+    free(atomic_load(&client->cluster));
     free(client->group);
     free(client->client_id);
     free(client->server);
@@ -317,6 +288,8 @@ static struct weir_kafka_entry *entry_new(struct weir_kafka_client *client, cons
     snprintf(entry->partition_text, sizeof entry->partition_text, "%d", (int)partition);
     atomic_init(&entry->lag, -1);
     atomic_init(&entry->timestamp_ms, -1);
+    atomic_init(&entry->next_offset, -1);
+    entry->observed = weir_kafka_settings_observes(client->settings, topic);
     return entry;
 }
 
@@ -359,8 +332,8 @@ size_t weir_kafka_entry_attrs(const struct weir_kafka_entry *entry, enum weir_ka
     return count;
 }
 
-static struct weir_series *series_of(struct weir_kafka_entry *entry,
-                                     enum weir_kafka_metric metric) {
+struct weir_series *weir_kafka_entry_series(struct weir_kafka_entry *entry,
+                                            enum weir_kafka_metric metric) {
     struct weir_series *series = atomic_load_explicit(&entry->series[metric], memory_order_acquire);
     if (series) return series;
     struct weir_attribute attrs[WEIR_KAFKA_ATTRS_MAX];
@@ -381,9 +354,9 @@ static size_t failed_attrs(const struct weir_kafka_entry *entry, enum weir_kafka
 
 void weir_kafka_entry_add(struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
                           int64_t amount, const char *error_type) {
-    if (!entry) return;
+    if (!entry || !entry->observed || !entry->client->settings->metrics) return;
     if (!error_type) {
-        weir_series_add(series_of(entry, metric), amount);
+        weir_series_add(weir_kafka_entry_series(entry, metric), amount);
         return;
     }
     struct weir_attribute attrs[WEIR_KAFKA_ATTRS_MAX + 1];
@@ -393,9 +366,9 @@ void weir_kafka_entry_add(struct weir_kafka_entry *entry, enum weir_kafka_metric
 
 void weir_kafka_entry_record(struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
                              double seconds, const char *error_type) {
-    if (!entry) return;
+    if (!entry || !entry->observed || !entry->client->settings->metrics) return;
     if (!error_type) {
-        weir_series_record(series_of(entry, metric), seconds);
+        weir_series_record(weir_kafka_entry_series(entry, metric), seconds);
         return;
     }
     struct weir_attribute attrs[WEIR_KAFKA_ATTRS_MAX + 1];

@@ -14,6 +14,7 @@
 
 #include "base/view.h"
 #include "kafka/metrics.h"
+#include "kafka/requests.h"
 #include "kafka/settings.h"
 #include "rd/rd.h"
 #include "weir/kafka.h"
@@ -33,6 +34,9 @@ struct weir_kafka_entry {
     _Atomic(struct weir_series *) series[WEIR_KAFKA_METRIC_COUNT]; /* made when first needed */
     _Atomic int64_t lag;          /* records; -1: not known or not ours */
     _Atomic int64_t timestamp_ms; /* of the record taken last; -1: none */
+    _Atomic int64_t next_offset;  /* behind the last message that was counted; -1: none */
+    _Atomic uint32_t assignment;  /* of the client, when next_offset was set */
+    bool observed;                /* else the settings exclude the topic */
 };
 
 struct weir_kafka_client {
@@ -49,6 +53,9 @@ struct weir_kafka_client {
     char *server;                     /* first bootstrap server: host … */
     int port;                         /* … and port */
     struct weir_attribute_set *bound; /* of every span of this client */
+    struct weir_kafka_requests requests;
+    _Atomic(char *) cluster;     /* cluster id; NULL: not known (yet) */
+    _Atomic uint32_t assignment; /* consumers: changes whenever the group's may have */
     struct weir_tracer *tracer;
 
     pthread_mutex_t mutex; /* guards entries, entries_count, last_error */
@@ -83,6 +90,10 @@ void weir_kafka_client_unref(struct weir_kafka_client *client);
 bool weir_kafka_client_is_foreign(const struct weir_kafka_client *client);
 /* weir_error_set with the words for that. */
 int weir_kafka_client_refuse(struct weir_error *reterr);
+/* The cluster's id as far as it is known; NULL: not yet. Borrowed. Any thread. */
+static inline const char *weir_kafka_client_cluster(const struct weir_kafka_client *client) {
+    return atomic_load_explicit(&client->cluster, memory_order_acquire);
+}
 /* No more observations of it: its owner closes. */
 void weir_kafka_client_retire(struct weir_kafka_client *client);
 
@@ -94,8 +105,11 @@ struct weir_kafka_entry *weir_kafka_entry_get(struct weir_kafka_client *client, 
 enum { WEIR_KAFKA_ATTRS_MAX = 12 };
 size_t weir_kafka_entry_attrs(const struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
                               struct weir_attribute ret[WEIR_KAFKA_ATTRS_MAX]);
-/* Adds to or records into the entry's series; `error_type` NULL: it went well. Takes a NULL entry.
- */
+/* The entry's series, made when first asked for. */
+struct weir_series *weir_kafka_entry_series(struct weir_kafka_entry *entry,
+                                            enum weir_kafka_metric metric);
+/* Adds to or records into the entry's series, if the settings want metrics of the topic.
+ * `error_type` NULL: it went well. Takes a NULL entry. */
 void weir_kafka_entry_add(struct weir_kafka_entry *entry, enum weir_kafka_metric metric,
                           int64_t amount, const char *error_type);
 void weir_kafka_entry_record(struct weir_kafka_entry *entry, enum weir_kafka_metric metric,

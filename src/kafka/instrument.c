@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kafka/instrument.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "rd/conf.h"
+
+#define STATISTICS_MS "5000"
 
 /* All that have a handle, to find one's client by it. */
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards list, their next */
@@ -18,6 +22,7 @@ static void forget_handle(struct weir_kafka_instrumented *self) {
     while (*at && *at != self) at = &(*at)->next;
     if (*at) *at = self->next;
     pthread_mutex_unlock(&list_mutex);
+    if (self->client) weir_kafka_client_retire(self->client);
     weir_kafka_sends_free(self->sends);
     weir_kafka_receives_free(self->receives);
     weir_kafka_client_unref(self->client);
@@ -32,6 +37,55 @@ static rd_kafka_resp_err_t on_conf_destroy(void *opaque) {
     forget_handle(self);
     weir_kafka_settings_free(self->settings);
     free(self);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* ── statistics ──────────────────────────────────────────────────────────────────────────────── */
+
+static int on_stats(rd_kafka_t *rk, char *json, size_t size, void *opaque) {
+    int (*next)(rd_kafka_t *, char *, size_t, void *) = NULL;
+    struct weir_kafka_client *client = NULL;
+    pthread_mutex_lock(&list_mutex);
+    for (struct weir_kafka_instrumented *each = list; each; each = each->next) {
+        if (each->client->rk != rk) continue;
+        next = each->stats_cb;
+        client = weir_kafka_client_ref(each->client);
+        weir_kafka_receives_idle(each->receives);
+    }
+    pthread_mutex_unlock(&list_mutex);
+    if (client) weir_kafka_stats_read(client, weir_view(json, size));
+    weir_kafka_client_unref(client);
+    return next ? next(rk, json, size, opaque) : 0;
+}
+
+/* Our callback in front of the application's, on the configuration that the handle has already: not
+ * documented, and works since librdkafka 0.11. An application that takes statistics as events keeps
+ * them. */
+static void chain_statistics(struct weir_kafka_instrumented *self, const rd_kafka_conf_t *conf) {
+    const struct weir_rd *rd = self->rd;
+    rd_kafka_conf_t *own = (rd_kafka_conf_t *)(uintptr_t)conf;
+    char text[64];
+    void *callback = NULL;
+    weir_rd_conf_get(rd, conf, "enabled_events", text, sizeof text);
+    int64_t events = 0;
+    weir_view_to_i64(weir_view_str(text), &events);
+    if (!self->client->settings->statistics || events & RD_KAFKA_EVENT_STATS) return;
+    weir_rd_conf_get(rd, conf, "stats_cb", text, sizeof text);
+    if (text[0] && sscanf(text, "%p", &callback) != 1) callback = NULL;
+    memcpy(&self->stats_cb, &callback, sizeof callback);
+    weir_rd_conf_get(rd, conf, "statistics.interval.ms", text, sizeof text);
+    if (strcmp(text, "0") == 0)
+        weir_rd_conf_set(rd, own, "statistics.interval.ms", STATISTICS_MS, NULL);
+    rd->conf_set_stats_cb(own, on_stats);
+}
+
+/* ── handles ─────────────────────────────────────────────────────────────────────────────────── */
+
+static rd_kafka_resp_err_t on_destroy(rd_kafka_t *rk, void *opaque) {
+    (void)rk;
+    struct weir_kafka_instrumented *self = opaque;
+    weir_kafka_client_retire(self->client); /* from here on nobody asks the handle anything */
+    weir_kafka_receives_close(self->receives);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -60,7 +114,12 @@ static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, v
     if (is_producer)
         weir_kafka_sends_attach(self, rk);
     else
-        weir_kafka_receives_attach(self, rk);
+        weir_kafka_receives_attach(self, rk, conf);
+    self->rd->interceptor_add_on_response_received(rk, WEIR_KAFKA_INTERCEPTOR,
+                                                   weir_kafka_requests_on_response, self->client);
+    if (!self->rd->interceptor_add_on_destroy(rk, WEIR_KAFKA_INTERCEPTOR, on_destroy, self))
+        weir_kafka_stats_observe(self->client);
+    chain_statistics(self, conf);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -106,12 +165,18 @@ int weir_kafka_instrument(struct rd_kafka_conf_s *conf, unsigned flags, struct w
 
 /* ── processing ──────────────────────────────────────────────────────────────────────────────── */
 
-/* The handle's client, referenced: an instrumented one's, else one made for this call. */
-static struct weir_kafka_client *client_of(const struct weir_rd *rd, rd_kafka_t *rk) {
+/* The handle's client, referenced, and the message's poll: an instrumented one's, else one made for
+ * this call. */
+static struct weir_kafka_client *client_of(const struct weir_rd *rd, rd_kafka_t *rk,
+                                           const rd_kafka_message_t *raw,
+                                           struct weir_span_context *ret_poll) {
     struct weir_kafka_client *client = NULL;
     pthread_mutex_lock(&list_mutex);
-    for (struct weir_kafka_instrumented *each = list; each && !client; each = each->next)
-        if (each->client->rk == rk) client = weir_kafka_client_ref(each->client);
+    for (struct weir_kafka_instrumented *each = list; each && !client; each = each->next) {
+        if (each->client->rk != rk) continue;
+        client = weir_kafka_client_ref(each->client);
+        if (each->receives) *ret_poll = weir_kafka_receives_supersede(each->receives, raw);
+    }
     pthread_mutex_unlock(&list_mutex);
     return client ? client
                   : weir_kafka_client_wrap(rd, rd->conf(rk), false, weir_kafka_settings_new(0));
@@ -120,14 +185,24 @@ static struct weir_kafka_client *client_of(const struct weir_rd *rd, rd_kafka_t 
 struct weir_task *weir_kafka_process_begin(struct rd_kafka_s *rk, struct rd_kafka_message_s *raw) {
     const struct weir_rd *rd = weir_rd(NULL);
     if (!rd || !rk || !raw || raw->err) return NULL;
-    struct weir_kafka_client *client = client_of(rd, rk);
+    struct weir_span_context poll = {.flags = 0};
+    struct weir_kafka_client *client = client_of(rd, rk, raw, &poll);
     struct weir_kafka_message *message = client ? calloc(1, sizeof *message) : NULL;
     struct weir_task *task = NULL;
     if (message) {
         weir_kafka_message_borrow(message, client, raw);
+        message->poll = poll;
         task = weir_task_begin(&message->pub);
         weir_kafka_message_unref(message); /* the task has its own reference */
     }
     weir_kafka_client_unref(client);
     return task;
+}
+
+void weir_kafka_message_destroyed(struct rd_kafka_s *rk, const struct rd_kafka_message_s *raw) {
+    pthread_mutex_lock(&list_mutex);
+    for (struct weir_kafka_instrumented *each = list; raw && each; each = each->next)
+        if (each->receives && (!rk || each->client->rk == rk))
+            weir_kafka_receives_destroyed(each->receives, raw);
+    pthread_mutex_unlock(&list_mutex);
 }

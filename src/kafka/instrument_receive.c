@@ -1,55 +1,148 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* on_consume: the message counts, and its span "poll" links it. on_commit: span "commit". */
+/* on_consume: every message counts; with spans, the poll and process spans begin
+ * (kafka/receive/handling.h). on_commit: span "commit".
+ *
+ * Without spans and filters a message costs no lock, no clock but the coarse one, and no look at
+ * its headers (librdkafka allocates for each of them).
+ */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "kafka/instrument.h"
+#include "kafka/receive/handling.h"
+#include "rd/conf.h"
+#include "sdk/metric.h"
+
+#define CACHE 256u /* entries at hand, by topic and partition */
 
 struct weir_kafka_receives {
     struct weir_kafka_client *client; /* the instrumented one's */
-    pthread_mutex_t mutex;            /* guards poll */
-    struct weir_span_context poll;    /* the latest one */
+    struct weir_kafka_handling handling;
+    _Atomic(struct weir_kafka_entry *) cache[CACHE];
 };
+
+static _Atomic uint64_t share_consumers;
+
+uint64_t weir_kafka_share_consumers(void) {
+    return atomic_load_explicit(&share_consumers, memory_order_relaxed);
+}
+
+/* ── a message ───────────────────────────────────────────────────────────────────────────────── */
+
+static struct weir_kafka_entry *entry_of(struct weir_kafka_receives *self,
+                                         const rd_kafka_message_t *raw) {
+    const char *topic = self->client->rd->topic_name(raw->rkt);
+    uint64_t at = ((uintptr_t)raw->rkt >> 4) + (uint32_t)raw->partition * 0x9e3779b9u;
+    _Atomic(struct weir_kafka_entry *) *place = &self->cache[(at ^ at >> 16) % CACHE];
+    struct weir_kafka_entry *entry = atomic_load_explicit(place, memory_order_acquire);
+    if (entry && entry->partition == raw->partition && strcmp(entry->topic, topic) == 0)
+        return entry;
+    entry = weir_kafka_entry_get(self->client, topic, raw->partition);
+    if (entry) atomic_store_explicit(place, entry, memory_order_release);
+    return entry;
+}
+
+/* A message counts once in one assignment: batch calls that were interrupted by a seek or a
+ * rebalance pass messages here that the application does not get, and again when it does. */
+static bool is_first_time(struct weir_kafka_entry *entry, int64_t offset) {
+    uint32_t now = atomic_load_explicit(&entry->client->assignment, memory_order_relaxed);
+    uint32_t then = atomic_load_explicit(&entry->assignment, memory_order_relaxed);
+    int64_t next = atomic_load_explicit(&entry->next_offset, memory_order_relaxed);
+    if (now == then && offset < next) return false;
+    if (now != then) atomic_store_explicit(&entry->assignment, now, memory_order_relaxed);
+    atomic_store_explicit(&entry->next_offset, offset + 1, memory_order_relaxed);
+    return true;
+}
+
+static void count(struct weir_kafka_entry *entry, const rd_kafka_message_t *raw) {
+    if (!is_first_time(entry, raw->offset)) return;
+    rd_kafka_timestamp_type_t type;
+    int64_t timestamp_ms = entry->client->rd->message_timestamp(raw, &type);
+    weir_series_add(weir_kafka_entry_series(entry, WEIR_KAFKA_CONSUMED), 1);
+    if (type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || timestamp_ms < 0) return;
+    atomic_store_explicit(&entry->timestamp_ms, timestamp_ms, memory_order_relaxed);
+    double age = (double)(weir_clock_wall_coarse_ns() - timestamp_ms * WEIR_NS_PER_MS) / 1e9;
+    weir_series_record(weir_kafka_entry_series(entry, WEIR_KAFKA_EDGE_DURATION), age > 0 ? age : 0);
+}
 
 static rd_kafka_resp_err_t on_consume(rd_kafka_t *rk, rd_kafka_message_t *raw, void *opaque) {
     (void)rk;
     struct weir_kafka_receives *self = opaque;
-    struct weir_kafka_message message, *pointer = &message;
-    weir_kafka_message_borrow(&message, self->client, raw);
-    weir_kafka_message_count(&message);
-    weir_kafka_poll_end(self->client, weir_clock_wall_ns(), 0, &pointer, 1, false);
-    pthread_mutex_lock(&self->mutex);
-    self->poll = message.poll;
-    pthread_mutex_unlock(&self->mutex);
-    weir_kafka_message_done(&message);
+    const struct weir_kafka_settings *settings = self->client->settings;
+    struct weir_kafka_entry *entry = entry_of(self, raw);
+    if (!entry || !entry->observed) return RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (settings->metrics) count(entry, raw);
+    if (settings->spans) weir_kafka_handling_polled(&self->handling, raw, entry);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
+
+/* ── commits ─────────────────────────────────────────────────────────────────────────────────── */
 
 static rd_kafka_resp_err_t on_commit(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *offsets,
                                      rd_kafka_resp_err_t err, void *opaque) {
     (void)rk;
     struct weir_kafka_receives *self = opaque;
-    pthread_mutex_lock(&self->mutex);
-    struct weir_span_context poll = self->poll;
-    pthread_mutex_unlock(&self->mutex);
+    struct weir_span_context poll = weir_kafka_handling_poll(&self->handling);
     struct weir_kafka_commit commit = {
         .offsets = offsets, .polls = &poll, .polls_count = weir_span_context_is_valid(&poll)};
     weir_kafka_commit_end(self->client, &commit, err);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-void weir_kafka_receives_attach(struct weir_kafka_instrumented *self, rd_kafka_t *rk) {
+/* ── life ────────────────────────────────────────────────────────────────────────────────────── */
+
+/* Clients whose own language runs handlers on other threads than the one that polls. */
+static bool nests(const struct weir_kafka_client *client, const rd_kafka_conf_t *conf) {
+    static const char *const one_thread[] = {"librdkafka", "kcat", "kafkacat",
+                                             "confluent-kafka-python", "php-rdkafka"};
+    char name[128];
+    int nesting = client->settings->nesting;
+    if (nesting != WEIR_KAFKA_NESTING_AUTO) return nesting == WEIR_KAFKA_NESTING_THREAD;
+    weir_rd_conf_get(client->rd, conf, "client.software.name", name, sizeof name);
+    for (size_t i = 0; i < sizeof one_thread / sizeof one_thread[0]; i++)
+        if (strcmp(name, one_thread[i]) == 0) return true;
+    return false;
+}
+
+void weir_kafka_receives_attach(struct weir_kafka_instrumented *self, rd_kafka_t *rk,
+                                const rd_kafka_conf_t *conf) {
+    const struct weir_rd *rd = self->rd;
     struct weir_kafka_receives *receives = calloc(1, sizeof *receives);
     if (!receives) return;
+    rd_kafka_resp_err_t err =
+        rd->interceptor_add_on_consume(rk, WEIR_KAFKA_INTERCEPTOR, on_consume, receives);
+    if (err) { /* a share consumer: no consume interceptor ever runs */
+        atomic_fetch_add_explicit(&share_consumers, 1, memory_order_relaxed);
+        free(receives);
+        return;
+    }
     receives->client = self->client;
-    pthread_mutex_init(&receives->mutex, NULL);
+    weir_kafka_handling_init(&receives->handling, self->client, nests(self->client, conf));
     self->receives = receives;
-    self->rd->interceptor_add_on_consume(rk, WEIR_KAFKA_INTERCEPTOR, on_consume, receives);
-    self->rd->interceptor_add_on_commit(rk, WEIR_KAFKA_INTERCEPTOR, on_commit, receives);
+    rd->interceptor_add_on_commit(rk, WEIR_KAFKA_INTERCEPTOR, on_commit, receives);
+}
+
+void weir_kafka_receives_close(struct weir_kafka_receives *receives) {
+    if (receives) weir_kafka_handling_end(&receives->handling, WEIR_KAFKA_ENDED_CLOSE);
+}
+
+struct weir_span_context weir_kafka_receives_supersede(struct weir_kafka_receives *receives,
+                                                       const rd_kafka_message_t *message) {
+    return weir_kafka_handling_supersede(&receives->handling, message);
+}
+
+void weir_kafka_receives_destroyed(struct weir_kafka_receives *receives,
+                                   const rd_kafka_message_t *message) {
+    weir_kafka_handling_destroyed(&receives->handling, message);
+}
+
+void weir_kafka_receives_idle(struct weir_kafka_receives *receives) {
+    if (receives) weir_kafka_handling_idle(&receives->handling);
 }
 
 void weir_kafka_receives_free(struct weir_kafka_receives *receives) {
     if (!receives) return;
-    pthread_mutex_destroy(&receives->mutex);
+    weir_kafka_receives_close(receives);
+    weir_kafka_handling_done(&receives->handling);
     free(receives);
 }

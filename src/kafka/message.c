@@ -26,6 +26,11 @@ void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_k
     atomic_init(&message->refs, 1);
     if (rd->message_headers(raw, &message->headers)) message->headers = NULL;
     message->entry = weir_kafka_entry_get(client, message->pub.topic, message->pub.partition);
+    message->has_spans =
+        client->settings->spans && (!message->entry || message->entry->observed) &&
+        (!weir_kafka_settings_filters(client->settings) ||
+         weir_kafka_settings_passes(client->settings, rd, weir_view(raw->key, raw->key_len),
+                                    message->headers));
     if (message->headers) message->context = weir_kafka_extract(NULL, message->headers);
     message->pub.context = message->context;
     if (message->context) weir_context_span_context(message->context, &message->sender);

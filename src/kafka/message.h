@@ -22,6 +22,7 @@ struct weir_kafka_message {
     struct weir_span_context poll;    /* span that fetched it; invalid: none */
     struct weir_span_context process; /* latest process span; invalid: none yet */
     int64_t fetched_ns;               /* monotonic */
+    bool has_spans;                   /* the settings want spans of it */
     uint32_t attempt;                 /* tries before this one */
     char *error_type, *error_message; /* of the latest failed try, or NULL */
 };

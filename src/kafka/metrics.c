@@ -37,6 +37,9 @@ static const struct row {
     [WEIR_KAFKA_EDGE_DURATION] = {"weir.kafka.message.edge.duration", "s",
         "From a record's timestamp to its arrival in the application, of all messages.", NULL, NULL,
         DURATION},
+    [WEIR_KAFKA_ORIGIN_DURATION] = {"weir.kafka.message.origin.duration", "s",
+        "From the first send of a message's story to the end of its processing.", NULL, NULL,
+        DURATION},
     [WEIR_KAFKA_COMMITS] = {"weir.kafka.commits", "{commit}", "Offset commits that were answered.",
         NULL, NULL, COUNTER},
     [WEIR_KAFKA_LAG] = {"weir.kafka.consumer.lag", "{message}",
@@ -52,6 +55,8 @@ static const struct row {
         "Messages that wait in the producer for their acknowledgement.", NULL, NULL, OBSERVED},
     [WEIR_KAFKA_REBALANCES] = {"weir.kafka.rebalances", "{rebalance}",
         "Changes of the consumer's assignment.", NULL, NULL, COUNTER},
+    [WEIR_KAFKA_UNOBSERVED] = {"weir.kafka.sends.unobserved", "{message}",
+        "Sends whose span or header was left out, by reason.", NULL, NULL, COUNTER},
     [WEIR_KAFKA_REQUEST_DURATION] = {"weir.kafka.broker.request.duration", "s",
         "Round trips of requests to brokers.", NULL, NULL, DURATION},
 };
@@ -64,7 +69,7 @@ static void make(void) {
     for (int i = 0; i < WEIR_KAFKA_METRIC_COUNT; i++) {
         const struct row *row = &rows[i];
         struct weir_instrument_options options = {.struct_size = sizeof options};
-        if (row->type == DURATION && i == WEIR_KAFKA_EDGE_DURATION) {
+        if (i == WEIR_KAFKA_EDGE_DURATION || i == WEIR_KAFKA_ORIGIN_DURATION) {
             options.bounds = edge_bounds;
             options.bounds_count = sizeof edge_bounds / sizeof edge_bounds[0];
         } else if (row->type == DURATION) {

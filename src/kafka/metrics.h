@@ -18,6 +18,7 @@ enum weir_kafka_metric {
     WEIR_KAFKA_CONSUMED,
     WEIR_KAFKA_PROCESS_DURATION,
     WEIR_KAFKA_EDGE_DURATION,
+    WEIR_KAFKA_ORIGIN_DURATION,
     WEIR_KAFKA_COMMITS,
     /* observed */
     WEIR_KAFKA_LAG,
@@ -27,6 +28,7 @@ enum weir_kafka_metric {
     /* by client */
     WEIR_KAFKA_REBALANCES,
     WEIR_KAFKA_REQUEST_DURATION,
+    WEIR_KAFKA_UNOBSERVED,
     WEIR_KAFKA_METRIC_COUNT
 };
 

@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "kafka/names.h"
 #include "weir/propagation.h"
 
-#define NAME_SIZE         272 /* operation, blank, topic (≤ 249) */
-#define SPANS_OFF(client) (!(client)->settings->spans)
+#define ATTRS_MAX (8 + WEIR_KAFKA_OLDER_MAX)
 
 static double seconds_since(int64_t start_ns) {
     return (double)(weir_clock_mono_ns() - start_ns) / 1e9;
@@ -22,13 +22,35 @@ static void fail_span(struct weir_span *span, const char *type, const char *mess
     weir_span_record_exception(span, type, message, NULL, NULL, 0);
 }
 
-static void set_partition(struct weir_span *span, int32_t partition, int64_t offset) {
+/* One attribute, by the names that the client wants. */
+static void set(const struct weir_kafka_client *client, struct weir_span *span,
+                struct weir_attribute attr) {
+    struct weir_attribute attrs[2] = {attr};
+    weir_span_set_all(span, attrs, weir_kafka_names_apply(client->settings, attrs, 1, 2));
+}
+
+static struct weir_span *start(const struct weir_kafka_client *client,
+                               enum weir_kafka_operation operation, const char *topic,
+                               struct weir_attribute attrs[ATTRS_MAX], size_t count,
+                               struct weir_span_options *options) {
+    char name[WEIR_KAFKA_NAME_SIZE];
+    weir_kafka_settings_name(client->settings, operation, topic, client->group, client->client_id,
+                             name, sizeof name);
+    options->struct_size = sizeof *options;
+    options->bound = client->bound;
+    options->attributes = attrs;
+    options->attributes_count = weir_kafka_names_apply(client->settings, attrs, count, ATTRS_MAX);
+    return weir_span_start(client->tracer, name, options);
+}
+
+static void set_partition(const struct weir_kafka_client *client, struct weir_span *span,
+                          int32_t partition, int64_t offset) {
     char text[12];
     if (partition >= 0) {
         snprintf(text, sizeof text, "%d", (int)partition);
-        weir_span_set(span, WEIR_STR("messaging.destination.partition.id", text));
+        set(client, span, WEIR_STR("messaging.destination.partition.id", text));
     }
-    if (offset >= 0) weir_span_set(span, WEIR_INT("messaging.kafka.offset", offset));
+    if (offset >= 0) set(client, span, WEIR_INT("messaging.kafka.offset", offset));
 }
 
 static void set_key(const struct weir_kafka_client *client, struct weir_span *span,
@@ -38,80 +60,19 @@ static void set_key(const struct weir_kafka_client *client, struct weir_span *sp
     weir_span_set(span, weir_attribute_strn("messaging.kafka.message.key", key.ptr, key.len));
 }
 
-/* ── send ────────────────────────────────────────────────────────────────────────────────────── */
-
-/* The context that the application itself put into the message, if any. */
-static bool own_context(const struct weir_rd *rd, rd_kafka_headers_t *headers,
-                        struct weir_span_context *ret) {
-    const void *value;
-    size_t size;
-    return headers && !rd->header_get_last(headers, "traceparent", &value, &size) && value &&
-           weir_traceparent_parse(value, size, ret);
-}
-
-static void inject(const struct weir_context *parent, struct weir_span *span,
-                   rd_kafka_headers_t *headers) {
-    struct weir_scope scopes[2];
-    if (parent) weir_scope_attach(&scopes[0], parent);
-    if (span) weir_scope_attach_span(&scopes[1], span);
-    weir_kafka_inject(NULL, headers);
-    if (span) weir_scope_detach(&scopes[1]);
-    if (parent) weir_scope_detach(&scopes[0]);
-}
-
-void weir_kafka_send_begin(struct weir_kafka_client *client, struct weir_kafka_send *send,
-                           const char *topic, const struct weir_context *parent,
-                           rd_kafka_headers_t *headers, struct weir_view key, bool is_tombstone) {
-    struct weir_span_context own;
-    bool has_own = own_context(client->rd, headers, &own);
-    *send = (struct weir_kafka_send){.start_ns = weir_clock_mono_ns()};
-    if (!SPANS_OFF(client)) {
-        char name[NAME_SIZE];
-        snprintf(name, sizeof name, "send %s", topic);
-        const struct weir_attribute attrs[] = {WEIR_STR("messaging.operation.name", "send"),
-                                               WEIR_STR("messaging.operation.type", "send"),
-                                               WEIR_STR("messaging.destination.name", topic)};
-        struct weir_link link = {.span_context = own};
-        send->span = weir_span_start(
-            client->tracer, name,
-            &(struct weir_span_options){.struct_size = sizeof(struct weir_span_options),
-                                        .kind = has_own ? WEIR_KIND_CLIENT : WEIR_KIND_PRODUCER,
-                                        .parent = parent,
-                                        .links = &link,
-                                        .links_count = has_own,
-                                        .bound = client->bound,
-                                        .attributes = attrs,
-                                        .attributes_count = sizeof attrs / sizeof attrs[0]});
-        if (weir_span_is_recording(send->span)) set_key(client, send->span, key, is_tombstone);
-    }
-    if (headers && !has_own && weir_kafka_settings_propagates(client->settings, topic))
-        inject(parent, send->span, headers);
-}
-
-void weir_kafka_send_end(struct weir_kafka_client *client, struct weir_kafka_send *send,
-                         const char *topic, rd_kafka_resp_err_t err, int32_t partition,
-                         int64_t offset) {
-    const char *error_type = err ? weir_rd_error_type(client->rd, err) : NULL;
-    if (weir_span_is_recording(send->span)) {
-        set_partition(send->span, partition, offset);
-        if (err) fail_span(send->span, error_type, client->rd->err2str(err));
-    }
-    weir_span_end(send->span);
-    struct weir_kafka_entry *entry = weir_kafka_entry_get(client, topic, partition);
-    weir_kafka_entry_add(entry, WEIR_KAFKA_SENT, 1, error_type);
-    weir_kafka_entry_record(entry, WEIR_KAFKA_SEND_DURATION, seconds_since(send->start_ns),
-                            error_type);
-}
-
 /* ── poll ────────────────────────────────────────────────────────────────────────────────────── */
 
-static struct weir_link message_link(const struct weir_kafka_message *message,
-                                     struct weir_attribute attrs[2], bool is_batch) {
-    attrs[0] = WEIR_STR("messaging.destination.partition.id",
-                        message->entry ? message->entry->partition_text : NULL);
-    attrs[1] = WEIR_INT("messaging.kafka.offset", message->pub.offset);
-    return (struct weir_link){
-        .span_context = message->sender, .attributes = attrs, .attributes_count = is_batch ? 2 : 0};
+void weir_kafka_poll_link(const struct weir_kafka_client *client, struct weir_span *span,
+                          const struct weir_kafka_message *message, bool is_batch) {
+    struct weir_attribute attrs[4] = {
+        WEIR_STR("messaging.destination.partition.id",
+                 message->entry ? message->entry->partition_text : NULL),
+        WEIR_INT("messaging.kafka.offset", message->pub.offset)};
+    struct weir_link link = {
+        .span_context = message->sender,
+        .attributes = attrs,
+        .attributes_count = is_batch ? weir_kafka_names_apply(client->settings, attrs, 2, 4) : 0};
+    weir_span_add_link(span, &link); /* counts what is past its limit */
 }
 
 /* Whose sampling decision the poll takes: a sampled message's, else any that has one. */
@@ -119,7 +80,7 @@ static const struct weir_span_context *decider(struct weir_kafka_message *const 
                                                size_t count) {
     const struct weir_span_context *found = NULL;
     for (size_t i = 0; i < count; i++) {
-        if (!weir_span_context_is_valid(&messages[i]->sender)) continue;
+        if (!messages[i]->has_spans || !weir_span_context_is_valid(&messages[i]->sender)) continue;
         found = &messages[i]->sender;
         if (weir_span_context_is_sampled(found)) break;
     }
@@ -132,49 +93,51 @@ static bool one_topic(struct weir_kafka_message *const *messages, size_t count) 
     return true;
 }
 
-static struct weir_span *start_poll(struct weir_kafka_client *client, int64_t start_wall_ns,
-                                    struct weir_kafka_message *const *messages, size_t count,
-                                    const char *topic) {
-    char name[NAME_SIZE];
-    snprintf(name, sizeof name, topic ? "poll %s" : "poll", topic ? topic : "");
-    const struct weir_attribute attrs[] = {WEIR_STR("messaging.operation.name", "poll"),
-                                           WEIR_STR("messaging.operation.type", "receive"),
-                                           WEIR_STR("messaging.destination.name", topic)};
-    const struct weir_span_context *sample = decider(messages, count);
-    return weir_span_start(
-        client->tracer, name,
-        &(struct weir_span_options){.struct_size = sizeof(struct weir_span_options),
-                                    .kind = WEIR_KIND_CLIENT,
-                                    .sample_follows = sample != NULL,
-                                    .sample_parent = sample,
-                                    .start_ns = start_wall_ns,
-                                    .bound = client->bound,
-                                    .attributes = attrs,
-                                    .attributes_count = sizeof attrs / sizeof attrs[0]});
+struct weir_span *weir_kafka_poll_start(struct weir_kafka_client *client, int64_t start_wall_ns,
+                                        const char *topic, const struct weir_span_context *sample) {
+    struct weir_attribute attrs[ATTRS_MAX] = {
+        WEIR_STR("messaging.operation.name", "poll"),
+        WEIR_STR("messaging.operation.type", "receive"),
+        WEIR_STR("messaging.destination.name", topic),
+        WEIR_STR("messaging.kafka.cluster.id", weir_kafka_client_cluster(client))};
+    return start(client, WEIR_KAFKA_POLL, topic, attrs, 4,
+                 &(struct weir_span_options){.kind = WEIR_KIND_CLIENT,
+                                             .sample_follows = sample != NULL,
+                                             .sample_parent = sample,
+                                             .start_ns = start_wall_ns});
+}
+
+void weir_kafka_poll_place(struct weir_kafka_client *client, struct weir_span *span,
+                           int32_t partition, int64_t offset) {
+    set_partition(client, span, partition, offset);
+}
+
+static void poll_span(struct weir_kafka_client *client, int64_t start_wall_ns,
+                      struct weir_kafka_message *const *messages, size_t count, bool is_batch,
+                      const char *topic) {
+    struct weir_span *span =
+        weir_kafka_poll_start(client, start_wall_ns, topic, decider(messages, count));
+    if (weir_span_is_recording(span)) {
+        if (is_batch)
+            weir_span_set(span, WEIR_INT("messaging.batch.message_count", (int64_t)count));
+        else
+            set_partition(client, span, messages[0]->pub.partition, messages[0]->pub.offset);
+        for (size_t i = 0; i < count; i++)
+            if (messages[i]->has_spans) weir_kafka_poll_link(client, span, messages[i], is_batch);
+    }
+    struct weir_span_context identity = weir_span_context_get(span);
+    identity.trace_state = NULL;
+    identity.trace_state_size = 0;
+    for (size_t i = 0; i < count; i++) messages[i]->poll = identity;
+    weir_span_end(span);
 }
 
 void weir_kafka_poll_end(struct weir_kafka_client *client, int64_t start_wall_ns, int64_t start_ns,
                          struct weir_kafka_message *const *messages, size_t count, bool is_batch) {
     const char *topic = one_topic(messages, count) ? messages[0]->pub.topic : NULL;
-    if (!SPANS_OFF(client)) {
-        struct weir_span *span = start_poll(client, start_wall_ns, messages, count, topic);
-        if (weir_span_is_recording(span)) {
-            if (is_batch)
-                weir_span_set(span, WEIR_INT("messaging.batch.message_count", (int64_t)count));
-            else
-                set_partition(span, messages[0]->pub.partition, messages[0]->pub.offset);
-            for (size_t i = 0; i < count; i++) {
-                struct weir_attribute attrs[2];
-                struct weir_link link = message_link(messages[i], attrs, is_batch);
-                weir_span_add_link(span, &link); /* counts what is past its limit */
-            }
-        }
-        struct weir_span_context identity = weir_span_context_get(span);
-        identity.trace_state = NULL;
-        identity.trace_state_size = 0;
-        for (size_t i = 0; i < count; i++) messages[i]->poll = identity;
-        weir_span_end(span);
-    }
+    bool has_spans = false;
+    for (size_t i = 0; i < count && !has_spans; i++) has_spans = messages[i]->has_spans;
+    if (has_spans) poll_span(client, start_wall_ns, messages, count, is_batch, topic);
     if (start_ns)
         weir_kafka_entry_record(weir_kafka_entry_get(client, topic ? topic : "", -1),
                                 WEIR_KAFKA_POLL_DURATION, seconds_since(start_ns), NULL);
@@ -182,52 +145,56 @@ void weir_kafka_poll_end(struct weir_kafka_client *client, int64_t start_wall_ns
 
 /* ── process ─────────────────────────────────────────────────────────────────────────────────── */
 
-static struct weir_span *start_process(const struct weir_kafka_message *message,
-                                       bool is_batch_child) {
+struct weir_span *weir_kafka_process_start(const struct weir_kafka_message *message, bool is_batch,
+                                           int64_t start_ns) {
     const struct weir_kafka_client *client = message->client;
-    char name[NAME_SIZE];
-    snprintf(name, sizeof name, "process %s", message->pub.topic);
-    const struct weir_attribute attrs[] = {
+    struct weir_attribute attrs[ATTRS_MAX] = {
         WEIR_STR("messaging.operation.name", "process"),
         WEIR_STR("messaging.operation.type", "process"),
         WEIR_STR("messaging.destination.name", message->pub.topic),
         WEIR_STR("messaging.destination.partition.id",
-                 message->entry ? message->entry->partition_text : NULL),
-        WEIR_INT("messaging.kafka.offset", message->pub.offset),
+                 message->entry && !is_batch ? message->entry->partition_text : NULL),
+        is_batch ? WEIR_STR("messaging.kafka.offset", NULL)
+                 : WEIR_INT("messaging.kafka.offset", message->pub.offset),
+        WEIR_STR("messaging.kafka.cluster.id", weir_kafka_client_cluster(client)),
         message->attempt ? WEIR_INT("weir.runner.attempt", message->attempt)
                          : WEIR_STR("weir.runner.attempt", NULL)};
+    int mode = client->settings->mode;
+    bool as_link = mode == WEIR_KAFKA_MODE_LINK || (mode == WEIR_KAFKA_MODE_AUTO && is_batch);
     bool has_sender = weir_span_context_is_valid(&message->sender);
     bool has_poll = weir_span_context_is_valid(&message->poll);
-    bool under_poll = has_poll && (is_batch_child || !has_sender);
+    /* A poll that was not recorded is not pointed at. */
+    bool polled = has_poll && weir_span_context_is_sampled(&message->poll);
+    bool under_poll = (as_link && polled) || (!has_sender && has_poll);
     struct weir_link links[2];
     size_t count = 0;
     if (has_sender) links[count++] = (struct weir_link){.span_context = message->sender};
-    if (has_poll && !under_poll) links[count++] = (struct weir_link){.span_context = message->poll};
+    if (polled && !under_poll) links[count++] = (struct weir_link){.span_context = message->poll};
     const struct weir_span_context *parent = under_poll   ? &message->poll
                                              : has_sender ? &message->sender
                                                           : NULL;
-    return weir_span_start(
-        client->tracer, name,
-        &(struct weir_span_options){.struct_size = sizeof(struct weir_span_options),
-                                    .kind = WEIR_KIND_CONSUMER,
-                                    .root = !parent,
-                                    .parent_span = parent,
-                                    .sample_follows = has_sender,
-                                    .sample_parent = &message->sender,
-                                    .links = links,
-                                    .links_count = count,
-                                    .bound = client->bound,
-                                    .attributes = attrs,
-                                    .attributes_count = sizeof attrs / sizeof attrs[0]});
+    struct weir_span *span = start(client, WEIR_KAFKA_PROCESS, message->pub.topic, attrs, 7,
+                                   &(struct weir_span_options){.kind = WEIR_KIND_CONSUMER,
+                                                               .root = !parent,
+                                                               .parent_span = parent,
+                                                               .sample_follows = has_sender,
+                                                               .sample_parent = &message->sender,
+                                                               .start_ns = start_ns,
+                                                               .links = links,
+                                                               .links_count = count});
+    if (!is_batch && weir_span_is_recording(span))
+        set_key(client, span, weir_view(message->pub.key, message->pub.key_size),
+                message->pub.key && !message->pub.value);
+    return span;
 }
 
 void weir_kafka_task_start(struct weir_task *task, struct weir_kafka_message *message) {
     task->message = message;
     task->error_type[0] = 0;
-    task->span = SPANS_OFF(message->client) ? NULL : start_process(message, task->is_batch_child);
-    if (weir_span_is_recording(task->span))
-        set_key(message->client, task->span, weir_view(message->pub.key, message->pub.key_size),
-                message->pub.key && !message->pub.value);
+    bool off = message->client->settings->process_end == WEIR_KAFKA_PROCESS_END_OFF;
+    task->span = !message->has_spans || off
+                     ? NULL
+                     : weir_kafka_process_start(message, task->is_batch_child, 0);
     message->process = weir_span_context_get(task->span);
     message->process.trace_state = message->sender.trace_state;
     message->process.trace_state_size = message->sender.trace_state_size;
@@ -301,26 +268,23 @@ static void add_ranges(struct weir_span *span, const struct weir_kafka_commit *c
 
 static struct weir_span *start_commit(struct weir_kafka_client *client,
                                       const struct weir_kafka_commit *commit, const char *topic) {
-    char name[NAME_SIZE];
-    snprintf(name, sizeof name, topic ? "commit %s" : "commit", topic ? topic : "");
-    const struct weir_attribute attrs[] = {WEIR_STR("messaging.operation.name", "commit"),
-                                           WEIR_STR("messaging.operation.type", "settle"),
-                                           WEIR_STR("messaging.destination.name", topic)};
+    struct weir_attribute attrs[ATTRS_MAX] = {
+        WEIR_STR("messaging.operation.name", "commit"),
+        WEIR_STR("messaging.operation.type", "settle"),
+        WEIR_STR("messaging.destination.name", topic),
+        WEIR_STR("messaging.kafka.cluster.id", weir_kafka_client_cluster(client))};
     const struct weir_span_context *last =
         commit->polls_count ? &commit->polls[commit->polls_count - 1] : NULL;
-    struct weir_span *span = weir_span_start(
-        client->tracer, name,
-        &(struct weir_span_options){.struct_size = sizeof(struct weir_span_options),
-                                    .kind = WEIR_KIND_CLIENT,
-                                    .parent_span = last,
-                                    .sample_follows = commit->polls_count > 0,
-                                    .sample_parent = last,
-                                    .start_ns = commit->start_wall_ns,
-                                    .bound = client->bound,
-                                    .attributes = attrs,
-                                    .attributes_count = sizeof attrs / sizeof attrs[0]});
+    struct weir_span *span =
+        start(client, WEIR_KAFKA_COMMIT, topic, attrs, 4,
+              &(struct weir_span_options){.kind = WEIR_KIND_CLIENT,
+                                          .parent_span = last,
+                                          .sample_follows = commit->polls_count > 0,
+                                          .sample_parent = last,
+                                          .start_ns = commit->start_wall_ns});
     for (size_t i = 0; weir_span_is_recording(span) && i + 1 < commit->polls_count; i++)
-        weir_span_add_link(span, &(struct weir_link){.span_context = commit->polls[i]});
+        if (weir_span_context_is_sampled(&commit->polls[i]))
+            weir_span_add_link(span, &(struct weir_link){.span_context = commit->polls[i]});
     return span;
 }
 
@@ -333,11 +297,11 @@ void weir_kafka_commit_end(struct weir_kafka_client *client, const struct weir_k
         if (strcmp(offsets->elems[i].topic, topic) != 0) topic = NULL;
     for (int i = 0; !err && i < offsets->cnt; i++) err = offsets->elems[i].err;
     const char *error_type = err ? weir_rd_error_type(client->rd, err) : NULL;
-    if (!SPANS_OFF(client) && !commit->only_counts) {
+    if (client->settings->spans && !commit->only_counts) {
         struct weir_span *span = start_commit(client, commit, topic);
         if (weir_span_is_recording(span)) {
             if (offsets->cnt == 1) {
-                set_partition(span, offsets->elems[0].partition, offsets->elems[0].offset);
+                set_partition(client, span, offsets->elems[0].partition, offsets->elems[0].offset);
                 if (commit->from && commit->from[0] >= 0)
                     weir_span_set(span, WEIR_INT("weir.kafka.offset.from", commit->from[0]));
             }

@@ -20,25 +20,26 @@
 /* Links of one span; more are counted by the span itself. */
 #define WEIR_KAFKA_LINKS_MAX 128u
 
-struct weir_kafka_send {
-    struct weir_span *span;
-    int64_t start_ns; /* monotonic */
-};
-
-/* Starts a send and puts its context into `headers` (borrowed; NULL: nothing is injected). `parent`
- * NULL: the current context. `key` may be NULL. */
-void weir_kafka_send_begin(struct weir_kafka_client *client, struct weir_kafka_send *send,
-                           const char *topic, const struct weir_context *parent,
-                           rd_kafka_headers_t *headers, struct weir_view key, bool is_tombstone);
-/* Ends it: err, partition (-1: none) and offset (-1: none) as acknowledged. */
-void weir_kafka_send_end(struct weir_kafka_client *client, struct weir_kafka_send *send,
-                         const char *topic, rd_kafka_resp_err_t err, int32_t partition,
-                         int64_t offset);
-
 /* Records a poll that began at the given times (`start_ns` 0: not known) and gave these messages
  * (at least one), and notes its identity in each of them. */
 void weir_kafka_poll_end(struct weir_kafka_client *client, int64_t start_wall_ns, int64_t start_ns,
                          struct weir_kafka_message *const *messages, size_t count, bool is_batch);
+
+/* The pieces of it, for who sees a poll message by message. A poll in progress: `topic` NULL:
+ * several; `sample`: whose sampling decision it takes, NULL: its own. */
+struct weir_span *weir_kafka_poll_start(struct weir_kafka_client *client, int64_t start_wall_ns,
+                                        const char *topic, const struct weir_span_context *sample);
+/* Links a message; of a batch with its partition and offset. */
+void weir_kafka_poll_link(const struct weir_kafka_client *client, struct weir_span *span,
+                          const struct weir_kafka_message *message, bool is_batch);
+/* Where its only message came from. */
+void weir_kafka_poll_place(struct weir_kafka_client *client, struct weir_span *span,
+                           int32_t partition, int64_t offset);
+
+/* Starts the process span of a message, or of a batch that begins with it, at a wall time
+ * (0: now). */
+struct weir_span *weir_kafka_process_start(const struct weir_kafka_message *message, bool is_batch,
+                                           int64_t start_ns);
 
 /* A commit that was answered. */
 struct weir_kafka_commit {

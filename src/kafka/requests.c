@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kafka/requests.h"
+
+#include "kafka/client.h"
+
+#define SYNC_GROUP 14
+
+static const struct {
+    int16_t key;
+    const char *name;
+    bool of_producers, of_consumers;
+} kinds[] = {
+    {0, "Produce", true, false},
+    {2, "ListOffsets", false, true},
+    {3, "Metadata", true, true},
+    {8, "OffsetCommit", false, true},
+    {9, "OffsetFetch", false, true},
+    {10, "FindCoordinator", true, true},
+    {11, "JoinGroup", false, true},
+    {12, "Heartbeat", false, true},
+    {SYNC_GROUP, "SyncGroup", false, true},
+    {22, "InitProducerId", true, false},
+    {24, "AddPartitionsToTxn", true, false},
+    {25, "AddOffsetsToTxn", true, false},
+    {26, "EndTxn", true, false},
+    {28, "TxnOffsetCommit", true, false},
+    {68, "ConsumerGroupHeartbeat", false, true},
+};
+
+void weir_kafka_requests_init(struct weir_kafka_client *client) {
+    if (!client->settings->metrics) return;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (!(client->is_producer ? kinds[i].of_producers : kinds[i].of_consumers)) continue;
+        struct weir_attribute attrs[] = {WEIR_STR("messaging.system", "kafka"),
+                                         WEIR_STR("messaging.client.id", client->client_id),
+                                         WEIR_STR("kafka.api", kinds[i].name)};
+        client->requests.series[kinds[i].key] =
+            weir_series_get(weir_kafka_instrument_get(WEIR_KAFKA_REQUEST_DURATION), attrs,
+                            sizeof attrs / sizeof attrs[0]);
+    }
+}
+
+/* Who has joined the group anew may have been given other partitions. */
+rd_kafka_resp_err_t weir_kafka_requests_on_response(rd_kafka_t *rk, int fd, const char *broker,
+                                                    int32_t broker_id, int16_t key, int16_t version,
+                                                    int32_t id, size_t size, int64_t rtt_us,
+                                                    rd_kafka_resp_err_t err, void *opaque) {
+    (void)rk, (void)fd, (void)broker, (void)broker_id, (void)version, (void)id, (void)size;
+    struct weir_kafka_client *client = opaque;
+    if (key == SYNC_GROUP) atomic_fetch_add_explicit(&client->assignment, 1, memory_order_relaxed);
+    if (!err && rtt_us >= 0 && key >= 0 && key < WEIR_KAFKA_APIS_MAX &&
+        client->requests.series[key])
+        weir_series_record(client->requests.series[key], (double)rtt_us / 1e6);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
