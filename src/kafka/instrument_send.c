@@ -1,135 +1,315 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* on_send: headers get the context; the send waits in a table under the message's address.
- * on_acknowledgement: the send ends. librdkafka gives the same address, with few exceptions, which
- * the table survives: an address that comes again replaces the old send; a send that never ends is
- * dropped when its shard is full.
+/* on_send: the sampler's draw, and for what it falls on a record under the message's address and a
+ * header. on_acknowledgement: counts; the record's send ends.
+ *
+ *     librdkafka's habits that this rests on (2.0.2 to 2.15):
+ *     - The address of on_send comes back in on_acknowledgement, on a broker's thread; or within
+ *       produce(), when that fails.
+ *     - produce_batch() that fails for one message acknowledges the application's own struct, of
+ *       which only public fields may be read, or (partition in the message, not there) nothing.
+ *     - Acknowledgements may come after on_destroy, or never: the end is on_conf_destroy.
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "kafka/instrument.h"
+#include "kafka/send/flight.h"
+#include "kafka/send/send.h"
+#include "rd/conf.h"
+#include "sdk/context.h"
+#include "sdk/metric.h"
+#include "sdk/sdk.h"
 
-#define SHARDS          64u
-#define SHARD_SENDS_MAX 32768u /* 2 M messages in flight; beyond, their spans are not recorded */
-
-struct open_send {
-    const void *message;
-    struct weir_kafka_send send;
-    pthread_t thread; /* that called produce(): an end on it is a failure inside the call */
-    bool injected;
-};
-
-struct shard {
-    pthread_mutex_t mutex; /* guards the rest */
-    struct open_send *sends;
-    uint32_t count, room;
+enum {
+    EXPIRED_AT_ONCE = 256,
+    EXPIRE_EVERY = 16,   /* ticks */
+    EXPIRE_GRACE_S = 60, /* after message.timeout.ms */
+    CHECK_EVERY = 64,    /* acknowledgements of a partition: is the timestamp the send's time? */
+    CHECK_MS = 20,       /* it is when the two differ by less */
 };
 
 struct weir_kafka_sends {
-    struct weir_kafka_client *client; /* the instrumented one's */
-    const struct weir_rd *rd;
-    struct shard shards[SHARDS];
+    struct weir_kafka_sender sender;  /* first: what the hooks read */
+    _Atomic(const void *) topic_seen; /* librdkafka's object of the topic that was sent to last */
+    int64_t slow_ns;
+    int64_t coarse_lag_ns; /* how far the coarse clock is behind on average, less half a ms */
+    bool measures;
+    int64_t expire_ns; /* 0: never */
+    struct weir_kafka_flight flight;
+    unsigned ticks; /* the exporter's */
 };
 
-/* ── sends in flight ─────────────────────────────────────────────────────────────────────────── */
+/* What this thread sent last: whoever is acknowledged on the same thread has failed in the call. */
+static _Thread_local struct {
+    const struct weir_kafka_sends *sends;
+    const void *message;
+    const rd_kafka_topic_t *rkt;
+    uint8_t injected;
+} last __attribute__((tls_model("initial-exec")));
 
-static struct shard *shard_of(struct weir_kafka_sends *self, const void *message) {
-    return &self->shards[((uintptr_t)message >> 6) * 0x9e3779b97f4a7c15u >> 58];
+/* ── on_send ─────────────────────────────────────────────────────────────────────────────────── */
+
+static struct weir_kafka_topic *topic_of(struct weir_kafka_sends *self,
+                                         const rd_kafka_message_t *raw) {
+    return weir_kafka_topic_get(self->sender.topics, raw->rkt,
+                                self->sender.rd->topic_name(raw->rkt));
 }
 
-static void keep(struct weir_kafka_sends *self, const struct open_send *send) {
-    struct shard *shard = shard_of(self, send->message);
-    struct weir_span *lost = NULL;
-    pthread_mutex_lock(&shard->mutex);
-    uint32_t i = 0;
-    while (i < shard->count && shard->sends[i].message != send->message) i++;
-    if (i == shard->count && i == shard->room && shard->room < SHARD_SENDS_MAX) {
-        uint32_t room = shard->room ? 2 * shard->room : 16;
-        struct open_send *sends = realloc(shard->sends, room * sizeof *sends);
-        if (sends) {
-            shard->sends = sends;
-            shard->room = room;
-        }
+static __attribute__((noinline)) void see_topic(struct weir_kafka_sends *self,
+                                                const rd_kafka_message_t *raw) {
+    topic_of(self, raw);
+    atomic_store_explicit(&self->topic_seen, raw->rkt, memory_order_relaxed);
+}
+
+static void keep(struct weir_kafka_sends *self, const rd_kafka_message_t *raw,
+                 struct weir_kafka_record *record) {
+    struct weir_kafka_record *stale;
+    bool kept = weir_kafka_flight_put(&self->flight, raw, record, &stale);
+    if (stale) { /* its message is gone, without a word */
+        weir_kafka_skip(WEIR_KAFKA_SKIP_ABANDONED);
+        weir_kafka_sending_abandon(&self->sender, stale);
     }
-    if (i < shard->count)
-        lost = shard->sends[i].send.span; /* never acknowledged; its address came again */
-    else if (i < shard->room)
-        shard->count++;
-    if (i < shard->room)
-        shard->sends[i] = *send;
-    else
-        lost = send->send.span;
-    pthread_mutex_unlock(&shard->mutex);
-    weir_span_cancel(lost);
+    if (kept) return;
+    weir_kafka_skip(WEIR_KAFKA_SKIP_UNTRACKED);
+    weir_kafka_sending_abandon(&self->sender, record);
 }
 
-static bool take(struct weir_kafka_sends *self, const void *message, struct open_send *ret) {
-    struct shard *shard = shard_of(self, message);
-    pthread_mutex_lock(&shard->mutex);
-    uint32_t i = 0;
-    while (i < shard->count && shard->sends[i].message != message) i++;
-    bool found = i < shard->count;
-    if (found) {
-        *ret = shard->sends[i];
-        shard->sends[i] = shard->sends[--shard->count];
-    }
-    pthread_mutex_unlock(&shard->mutex);
-    return found;
+static __attribute__((noinline)) void trace(struct weir_kafka_sends *self, rd_kafka_message_t *raw,
+                                            const uint64_t *draw) {
+    const struct weir_rd *rd = self->sender.rd;
+    struct weir_kafka_outgoing message = {.ctx = weir_context_current(),
+                                          .key = weir_view(raw->key, raw->key_len),
+                                          .value_size = raw->len,
+                                          .is_tombstone = raw->key && !raw->payload,
+                                          .raw = raw};
+    /* The application's own list is changed in place: replacing it would free it under its feet. */
+    if (rd->message_headers(raw, &message.headers)) message.headers = NULL;
+    const struct weir_kafka_topic *topic = topic_of(self, raw);
+    struct weir_kafka_record *record =
+        draw ? weir_kafka_sending_drawn(&self->sender, topic, &message, *draw)
+             : weir_kafka_sending_begin(&self->sender, topic, &message);
+    last.injected = message.headers ? message.injected : 0; /* new ones go with the message */
+    if (record) keep(self, raw, record);
 }
-
-/* ── interceptors ────────────────────────────────────────────────────────────────────────────── */
 
 static rd_kafka_resp_err_t on_send(rd_kafka_t *rk, rd_kafka_message_t *raw, void *opaque) {
     (void)rk;
     struct weir_kafka_sends *self = opaque;
-    const struct weir_rd *rd = self->rd;
-    rd_kafka_headers_t *headers = NULL;
-    /* The application's own list is changed in place: replacing it would free it under its feet. */
-    if (rd->message_headers(raw, &headers)) headers = NULL;
-    bool is_new = !headers && self->client->settings->propagate != WEIR_KAFKA_PROPAGATE_OFF;
-    if (is_new) headers = rd->headers_new(4);
-    struct open_send send = {.message = raw, .thread = pthread_self()};
-    const void *value;
-    size_t size;
-    bool had = headers && !rd->header_get_last(headers, "traceparent", &value, &size);
-    weir_kafka_send_begin(self->client, &send.send, rd->topic_name(raw->rkt), NULL, headers,
-                          weir_view(raw->key, raw->key_len), raw->key && !raw->payload);
-    send.injected = headers && !had;
-    if (is_new && rd->header_cnt(headers))
-        rd->message_set_headers(raw, headers);
-    else if (is_new)
-        rd->headers_destroy(headers);
-    keep(self, &send);
+    last.sends = self;
+    last.message = raw;
+    last.rkt = raw->rkt;
+    last.injected = 0;
+    if (__builtin_expect(raw->rkt != atomic_load_explicit(&self->topic_seen, memory_order_relaxed),
+                         0))
+        see_topic(self, raw);
+    const struct weir_kafka_sender *sender = &self->sender;
+    unsigned bits = weir_sdk_bits(), on = WEIR_SDK_RECORDS_SPANS | WEIR_SDK_RUNS;
+    if (sender->plain && !weir_context_top && (bits & (on | WEIR_SDK_FORKED)) == on &&
+        weir_lane_own) {
+        struct weir_lane *lane = weir_lane_own;
+        uint64_t draw = weir_rand_next(&lane->rand);
+        if (__builtin_expect(draw >> 1 >= weir_sdk_config()->sampler.threshold, 1)) {
+            weir_lane_count(&lane->spans_unsampled);
+            return RD_KAFKA_RESP_ERR_NO_ERROR;
+        }
+        trace(self, raw, &draw);
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    if (!sender->settings->spans && sender->settings->propagate == WEIR_KAFKA_PROPAGATE_OFF)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    trace(self, raw, NULL);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* ── on_acknowledgement ──────────────────────────────────────────────────────────────────────── */
+
+static int64_t latency_ns(const struct weir_kafka_sends *self, const rd_kafka_message_t *raw) {
+    int64_t us = self->sender.rd->message_latency(raw);
+    return us > 0 ? us * WEIR_NS_PER_US : 0;
+}
+
+/* Takes the true latency, and notes whether the timestamp would have told it. */
+static __attribute__((noinline)) int64_t check(const struct weir_kafka_sends *self,
+                                               const rd_kafka_message_t *raw,
+                                               struct weir_kafka_topic *topic, int64_t told_ns) {
+    int64_t true_ns = latency_ns(self, raw), off_ns = true_ns - told_ns;
+    if (off_ns > CHECK_MS * WEIR_NS_PER_MS || off_ns < -CHECK_MS * WEIR_NS_PER_MS)
+        atomic_store_explicit(&topic->exact, true, memory_order_relaxed);
+    return true_ns;
+}
+
+/* From the timestamp that librdkafka gave the message when it was sent, in ms, to the coarse clock:
+ * right on average, and a fifth of the price. */
+static inline int64_t duration_ns(const struct weir_kafka_sends *self,
+                                  const rd_kafka_message_t *raw, struct weir_kafka_topic *topic,
+                                  struct weir_kafka_part *part) {
+    rd_kafka_timestamp_type_t type;
+    if (atomic_load_explicit(&topic->exact, memory_order_relaxed)) return latency_ns(self, raw);
+    int64_t sent_ns = self->sender.rd->message_timestamp(raw, &type) * WEIR_NS_PER_MS;
+    int64_t ns = weir_clock_wall_coarse_ns() + self->coarse_lag_ns - sent_ns;
+    uint32_t acks = part ? atomic_load_explicit(&part->acks, memory_order_relaxed) : 0;
+    if (part) atomic_store_explicit(&part->acks, acks + 1, memory_order_relaxed);
+    if (__builtin_expect(acks % CHECK_EVERY == 0 || type != RD_KAFKA_TIMESTAMP_CREATE_TIME ||
+                             ns >= self->slow_ns || ns < -CHECK_MS * WEIR_NS_PER_MS,
+                         0))
+        return check(self, raw, topic, ns);
+    return ns;
+}
+
+static void count(struct weir_kafka_sends *self, struct weir_kafka_topic *topic, int32_t partition,
+                  int err, int64_t ns, const struct weir_span_context *exemplar) {
+    if (self->measures && topic->observed)
+        weir_kafka_topic_count(self->sender.topics, topic, partition, err, ns, exemplar);
+}
+
+/* produce() is about to fail, and the headers are the application's again: as they were. */
+static void undo(const struct weir_kafka_sends *self, const rd_kafka_message_t *raw) {
+    rd_kafka_headers_t *headers;
+    if (last.injected && !self->sender.rd->message_headers(raw, &headers))
+        weir_kafka_sending_undo(&self->sender, headers, last.injected);
+    last.injected = 0;
+}
+
+static void end(struct weir_kafka_sends *self, struct weir_kafka_topic *topic,
+                struct weir_kafka_record *record, int err, int32_t partition, int64_t offset) {
+    struct weir_span_context context;
+    int64_t ns = weir_kafka_sending_end(&self->sender, record, err, partition, offset, &context);
+    count(self, topic, partition, err, ns, &context);
+}
+
+/* The send of this thread that has just failed, told with an address that is not its own. */
+static void fail_last(struct weir_kafka_sends *self, int err) {
+    struct weir_kafka_record *record = weir_kafka_flight_take(&self->flight, last.message);
+    struct weir_kafka_topic *topic =
+        weir_kafka_topic_get(self->sender.topics, last.rkt, self->sender.rd->topic_name(last.rkt));
+    if (!record)
+        record = weir_kafka_sending_late(&self->sender, topic, weir_view(NULL, 0), false, NULL, 0);
+    last.message = NULL;
+    if (record)
+        end(self, topic, record, err, -1, -1);
+    else
+        count(self, topic, -1, err, 0, NULL);
+}
+
+/* Not sampled: it is kept when it failed, or was slow. */
+static void end_unsampled(struct weir_kafka_sends *self, const rd_kafka_message_t *raw,
+                          struct weir_kafka_topic *topic, int64_t ns) {
+    struct weir_kafka_record *record = NULL;
+    if (raw->err || ns >= self->slow_ns) {
+        rd_kafka_headers_t *headers;
+        if (self->sender.rd->message_headers(raw, &headers)) headers = NULL;
+        record = weir_kafka_sending_late(&self->sender, topic, weir_view(raw->key, raw->key_len),
+                                         raw->key && !raw->payload, headers, ns);
+    }
+    int64_t offset = raw->err ? -1 : raw->offset;
+    if (record)
+        end(self, topic, record, raw->err, raw->partition, offset);
+    else
+        count(self, topic, raw->partition, raw->err, ns, NULL);
+}
+
+static bool is_purge(rd_kafka_resp_err_t err) {
+    return err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+}
+
+static __attribute__((noinline)) void failed(struct weir_kafka_sends *self,
+                                             const rd_kafka_message_t *raw) {
+    struct weir_kafka_record *record = weir_kafka_flight_take(&self->flight, raw);
+    /* Of what the application's own thread is told only a purge is about another message than the
+     * one that it is sending. */
+    bool in_call = last.sends == self && last.message && !is_purge(raw->err);
+    if (in_call && last.message != raw && !record) {
+        fail_last(self, raw->err);
+        return;
+    }
+    struct weir_kafka_topic *topic =
+        weir_kafka_topic_find(self->sender.topics, raw->rkt, self->sender.rd->topic_name(raw->rkt));
+    if (!topic) topic = weir_kafka_topic_other(self->sender.topics);
+    if (record)
+        end(self, topic, record, raw->err, raw->partition, -1);
+    else
+        end_unsampled(self, raw, topic, latency_ns(self, raw));
+    if (in_call && last.message == raw) undo(self, raw);
 }
 
 static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t *rk, rd_kafka_message_t *raw,
                                               void *opaque) {
     (void)rk;
     struct weir_kafka_sends *self = opaque;
-    struct open_send send;
-    /* An address that on_send did not give is the application's own struct: only public fields of
-     * it could be touched, and it has no send. */
-    if (!take(self, raw, &send)) return RD_KAFKA_RESP_ERR_NO_ERROR;
-    rd_kafka_headers_t *headers;
-    if (raw->err && send.injected && pthread_equal(send.thread, pthread_self()) &&
-        !self->rd->message_headers(raw, &headers)) {
-        /* produce() is about to fail and give the headers back: as they were. */
-        self->rd->header_remove(headers, "traceparent");
-        self->rd->header_remove(headers, "tracestate");
+    if (__builtin_expect(raw->err != 0, 0)) {
+        failed(self, raw);
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    weir_kafka_send_end(self->client, &send.send, self->rd->topic_name(raw->rkt), raw->err,
-                        raw->partition, raw->err ? -1 : raw->offset);
+    struct weir_kafka_topic *topic =
+        weir_kafka_topic_find(self->sender.topics, raw->rkt, self->sender.rd->topic_name(raw->rkt));
+    if (!topic) topic = weir_kafka_topic_other(self->sender.topics);
+    struct weir_kafka_record *record = weir_kafka_flight_take(&self->flight, raw);
+    if (record) {
+        end(self, topic, record, 0, raw->partition, raw->offset);
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    struct weir_kafka_part *part = weir_kafka_part_find(topic, raw->partition);
+    int64_t ns = duration_ns(self, raw, topic, part);
+    if (__builtin_expect(ns >= self->slow_ns, 0))
+        end_unsampled(self, raw, topic, ns);
+    else
+        count(self, topic, raw->partition, 0, ns, NULL);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 /* ── life ────────────────────────────────────────────────────────────────────────────────────── */
 
-void weir_kafka_sends_attach(struct weir_kafka_instrumented *self, rd_kafka_t *rk) {
+/* The exporter's tick. */
+static void expire(struct weir_kafka_sender *sender) {
+    struct weir_kafka_sends *self = (void *)sender;
+    struct weir_kafka_record *old[EXPIRED_AT_ONCE];
+    uint64_t cursor = 0;
+    size_t found;
+    if (!self->expire_ns || ++self->ticks % EXPIRE_EVERY != 0) return;
+    do {
+        found = weir_kafka_flight_expire(&self->flight, weir_clock_wall_ns() - self->expire_ns,
+                                         &cursor, old, EXPIRED_AT_ONCE);
+        for (size_t i = 0; i < found; i++) {
+            weir_kafka_skip(WEIR_KAFKA_SKIP_ABANDONED);
+            weir_kafka_sending_abandon(sender, old[i]);
+        }
+    } while (found == EXPIRED_AT_ONCE);
+}
+
+static int64_t expire_ns(const struct weir_rd *rd, const rd_kafka_conf_t *conf) {
+    char text[24];
+    uint64_t ms = 0;
+    weir_rd_conf_get(rd, conf, "message.timeout.ms", text, sizeof text);
+    if (!weir_view_to_u64(weir_view_str(text), &ms)) ms = 300000;
+    return ms ? (int64_t)ms * WEIR_NS_PER_MS + EXPIRE_GRACE_S * WEIR_NS_PER_S : 0;
+}
+
+static int64_t coarse_lag_ns(void) {
+    struct timespec step = {0, 0};
+    clock_getres(CLOCK_REALTIME_COARSE, &step);
+    return (step.tv_sec * WEIR_NS_PER_S + step.tv_nsec) / 2 - WEIR_NS_PER_MS / 2;
+}
+
+static struct weir_kafka_sends *sends_new(const struct weir_kafka_instrumented *self,
+                                          const rd_kafka_conf_t *conf) {
     struct weir_kafka_sends *sends = calloc(1, sizeof *sends);
+    if (!sends) return NULL;
+    sends->slow_ns = self->client->settings->slow_ns ? self->client->settings->slow_ns : INT64_MAX;
+    sends->coarse_lag_ns = coarse_lag_ns();
+    sends->measures = self->client->settings->metrics;
+    sends->expire_ns = expire_ns(self->rd, conf);
+    sends->sender.tick = expire;
+    if (weir_kafka_flight_init(&sends->flight)) {
+        if (weir_kafka_sender_init(&sends->sender, self->client, conf)) return sends;
+        weir_kafka_flight_done(&sends->flight);
+    }
+    free(sends);
+    return NULL;
+}
+
+void weir_kafka_sends_attach(struct weir_kafka_instrumented *self, rd_kafka_t *rk) {
+    struct weir_kafka_sends *sends = sends_new(self, self->rd->conf(rk));
     if (!sends) return;
-    sends->client = self->client;
-    sends->rd = self->rd;
-    for (uint32_t i = 0; i < SHARDS; i++) pthread_mutex_init(&sends->shards[i].mutex, NULL);
     self->sends = sends;
     self->rd->interceptor_add_on_send(rk, WEIR_KAFKA_INTERCEPTOR, on_send, sends);
     self->rd->interceptor_add_on_acknowledgement(rk, WEIR_KAFKA_INTERCEPTOR, on_acknowledgement,
@@ -137,16 +317,18 @@ void weir_kafka_sends_attach(struct weir_kafka_instrumented *self, rd_kafka_t *r
 }
 
 void weir_kafka_sends_free(struct weir_kafka_sends *sends) {
+    struct weir_kafka_record *open[EXPIRED_AT_ONCE];
+    struct weir_span_context context;
+    uint64_t cursor = 0;
+    size_t found;
     if (!sends) return;
-    for (uint32_t i = 0; i < SHARDS; i++) {
-        struct shard *shard = &sends->shards[i];
-        for (uint32_t s = 0; s < shard->count; s++) {
-            weir_span_set_status(shard->sends[s].send.span, WEIR_STATUS_ERROR,
-                                 "the producer was destroyed before the acknowledgement");
-            weir_span_end(shard->sends[s].send.span);
-        }
-        free(shard->sends);
-        pthread_mutex_destroy(&shard->mutex);
-    }
+    do {
+        found = weir_kafka_flight_expire(&sends->flight, INT64_MAX, &cursor, open, EXPIRED_AT_ONCE);
+        for (size_t i = 0; i < found; i++)
+            weir_kafka_sending_end(&sends->sender, open[i], WEIR_KAFKA_ERR_DESTROYED, -1, -1,
+                                   &context);
+    } while (found == EXPIRED_AT_ONCE);
+    weir_kafka_sender_done(&sends->sender);
+    weir_kafka_flight_done(&sends->flight);
     free(sends);
 }

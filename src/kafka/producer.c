@@ -6,41 +6,63 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
-#include "kafka/trace.h"
+#include "kafka/send/send.h"
+#include "sdk/context.h"
 
 #define CLOSE_TIMEOUT_MS 10000
 #define POLL_MS          100
 
 struct weir_producer {
     struct weir_kafka_client *client;
+    struct weir_kafka_sender sender;
     pthread_t thread;
     atomic_bool stopping;
 };
 
 /* One message on its way. */
 struct sending {
-    struct weir_kafka_client *client; /* borrowed: outlives its messages */
-    struct weir_kafka_send send;
+    struct weir_producer *producer; /* borrowed: outlives its messages */
+    struct weir_kafka_topic *topic;
+    struct weir_kafka_record *record; /* NULL: not sampled */
+    int64_t start_ns;                 /* monotonic */
     weir_delivered *delivered;
     void *arg;
-    char topic[]; /* for the span's end; the record may be gone by then */
 };
 
 /* ── delivery ────────────────────────────────────────────────────────────────────────────────── */
+
+/* Ends the send in traces and metrics; `raw` NULL: librdkafka did not take it. */
+static void end_sending(struct sending *sending, const rd_kafka_message_t *raw,
+                        rd_kafka_headers_t *headers, rd_kafka_resp_err_t err, int32_t partition) {
+    struct weir_kafka_sender *sender = &sending->producer->sender;
+    struct weir_span_context context;
+    int64_t ns = weir_clock_mono_ns() - sending->start_ns;
+    if (!sending->record && (err || ns >= sender->settings->slow_ns))
+        sending->record = weir_kafka_sending_late(
+            sender, sending->topic, raw ? weir_view(raw->key, raw->key_len) : weir_view(NULL, 0),
+            raw && raw->key && !raw->payload, headers, ns);
+    if (sending->record)
+        ns = weir_kafka_sending_end(sender, sending->record, err, partition,
+                                    raw && !err ? raw->offset : -1, &context);
+    if (sender->settings->metrics && sending->topic->observed)
+        weir_kafka_topic_count(sender->topics, sending->topic, partition, err, ns,
+                               sending->record ? &context : NULL);
+}
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *raw, void *opaque) {
     (void)rk, (void)opaque;
     struct sending *sending = raw->_private;
     if (!sending) return;
-    bool acknowledged = !raw->err;
-    weir_kafka_send_end(sending->client, &sending->send, sending->topic, raw->err, raw->partition,
-                        acknowledged ? raw->offset : -1);
+    const struct weir_rd *rd = sending->producer->client->rd;
+    rd_kafka_headers_t *headers;
+    if (rd->message_headers(raw, &headers)) headers = NULL;
+    end_sending(sending, raw, headers, raw->err, raw->partition);
     if (sending->delivered) {
-        struct weir_delivery delivery = {
-            .code = weir_rd_code(raw->err),
-            .partition = raw->partition,
-            .offset = acknowledged ? raw->offset : -1,
-            .error_type = acknowledged ? NULL : weir_rd_error_type(sending->client->rd, raw->err)};
+        struct weir_delivery delivery = {.code = weir_rd_code(raw->err),
+                                         .partition = raw->partition,
+                                         .offset = raw->err ? -1 : raw->offset,
+                                         .error_type =
+                                             raw->err ? weir_rd_error_type(rd, raw->err) : NULL};
         sending->delivered(sending->arg, &delivery);
     }
     free(sending);
@@ -69,12 +91,18 @@ struct weir_producer *weir_producer_open(const struct weir_kafka_options *option
     }
     producer->client->owner = producer;
     producer->client->rd->conf_set_dr_msg_cb(conf, on_delivery);
-    int code = weir_kafka_client_open(producer->client, conf, reterr);
+    int code = WEIR_OK;
+    if (!weir_kafka_sender_init(&producer->sender, producer->client, conf)) {
+        producer->client->rd->conf_destroy(conf);
+        code = weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
+    }
+    if (!code) code = weir_kafka_client_open(producer->client, conf, reterr);
     if (!code && (code = weir_thread_start(&producer->thread, "weir-producer", run, producer))) {
         weir_error_set(reterr, code, "no thread for the producer's delivery reports");
         weir_kafka_client_retire(producer->client);
     }
     if (!code) return producer;
+    weir_kafka_sender_done(&producer->sender);
     weir_kafka_client_unref(producer->client);
     free(producer);
     return NULL;
@@ -91,6 +119,7 @@ void weir_producer_close(struct weir_producer *producer) {
     atomic_store(&producer->stopping, true);
     pthread_join(producer->thread, NULL);
     weir_kafka_client_retire(producer->client);
+    weir_kafka_sender_done(&producer->sender);
     weir_kafka_client_unref(producer->client);
     free(producer);
 }
@@ -165,26 +194,33 @@ static int send_one(struct weir_producer *producer, const struct weir_record *re
                               "a producer, and a record with a topic, are needed");
     struct weir_kafka_client *client = producer->client;
     if (weir_kafka_client_is_foreign(client)) return weir_kafka_client_refuse(reterr);
-    size_t topic_size = strlen(record->topic) + 1;
-    struct sending *sending = malloc(sizeof *sending + topic_size);
+    struct sending *sending = malloc(sizeof *sending);
     rd_kafka_headers_t *headers = sending ? make_headers(client->rd, record) : NULL;
     if (!headers) {
         free(sending);
         return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
     }
-    *sending = (struct sending){.client = client, .delivered = delivered, .arg = arg};
-    memcpy(sending->topic, record->topic, topic_size);
-    weir_kafka_send_begin(client, &sending->send, record->topic, record->context, headers,
-                          weir_view(record->key, record->key ? record->key_size : 0),
-                          record->key && !record->value);
+    *sending = (struct sending){.producer = producer,
+                                .topic = weir_kafka_topic_get(producer->sender.topics,
+                                                              weir_kafka_topic_key(record->topic),
+                                                              record->topic),
+                                .start_ns = weir_clock_mono_ns(),
+                                .delivered = delivered,
+                                .arg = arg};
+    struct weir_kafka_outgoing message = {
+        .ctx = record->context ? record->context : weir_context_current(),
+        .key = weir_view(record->key, record->key ? record->key_size : 0),
+        .value_size = record->value ? record->value_size : 0,
+        .is_tombstone = record->key && !record->value,
+        .headers = headers};
+    sending->record = weir_kafka_sending_begin(&producer->sender, sending->topic, &message);
     rd_kafka_resp_err_t err;
     while ((err = produce(client, record, headers, sending)) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
            waits)
         weir_clock_sleep_ns(WEIR_NS_PER_MS);
     if (!err) return WEIR_OK; /* librdkafka has the headers, its delivery report the rest */
+    end_sending(sending, NULL, headers, err, record->has_partition ? record->partition : -1);
     client->rd->headers_destroy(headers);
-    weir_kafka_send_end(client, &sending->send, record->topic, err,
-                        record->has_partition ? record->partition : -1, -1);
     free(sending);
     return refuse(client, record->topic, err, reterr);
 }
