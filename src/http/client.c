@@ -62,8 +62,8 @@ void weir_http_client_end(struct weir_http *http, int status, const char *error_
     if (!http) return;
     attrs[count++] = weir_http_text("server.address", weir_view_str(http->host));
     attrs[count++] = weir_http_number("server.port", http->port);
-    weir_http_finish(
-        http, status, 400, error_type,
-        weir_http_duration("http.client.request.duration", "Duration of HTTP client requests."),
-        attrs, count);
+    weir_http_finish(http, status, 400, error_type,
+                     weir_http_duration("http.client.request.duration", "s",
+                                        "Duration of HTTP client requests."),
+                     attrs, count);
 }

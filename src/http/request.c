@@ -56,10 +56,11 @@ struct weir_tracer *weir_http_tracer(void) {
     return weir_tracer_get("weir.http", WEIR_VERSION);
 }
 
-struct weir_instrument *weir_http_duration(const char *name, const char *description) {
+struct weir_instrument *weir_http_duration(const char *name, const char *unit,
+                                           const char *description) {
     static const double bounds[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
                                     0.5,   0.75, 1,     2.5,  5,     7.5, 10};
-    return weir_histogram_get(weir_meter_get("weir.http", WEIR_VERSION), name, "s", description,
+    return weir_histogram_get(weir_meter_get("weir.http", WEIR_VERSION), name, unit, description,
                               bounds, sizeof bounds / sizeof bounds[0]);
 }
 

@@ -43,6 +43,7 @@ struct weir_tracer *weir_http_tracer(void);
 /* Sets status and error.type, ends the span, measures into `metric` with `attrs`, frees. */
 void weir_http_finish(struct weir_http *http, int status, int error_from, const char *error_type,
                       struct weir_instrument *metric, struct weir_attribute *attrs, size_t count);
-struct weir_instrument *weir_http_duration(const char *name, const char *description);
+struct weir_instrument *weir_http_duration(const char *name, const char *unit,
+                                           const char *description);
 
 #endif

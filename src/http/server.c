@@ -139,8 +139,8 @@ void weir_http_server_end(struct weir_http *http, int status, const char *error_
     }
     attrs[count++] = weir_http_text("http.route", weir_view_str(http->route));
     attrs[count++] = weir_http_text("url.scheme", weir_view_str(http->scheme));
-    weir_http_finish(
-        http, status, 500, error_type,
-        weir_http_duration("http.server.request.duration", "Duration of HTTP server requests."),
-        attrs, count);
+    weir_http_finish(http, status, 500, error_type,
+                     weir_http_duration("http.server.request.duration", "s",
+                                        "Duration of HTTP server requests."),
+                     attrs, count);
 }

@@ -4,7 +4,8 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SOURCES = [*ROOT.glob("src/kafka/**/*.c"), *ROOT.glob("src/sdk/*.c"), *ROOT.glob("src/rd/*.c")]
+SOURCES = [path for room in ("kafka", "sdk", "rd", "http", "sql", "pq", "sqlite") for path in ROOT.glob(f"src/{room}/**/*.c")]
+PAGES = ("telemetry.md", "http.md", "sql.md")
 
 
 def in_table(page, pattern):
@@ -14,9 +15,9 @@ def in_table(page, pattern):
 def test_client_metrics():
     made = set()
     for path in SOURCES:
-        made |= set(re.findall(r'"((?:messaging|weir|otel|process)\.[a-z_.]+)",\s*"(?:\{[a-z_]+\}|s|By|1)"', path.read_text()))
+        made |= set(re.findall(r'"((?:messaging|weir|otel|process|http|db)\.[a-z_.]+)",\s*"(?:\{[a-z_]+\}|s|By|1)"', path.read_text()))
     assert len(made) > 30
-    assert made == in_table("telemetry.md", r"[a-z_.]+")
+    assert made == set().union(*(in_table(page, r"[a-z_.]+") for page in PAGES))
 
 
 def test_server_metrics(weir_module):
@@ -26,7 +27,7 @@ def test_server_metrics(weir_module):
 
 
 def test_environment():
-    page = (ROOT / "docs" / "telemetry.md").read_text()
+    page = "".join((ROOT / "docs" / name).read_text() for name in PAGES)
     read = set()
     for path in SOURCES:
         read |= set(re.findall(r'"((?:OTEL|WEIR|KAFKA)_[A-Z_]+)"', path.read_text()))
