@@ -2,117 +2,7 @@
 #include "collect/graph.h"
 
 #include "base/clock.h"
-#include "base/rand.h"
-#include "otlp/encode.h"
-#include "unit.h"
-
-/* ---- a store that counts, and answers as told ------------------------------------------------- */
-
-struct counting {
-    struct weir_sink sink;
-    int code;
-    uint32_t records[WEIR_SIGNALS_COUNT], batches;
-    struct weir_otlp_batch *last;
-};
-
-static void count(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done,
-                  void *arg) {
-    struct counting *counting = (struct counting *)sink;
-    const struct weir_sink_answer answer = {.code = counting->code, .message = "as told"};
-    counting->batches++;
-    counting->records[batch->signal] += weir_otlp_batch_records_count(batch);
-    weir_otlp_batch_unref(counting->last);
-    counting->last = batch;
-    done(arg, &answer);
-}
-
-struct heard {
-    int answers, code;
-};
-
-static void hear(void *arg, const struct weir_sink_answer *answer) {
-    struct heard *heard = arg;
-    heard->answers++;
-    heard->code = answer->code;
-}
-
-/* ---- files and batches ------------------------------------------------------------------------ */
-
-struct file {
-    struct weir_arena arena;
-    struct weir_yaml *root;
-    struct weir_error err;
-};
-
-static int open_text(struct file *file, const char *text, struct counting *store,
-                     struct weir_graph **ret) {
-    static const char *const receivers[] = {"otlp", "zipkin", NULL};
-    weir_arena_init(&file->arena, 0);
-    assert_int_equal(weir_yaml_parse(weir_view_str(text), &file->arena, &file->root, &file->err),
-                     WEIR_OK);
-    *store = (struct counting){.sink = {count}};
-    const struct weir_graph_options options = {
-        .processors = weir_yaml_get(file->root, "processors"),
-        .connectors = weir_yaml_get(file->root, "connectors"),
-        .exporters = weir_yaml_get(file->root, "exporters"),
-        .pipelines = weir_yaml_get(weir_yaml_get(file->root, "service"), "pipelines"),
-        .receivers = receivers,
-        .store = &store->sink,
-    };
-    return weir_graph_open(&options, ret, &file->err);
-}
-
-static struct weir_graph *open_good(struct file *file, const char *text, struct counting *store) {
-    struct weir_graph *graph = NULL;
-    if (open_text(file, text, store, &graph) != WEIR_OK)
-        fail_msg("%u:%u: %s", file->err.line, file->err.column, file->err.message);
-    assert_int_equal(weir_graph_start(graph, NULL), WEIR_OK);
-    return graph;
-}
-
-static void finish(struct file *file, struct weir_graph *graph, struct counting *store) {
-    if (graph) weir_graph_stop(graph, 0);
-    weir_graph_close(graph);
-    weir_otlp_batch_unref(store->last);
-    weir_arena_done(&file->arena);
-}
-
-/* Spans with random trace ids. */
-static struct weir_otlp_batch *spans(uint32_t count_spans) {
-    const struct weir_attr resource = {WEIR_VIEW("service.name"),
-                                       weir_value_str(WEIR_VIEW("shop"))};
-    const struct weir_attr attr = {WEIR_VIEW("user"), weir_value_str(WEIR_VIEW("42"))};
-    struct weir_buf buf;
-    struct weir_otlp_group group;
-    struct weir_otlp_batch *batch;
-    weir_buf_init(&buf, 64 << 20);
-    weir_otlp_group_begin(&group, &buf, (struct weir_attrs){&resource, 1}, WEIR_VIEW("test"),
-                          WEIR_VIEW(""));
-    for (uint32_t i = 0; i < count_spans; i++) {
-        uint8_t ids[24];
-        weir_rand_fill(ids, sizeof ids);
-        struct weir_otlp_span span = {.trace_id = ids,
-                                      .span_id = ids + 16,
-                                      .name = WEIR_VIEW("work"),
-                                      .kind = WEIR_SPAN_KIND_INTERNAL,
-                                      .start_ns = 1000,
-                                      .end_ns = 2000,
-                                      .attrs = {&attr, 1}};
-        weir_otlp_put_span(&buf, &span);
-    }
-    weir_otlp_group_end(&group);
-    size_t len;
-    char *body = weir_buf_take(&buf, &len);
-    assert_int_equal(weir_otlp_batch_decode(WEIR_SIGNAL_TRACE, body, len, 0, &batch, NULL),
-                     WEIR_OK);
-    return batch;
-}
-
-static struct heard push(struct weir_graph *graph, struct weir_otlp_batch *batch) {
-    struct heard heard = {.code = 1};
-    weir_sink_push(weir_graph_entry(graph, "otlp"), batch, hear, &heard);
-    return heard;
-}
+#include "pipeline.h"
 
 /* ---- tests ------------------------------------------------------------------------------------ */
 
@@ -262,55 +152,6 @@ static void above_the_limit_batches_are_refused(void **state) {
     finish(&file, graph, &store);
 }
 
-static const char counted[] = "connectors:\n"
-                              "  spanmetrics:\n"
-                              "    histogram: {explicit: {buckets: [500ns, 1us, 2us]}}\n"
-                              "    dimensions: [{name: user}, {name: tier, default: none}]\n"
-                              "    exemplars: {enabled: true}\n"
-                              "service:\n"
-                              "  pipelines:\n"
-                              "    traces: {receivers: [otlp], exporters: [weir, spanmetrics]}\n"
-                              "    metrics: {receivers: [spanmetrics], exporters: [weir]}\n";
-
-static const struct weir_otlp_point *point_of(const struct weir_otlp_batch *batch,
-                                              const char *name) {
-    for (uint32_t i = 0; i < batch->points_count; i++)
-        if (weir_view_is(batch->metrics[batch->points[i].metric].name, name))
-            return &batch->points[i];
-    fail_msg("no metric %s", name);
-    return NULL;
-}
-
-static void spans_become_metrics(void **state) {
-    (void)state;
-    struct file file;
-    struct counting store;
-    struct weir_graph *graph = open_good(&file, counted, &store);
-    assert_int_equal(push(graph, spans(7)).code, WEIR_OK);
-    assert_int_equal(push(graph, spans(4)).code, WEIR_OK);
-    weir_graph_stop(graph, 0);
-    assert_int_equal(store.records[WEIR_SIGNAL_TRACE], 11);
-    assert_int_equal(store.last->signal, WEIR_SIGNAL_METRIC);
-    assert_view_is(weir_attrs_get(store.last->resources[0].attrs, WEIR_VIEW("service.name"))->str,
-                   "shop");
-    const struct weir_otlp_point *calls = point_of(store.last, "traces.span.metrics.calls");
-    assert_int_equal(calls->i64, 11);
-    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("span.name"))->str, "work");
-    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("span.kind"))->str, "SPAN_KIND_INTERNAL");
-    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("user"))->str, "42");
-    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("tier"))->str, "none");
-    const struct weir_otlp_point *duration = point_of(store.last, "traces.span.metrics.duration");
-    assert_int_equal(duration->count, 11);
-    assert_int_equal(duration->bounds_count, 3);
-    assert_int_equal(duration->counts[1], 11); /* each took 1 us */
-    assert_int_equal(duration->exemplars_count, 1);
-    assert_int_equal(point_of(store.last, "traces_spanmetrics_calls")->i64, 11);
-    const struct weir_otlp_point *latency = point_of(store.last, "traces_spanmetrics_latency");
-    assert_true(latency->sum > 10.9e-6 && latency->sum < 11.1e-6);
-    assert_view_is(weir_attrs_get(latency->attrs, WEIR_VIEW("service"))->str, "shop");
-    finish(&file, graph, &store);
-}
-
 static void what_is_wrong_is_named_with_its_place(void **state) {
     (void)state;
     static const struct {
@@ -376,7 +217,6 @@ int main(void) {
         cmocka_unit_test(two_pipelines_answer_once),
         cmocka_unit_test(small_batches_are_joined_and_answered_when_stored),
         cmocka_unit_test(above_the_limit_batches_are_refused),
-        cmocka_unit_test(spans_become_metrics),
         cmocka_unit_test(what_is_wrong_is_named_with_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
