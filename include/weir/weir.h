@@ -82,6 +82,15 @@ struct weir_options {
 
     weir_error_callback *on_error; /* or NULL */
     void *on_error_arg;
+
+    /* For https endpoints; files in PEM, read again when they have changed. */
+    const char *certificate;        /* OTEL_EXPORTER_OTLP_CERTIFICATE: authorities to trust; default
+                                       the system's */
+    const char *client_certificate; /* OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: shown to the receiver */
+    const char *client_key;         /* OTEL_EXPORTER_OTLP_CLIENT_KEY: the key of that, unencrypted */
+    bool insecure; /* OTEL_EXPORTER_OTLP_INSECURE: a grpc endpoint without a scheme is http, not
+                      https */
+    bool insecure_skip_verify; /* takes any certificate: for tries, never for production */
 };
 
 /* Starts the process-wide SDK: one exporter thread, no connection yet. `options` may be NULL. Calls

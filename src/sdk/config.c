@@ -235,6 +235,14 @@ static int load_protocol(struct load *load, int signal, bool *ret_grpc) {
     return WEIR_OK;
 }
 
+/* What gRPC means by an address without a scheme. */
+static bool is_insecure(const struct load *load, int signal) {
+    struct weir_view text = signal_setting(load, signal, "INSECURE");
+    if (!text.len) text = from_environment(load, "OTEL_EXPORTER_OTLP_INSECURE");
+    if (!text.len || (load->options.insecure && load->options_first)) return load->options.insecure;
+    return weir_view_eq_nocase(text, WEIR_VIEW("true"));
+}
+
 static int load_url(struct load *load, int signal, struct weir_config_otlp *otlp) {
     struct weir_arena *arena = &load->config->arena;
     struct weir_view own = signal_setting(load, signal, "ENDPOINT");
@@ -242,10 +250,15 @@ static int load_url(struct load *load, int signal, struct weir_config_otlp *otlp
     struct weir_view url = is_own ? own
                                   : setting(load, load->options.endpoint,
                                             "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_OTLP_TARGET");
+    /* The older documents' targets are never TLS. */
+    struct weir_view target = from_environment(load, "OTEL_OTLP_TARGET");
+    bool is_target = !is_own && url.ptr == target.ptr;
     if (!url.len)
         url = weir_view_str(otlp->grpc ? "http://localhost:4317" : "http://localhost:4318");
-    if (weir_view_find(url, WEIR_VIEW("://")) == SIZE_MAX)
-        url = weir_arena_printf(arena, "http://%.*s", WEIR_VIEW_ARG(url));
+    if (weir_view_find(url, WEIR_VIEW("://")) == SIZE_MAX) {
+        bool secure = otlp->grpc && !is_target && !is_insecure(load, signal);
+        url = weir_arena_printf(arena, "%s://%.*s", secure ? "https" : "http", WEIR_VIEW_ARG(url));
+    }
     if (!weir_view_starts(url, WEIR_VIEW("http://")) &&
         !weir_view_starts(url, WEIR_VIEW("https://")))
         return bad(load, "OTEL_EXPORTER_OTLP_ENDPOINT", url, "an http:// or https:// address");
@@ -289,10 +302,50 @@ static int load_headers(struct load *load, int signal, struct weir_config_otlp *
     return WEIR_OK;
 }
 
+/* A file that is named and cannot be read is an error now, not at the first export. */
+static int load_file(struct load *load, int signal, const char *what, const char *option,
+                     const char *general, const char **ret) {
+    char own[80];
+    const char *name = own;
+    snprintf(own, sizeof own, "OTEL_EXPORTER_OTLP_%s_%s", upper_names[signal], what);
+    struct weir_view path = from_environment(load, own);
+    if (!path.len || (option && load->options_first)) {
+        name = general;
+        path = setting(load, option, general, NULL);
+    }
+    if (!path.len) return WEIR_OK;
+    *ret = weir_arena_strdup(&load->config->arena, path);
+    if (!*ret || access(*ret, R_OK) == 0) return WEIR_OK; /* the arena says that it failed */
+    return weir_error_set(load->err, WEIR_EINVALID, "%s is \"%.200s\": %s", name, *ret,
+                          strerror(errno));
+}
+
+static int load_tls(struct load *load, int signal, struct weir_config_otlp *otlp) {
+    const struct weir_options *o = &load->options;
+    if (!weir_view_starts(otlp->url, WEIR_VIEW("https://")) ||
+        !(load->config->exporters[signal] & WEIR_EXPORTER_OTLP))
+        return WEIR_OK;
+    int rc = load_file(load, signal, "CERTIFICATE", o->certificate,
+                       "OTEL_EXPORTER_OTLP_CERTIFICATE", &otlp->ca_file);
+    if (!rc)
+        rc = load_file(load, signal, "CLIENT_CERTIFICATE", o->client_certificate,
+                       "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &otlp->cert_file);
+    if (!rc)
+        rc = load_file(load, signal, "CLIENT_KEY", o->client_key, "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+                       &otlp->key_file);
+    otlp->skip_verify = o->insecure_skip_verify;
+    if (rc || !otlp->cert_file == !otlp->key_file) return rc;
+    return weir_error_set(load->err, WEIR_EINVALID,
+                          "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY "
+                          "go together, for %s only the %s is there",
+                          weir_sdk_signal_names[signal], otlp->cert_file ? "certificate" : "key");
+}
+
 static int load_otlp(struct load *load, int signal) {
     struct weir_config_otlp *otlp = &load->config->otlp[signal];
     int rc = load_protocol(load, signal, &otlp->grpc);
     if (!rc) rc = load_url(load, signal, otlp);
+    if (!rc) rc = load_tls(load, signal, otlp);
     if (!rc) rc = load_headers(load, signal, otlp);
     if (rc) return rc;
     struct weir_view coding = signal_setting(load, signal, "COMPRESSION");
@@ -498,6 +551,7 @@ int weir_config_new(const struct weir_options *options, struct weir_config **ret
         return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory for the configuration");
     weir_arena_init(&config->arena, ARENA_SIZE_MAX);
     load.config = config;
+    config->lazy = load.options.flags & WEIR_INIT_LAZY;
     int rc = load_all(&load);
     if (!rc && config->arena.failed)
         rc = weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory for the configuration");

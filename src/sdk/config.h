@@ -55,6 +55,8 @@ struct weir_config_otlp { /* of one signal */
     int64_t timeout_ms; /* of one attempt */
     const struct weir_config_header *headers;
     uint32_t headers_count;
+    const char *ca_file, *cert_file, *key_file; /* of https; NULL: none */
+    bool skip_verify;
 };
 
 struct weir_config_queue {         /* spans' and logs' batch processors */
@@ -67,6 +69,7 @@ struct weir_config {
     struct weir_arena arena;
     struct weir_config *next;                   /* retired ones */
     bool disabled;                              /* OTEL_SDK_DISABLED */
+    bool lazy;                                  /* WEIR_INIT_LAZY */
     unsigned exporters[WEIR_SDK_SIGNALS_COUNT]; /* enum weir_config_exporter */
     struct weir_config_otlp otlp[WEIR_SDK_SIGNALS_COUNT];
     struct weir_config_queue spans, logs;

@@ -69,7 +69,8 @@ void weir_sdk_transport_read_answer(struct weir_view body, struct weir_sdk_answe
     }
 }
 
-/* No answer came, or none that could be read. */
+/* No answer came, or none that could be read. Even a certificate that is not trusted may be mended
+ * while we wait: it is tried again at the usual pace, until the batch's time is up. */
 static void failed(const struct weir_error *err, struct weir_sdk_answer *ret) {
     ret->code = err->code;
     ret->retry = err->code != WEIR_ECANCELED && err->code != WEIR_ETOOBIG;
@@ -187,9 +188,12 @@ static void add_field(struct link *link, struct weir_view name, struct weir_view
     link->fields[link->fields_count++] = (struct weir_http_field){.name = name, .value = value};
 }
 
-static int open_http(struct link *link, const char *url, struct weir_error *reterr) {
-    const struct weir_http_client_options options = {
-        .url = url, .connect_timeout_ms = CONNECT_TIMEOUT_MS, .answer_size_max = ANSWER_SIZE_MAX};
+static int open_http(struct link *link, const char *url, const struct weir_tls_options *tls,
+                     struct weir_error *reterr) {
+    const struct weir_http_client_options options = {.url = url,
+                                                     .tls = tls,
+                                                     .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                                     .answer_size_max = ANSWER_SIZE_MAX};
     link->transport.send = http_send;
     link->transport.cancel = http_cancel;
     add_field(link, WEIR_VIEW("User-Agent"), WEIR_VIEW(USER_AGENT));
@@ -198,14 +202,15 @@ static int open_http(struct link *link, const char *url, struct weir_error *rete
     return weir_http_client_open(&options, &link->http, reterr);
 }
 
-static int open_grpc(struct link *link, const char *url, enum weir_sdk_signal signal,
-                     struct weir_error *reterr) {
+static int open_grpc(struct link *link, const char *url, const struct weir_tls_options *tls,
+                     enum weir_sdk_signal signal, struct weir_error *reterr) {
     static const char *const paths[] = {
         "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
         "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
         "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
     };
     const struct weir_grpc_client_options options = {.endpoint = url,
+                                                     .tls = tls,
                                                      .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                                      .answer_size_max = ANSWER_SIZE_MAX};
     link->transport.send = grpc_send;
@@ -230,7 +235,12 @@ int weir_sdk_transport_open(const struct weir_config_otlp *otlp, enum weir_sdk_s
     weir_buf_init(&link->packed, BODY_SIZE_MAX);
     for (uint32_t i = 0; i < otlp->headers_count; i++)
         add_field(link, otlp->headers[i].name, otlp->headers[i].value);
-    int rc = otlp->grpc ? open_grpc(link, url, signal, reterr) : open_http(link, url, reterr);
+    const struct weir_tls_options tls = {.ca_file = otlp->ca_file,
+                                         .cert_file = otlp->cert_file,
+                                         .key_file = otlp->key_file,
+                                         .skip_verify = otlp->skip_verify};
+    int rc = otlp->grpc ? open_grpc(link, url, &tls, signal, reterr)
+                        : open_http(link, url, &tls, reterr);
     if (rc != WEIR_OK) {
         link_close(&link->transport);
         return rc;

@@ -4,7 +4,8 @@
  *
  * The answer says whether trying again makes sense, exactly as OTLP has it: HTTP 429, 502, 503,
  * 504; gRPC CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS, and
- * RESOURCE_EXHAUSTED when it carries a RetryInfo; and whenever no answer came.
+ * RESOURCE_EXHAUSTED when it carries a RetryInfo; and whenever no answer came, whatever TLS had
+ * against it.
  *
  * Threads: the exporter only, but for cancel. Memory: as said.
  * Source: opentelemetry-proto 1.11, docs/specification.md.

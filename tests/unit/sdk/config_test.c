@@ -151,6 +151,86 @@ static void names_of_the_documents(void **state) {
     weir_config_free(c);
 }
 
+static void an_address_without_a_scheme(void **state) {
+    (void)state;
+    char *env[] = {"OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317",
+                   NULL, NULL};
+    struct weir_config *c = config_of(NULL, env);
+    assert_view_is(c->otlp[0].url, "https://collector:4317");
+    weir_config_free(c);
+    env[2] = "OTEL_EXPORTER_OTLP_INSECURE=True";
+    c = config_of(NULL, env);
+    assert_view_is(c->otlp[0].url, "http://collector:4317");
+    weir_config_free(c);
+    env[2] = "OTEL_EXPORTER_OTLP_METRICS_INSECURE=true";
+    c = config_of(NULL, env);
+    assert_view_is(c->otlp[WEIR_SDK_TRACES].url, "https://collector:4317");
+    assert_view_is(c->otlp[WEIR_SDK_METRICS].url, "http://collector:4317");
+    weir_config_free(c);
+    env[2] = NULL;
+    struct weir_options options = {.struct_size = sizeof options, .insecure = true};
+    c = config_of(&options, env);
+    assert_view_is(c->otlp[0].url, "http://collector:4317");
+    weir_config_free(c);
+    env[0] = "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"; /* the scheme decides, and is http */
+    c = config_of(NULL, env);
+    assert_view_is(c->otlp[0].url, "http://collector:4317/v1/traces");
+    weir_config_free(c);
+}
+
+static void files_of_tls(void **state) {
+    (void)state;
+    char *env[] = {"OTEL_EXPORTER_OTLP_ENDPOINT=https://collector:4318",
+                   "OTEL_EXPORTER_OTLP_CERTIFICATE=/dev/null",
+                   "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE=/dev/zero",
+                   "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE=/dev/null",
+                   "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY=/dev/zero",
+                   NULL};
+    struct weir_options options = {
+        .struct_size = sizeof options, .certificate = "/nowhere", .insecure_skip_verify = true};
+    struct weir_config *c = config_of(&options, env);
+    assert_string_equal(c->otlp[WEIR_SDK_TRACES].ca_file, "/dev/null");
+    assert_string_equal(c->otlp[WEIR_SDK_LOGS].ca_file, "/dev/zero");
+    assert_string_equal(c->otlp[WEIR_SDK_TRACES].cert_file, "/dev/null");
+    assert_string_equal(c->otlp[WEIR_SDK_TRACES].key_file, "/dev/zero");
+    assert_null(c->otlp[WEIR_SDK_LOGS].cert_file);
+    assert_true(c->otlp[WEIR_SDK_LOGS].skip_verify);
+    weir_config_free(c);
+    env[0] = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318"; /* nobody looks at them */
+    env[1] = "OTEL_EXPORTER_OTLP_CERTIFICATE=/nowhere";
+    c = config_of(NULL, env);
+    assert_null(c->otlp[WEIR_SDK_TRACES].ca_file);
+    weir_config_free(c);
+}
+
+static void bad_files_of_tls(void **state) {
+    (void)state;
+    char endpoint[] = "OTEL_EXPORTER_OTLP_ENDPOINT=https://collector:4318";
+    const struct {
+        char *env;
+        const char *words;
+    } rows[] = {
+        {"OTEL_EXPORTER_OTLP_CERTIFICATE=/nowhere",
+         "OTEL_EXPORTER_OTLP_CERTIFICATE is \"/nowhere\": No such file"},
+        {"OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE=/nowhere",
+         "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE is \"/nowhere\": No such file"},
+        {"OTEL_EXPORTER_OTLP_CLIENT_KEY=/dev/null", "for traces only the key is there"},
+        {"OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE=/dev/null",
+         "for logs only the certificate is there"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *env[] = {endpoint, rows[i].env, NULL};
+        struct weir_config *config;
+        struct weir_error err = {.message = ""};
+        char **before = environ;
+        environ = env;
+        int rc = weir_config_new(NULL, &config, &err);
+        environ = before;
+        if (rc != WEIR_EINVALID || !strstr(err.message, rows[i].words))
+            fail_msg("%s: %d %s", rows[i].env, rc, err.message);
+    }
+}
+
 static void who_wins(void **state) {
     (void)state;
     char *env[] = {"OTEL_SERVICE_NAME=env",
@@ -236,9 +316,13 @@ static void errors_name_the_variable(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(everything_from_the_environment),
-        cmocka_unit_test(names_of_the_documents), cmocka_unit_test(who_wins),
-        cmocka_unit_test(errors_name_the_variable)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults),
+                                       cmocka_unit_test(everything_from_the_environment),
+                                       cmocka_unit_test(names_of_the_documents),
+                                       cmocka_unit_test(an_address_without_a_scheme),
+                                       cmocka_unit_test(files_of_tls),
+                                       cmocka_unit_test(bad_files_of_tls),
+                                       cmocka_unit_test(who_wins),
+                                       cmocka_unit_test(errors_name_the_variable)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
