@@ -33,7 +33,10 @@ enum weir_init_flags {
      * program has the last word, and options are the program's own defaults. */
     WEIR_INIT_OPTIONS_FIRST = 1,
     /* OTEL_* variables are not read at all. */
-    WEIR_INIT_NO_ENVIRONMENT = 2
+    WEIR_INIT_NO_ENVIRONMENT = 2,
+    /* The exporter's thread starts when something is recorded, or an instrument made, not in
+     * weir_init: for a host that forks its workers later. */
+    WEIR_INIT_LAZY = 4
 };
 
 /* Called from the exporter thread (rarely from the caller of weir_init) when telemetry cannot be
@@ -93,7 +96,7 @@ struct weir_options {
     bool insecure_skip_verify; /* takes any certificate: for tries, never for production */
 };
 
-/* Starts the process-wide SDK: one exporter thread, no connection yet. `options` may be NULL. Calls
+/* Starts the process-wide SDK: one exporter thread (see WEIR_INIT_LAZY), no connection yet. `options` may be NULL. Calls
  * nest: a further call with NULL options succeeds and wants its own weir_shutdown.
  * Errors: WEIR_EINVALID (an option or variable, named in the message), WEIR_EUNSUPPORTED (protocol
  * http/json), WEIR_ECONFLICT (runs already, with options given), WEIR_EBUSY (port taken),

@@ -54,6 +54,7 @@ struct stream {                           /* one signal's request under way */
     struct queue *queue;             /* NULL: metrics */
     struct weir_buf request;         /* empty: none under way */
     uint64_t records;                /* in the request */
+    uint64_t held;                   /* those, and what was taken for the next one */
     int64_t timeout_ms;              /* for all attempts together */
     int64_t give_up_ns, next_try_ns; /* monotonic */
     unsigned attempts;
@@ -80,6 +81,7 @@ struct weir_exporter {
     int64_t flush_deadline_ns;
     int flush_code;
     bool stopping, stopped;
+    bool abandoned; /* the rings are no longer this exporter's */
 };
 
 static weir_sdk_transport_open_fn *open_transport = weir_sdk_transport_open;
@@ -142,8 +144,9 @@ static uint64_t waiting(const struct queue *queue) {
 
 /* Makes [from, from + the result) the next request's records: no more than a request should hold.
  * `marked`: only what a flush is about. Call with the lock held. */
-static uint32_t take(struct queue *queue, bool marked, size_t *ret_size) {
-    if (queue->from == queue->count) {
+static uint32_t take(const struct weir_exporter *ex, struct queue *queue, bool marked,
+                     size_t *ret_size) {
+    if (queue->from == queue->count && !ex->abandoned) {
         queue->from = 0;
         queue->count =
             weir_lanes_drain(queue->is_log, marked, queue->batch, queue->limits->batch_max);
@@ -236,12 +239,14 @@ static bool under_way(const struct stream *stream) {
     return stream->request.len > 0;
 }
 
+/* Also tells how many records this stream holds, as a difference: there may be an abandoned exporter
+ * that holds some, too. */
 static void set_records(struct stream *stream, uint64_t records) {
     const struct queue *queue = stream->queue;
-    uint64_t taken = queue ? queue->count - queue->from : 0;
+    uint64_t held = records + (queue ? queue->count - queue->from : 0);
+    weir_sdk_count(&weir_sdk_counters.in_flight[stream->signal], held - stream->held);
     stream->records = records;
-    atomic_store_explicit(&weir_sdk_counters.in_flight[stream->signal], records + taken,
-                          memory_order_relaxed);
+    stream->held = held;
 }
 
 static void finish(struct stream *stream) {
@@ -375,7 +380,7 @@ static bool next_batch(struct weir_exporter *ex, struct queue *queue, struct str
     queue->exported_ns = now;
     pthread_mutex_lock(&ex->lock);
     size_t size, console_from = 0;
-    uint32_t taken = take(queue, flush, &size);
+    uint32_t taken = take(ex, queue, flush, &size);
     struct weir_lane_record *const *batch = queue->batch + queue->from;
     bool lines = is_local(ex, queue) ||
                  (!queue->is_log && ex->config->exporters[WEIR_SDK_TRACES] & WEIR_EXPORTER_CONSOLE);
@@ -393,12 +398,16 @@ static bool next_batch(struct weir_exporter *ex, struct queue *queue, struct str
     return taken > 0;
 }
 
-static void pump_queue(struct weir_exporter *ex, struct queue *queue, struct stream *stream,
+/* One batch, so that neither kind of records nor whoever flushes waits for the other; in a flush
+ * all. True: there may be more to do at once. */
+static bool pump_queue(struct weir_exporter *ex, struct queue *queue, struct stream *stream,
                        int64_t flush_deadline_ns) {
-    bool flush = flush_deadline_ns != INT64_MAX;
+    bool flush = flush_deadline_ns != INT64_MAX, more;
     do {
-        if (!push(ex, stream, flush_deadline_ns)) return;
-    } while (next_batch(ex, queue, stream, flush));
+        if (!push(ex, stream, flush_deadline_ns)) return false;
+        more = next_batch(ex, queue, stream, flush);
+    } while (more && flush);
+    return more;
 }
 
 /* Cumulative: a newer collection makes one that still waits for its turn needless. Deltas are given
@@ -471,11 +480,12 @@ static void drop_rest(struct weir_exporter *ex) {
     for (int i = 0; i < 2; i++) {
         size_t size;
         uint32_t count;
-        while ((count = take(queues[i], false, &size))) {
+        while ((count = take(ex, queues[i], false, &size))) {
             weir_sdk_count(&weir_sdk_counters.dropped_export[i ? WEIR_SDK_LOGS : WEIR_SDK_TRACES],
                            count);
             release(queues[i], count);
         }
+        set_records(&ex->streams[i ? WEIR_SDK_LOGS : WEIR_SDK_TRACES], 0);
     }
     pthread_mutex_unlock(&ex->lock);
 }
@@ -488,9 +498,9 @@ static void set_deaf(const struct weir_exporter *ex) {
 
 static void *run(void *arg) {
     struct weir_exporter *ex = arg;
-    for (bool stopping = false; !stopping;) {
+    for (bool stopping = false, more = false; !stopping;) {
         set_deaf(ex);
-        wait_for_bell(wait_ms(ex));
+        wait_for_bell(more ? 0 : wait_ms(ex));
         weir_cells_tick();
         void (*also)(void) = atomic_load_explicit(&tick, memory_order_acquire);
         if (also) also();
@@ -504,8 +514,8 @@ static void *run(void *arg) {
         if (flush) weir_lanes_mark();
         for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
             dropped += weir_sdk_read(&weir_sdk_counters.dropped_export[i]);
-        pump_queue(ex, &ex->spans, &ex->streams[WEIR_SDK_TRACES], deadline_ns);
-        pump_queue(ex, &ex->logs, &ex->streams[WEIR_SDK_LOGS], deadline_ns);
+        more = pump_queue(ex, &ex->spans, &ex->streams[WEIR_SDK_TRACES], deadline_ns);
+        more |= pump_queue(ex, &ex->logs, &ex->streams[WEIR_SDK_LOGS], deadline_ns);
         pump_metrics(ex, deadline_ns);
         if (flush) flush_answer(ex, wanted, dropped);
     }
@@ -660,8 +670,11 @@ int weir_exporter_stop(struct weir_exporter *ex, int64_t deadline_ns, struct wei
         pthread_join(ex->thread, NULL);
         destroy(ex);
     } else {
-        pthread_detach(
-            ex->thread); /* stuck in the system, in a name lookup say: it keeps its memory */
+        /* Stuck in the system, in a name lookup say: it keeps its memory, and what it has taken. */
+        pthread_mutex_lock(&ex->lock);
+        ex->abandoned = true;
+        pthread_mutex_unlock(&ex->lock);
+        pthread_detach(ex->thread);
     }
     return rc;
 }

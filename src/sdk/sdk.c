@@ -78,6 +78,7 @@ static void fork_release(void) {
 
 static void fork_child(void) {
     weir_lanes_forked();
+    memset(&weir_sdk_counters, 0, sizeof weir_sdk_counters); /* nobody else is here */
     fork_release();
     pthread_mutex_init(&life, NULL);
     pthread_mutex_init(weir_metrics_lock(0), NULL);
@@ -114,6 +115,11 @@ void weir_sdk_restart(void) {
 
 /* ── init and shutdown ───────────────────────────────────────────────────────────────────────── */
 
+static bool needs_exporter(const struct weir_config *config) {
+    return config->log_file || config->exporters[0] || config->exporters[2] ||
+           config->exporters[WEIR_SDK_METRICS] & (WEIR_EXPORTER_OTLP | WEIR_EXPORTER_CONSOLE);
+}
+
 static unsigned bits_of(const struct weir_config *config) {
     const unsigned pushed = WEIR_EXPORTER_OTLP | WEIR_EXPORTER_CONSOLE;
     unsigned bits = WEIR_SDK_RUNS | WEIR_SDK_PROPAGATES;
@@ -123,12 +129,8 @@ static unsigned bits_of(const struct weir_config *config) {
     if (config->exporters[WEIR_SDK_TRACES] & pushed) bits |= WEIR_SDK_RECORDS_SPANS;
     if (config->exporters[WEIR_SDK_LOGS] & pushed || config->log_file)
         bits |= WEIR_SDK_RECORDS_LOGS;
+    if (config->lazy && needs_exporter(config)) bits |= WEIR_SDK_FORKED;
     return bits;
-}
-
-static bool needs_exporter(const struct weir_config *config) {
-    return config->log_file || config->exporters[0] || config->exporters[2] ||
-           config->exporters[WEIR_SDK_METRICS] & (WEIR_EXPORTER_OTLP | WEIR_EXPORTER_CONSOLE);
 }
 
 static int start_all(const struct weir_config *config, struct weir_error *reterr) {
@@ -136,7 +138,7 @@ static int start_all(const struct weir_config *config, struct weir_error *reterr
     int number = config->http_port < 0 ? 0 : config->http_port, rc = WEIR_OK;
     if (config->disabled) return WEIR_OK;
     if (config->http_port) rc = weir_port_start(config->http_host, number, &started, reterr);
-    if (!rc && needs_exporter(config)) rc = start_exporter(config, reterr);
+    if (!rc && needs_exporter(config) && !config->lazy) rc = start_exporter(config, reterr);
     if (rc) {
         weir_port_stop(started);
         return rc;

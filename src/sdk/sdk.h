@@ -17,8 +17,9 @@ enum weir_sdk_bits { /* of weir_sdk_on */
                      WEIR_SDK_RUNS = 1,
                      WEIR_SDK_RECORDS_SPANS = 2, /* some exporter takes them */
                      WEIR_SDK_RECORDS_LOGS = 4,
-                     WEIR_SDK_PROPAGATES = 8,      /* also when OTEL_SDK_DISABLED */
-                     WEIR_SDK_FORKED = 16,         /* a child that has no exporter thread yet */
+                     WEIR_SDK_PROPAGATES = 8, /* also when OTEL_SDK_DISABLED */
+                     WEIR_SDK_FORKED =
+                         16, /* no exporter thread yet: a forked child, WEIR_INIT_LAZY */
                      WEIR_SDK_NO_METRICS = 32,     /* OTEL_SDK_DISABLED, or a bug was found */
                      WEIR_SDK_EXEMPLARS_ALL = 64,  /* of every measurement */
                      WEIR_SDK_EXEMPLARS_NONE = 128 /* of none; else of those in sampled spans */

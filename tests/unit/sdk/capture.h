@@ -76,7 +76,7 @@ static inline void capture_init(const char *signals, struct weir_options *more) 
     struct weir_options options = {.struct_size = sizeof options};
     if (more) options = *more;
     options.struct_size = sizeof options;
-    options.flags = WEIR_INIT_NO_ENVIRONMENT;
+    options.flags |= WEIR_INIT_NO_ENVIRONMENT;
     options.service_name = "unit";
     if (!strchr(signals, 't')) options.traces_exporter = "none";
     if (!strchr(signals, 'm')) options.metrics_exporter = "none";

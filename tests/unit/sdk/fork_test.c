@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A forked child: starts with nothing to send, makes its own exporter, and the parent goes on. */
+#include <dirent.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,7 +69,12 @@ static int child(void) {
             weir_attrs_get(batch->resources[0].attrs, WEIR_VIEW("process.pid"));
         if (!pid || pid->i64 != getpid()) return 6;
     }
-    if (weir_shutdown(10000, NULL) != WEIR_OK) return 7;
+    struct weir_stats s = {.struct_size = sizeof s};
+    weir_stats_get(&s);
+    if (s.spans_exported != 1) return 7; /* the child's own account … */
+    if (s.spans_started != 1 + s.spans_open || s.spans_open > 2 || s.spans_waiting)
+        return 8; /* … in which what the parent's threads had open stays open */
+    if (weir_shutdown(10000, NULL) != WEIR_OK) return 9;
     return 0;
 }
 
@@ -96,11 +102,46 @@ static void children_of_a_busy_parent(void **state) {
     capture_done();
 }
 
+static int threads(void) {
+    DIR *folder = opendir("/proc/self/task");
+    int count = 0;
+    while (folder && readdir(folder)) count++;
+    if (folder) closedir(folder);
+    return count;
+}
+
+/* Nothing is started by weir_init, and in the child as in the parent all is there at the first
+ * record. */
+static void lazy(void **state) {
+    (void)state;
+    int before = threads();
+    struct weir_options options = {.flags = WEIR_INIT_LAZY};
+    capture_init("t", &options);
+    assert_int_equal(threads(), before);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) _exit(child());
+    int status = -1;
+    waitpid(pid, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status)) fail_msg("status %#x", status);
+    assert_int_equal(threads(), before);
+    weir_span_end(weir_span_start(tracer, "parent", NULL));
+    assert_int_equal(threads(), before + 1);
+    assert_int_equal(weir_flush(10000, NULL), WEIR_OK);
+    assert_int_equal(captured_count(WEIR_SIGNAL_TRACE), 1);
+    capture_done();
+    capture_init("t", &options);
+    assert_int_equal(weir_shutdown(1000, NULL), WEIR_OK); /* never started */
+    assert_int_equal(threads(), before);
+    capture_done();
+}
+
 int main(void) {
 #if defined(__SANITIZE_THREAD__)
     return 77; /* ThreadSanitizer does not support threads in a forked child: skipped there */
 #endif
     tracer = weir_tracer_get("fork", NULL);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(children_of_a_busy_parent)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(children_of_a_busy_parent),
+                                       cmocka_unit_test(lazy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
