@@ -16,17 +16,12 @@ static void unlock(struct weir_exemplar_slot *slot) {
     atomic_store_explicit(&slot->busy, false, memory_order_release);
 }
 
-/* How many have been seen, with this one. Two at once may count as one: that only shifts odds. */
-static uint32_t count_seen(struct weir_exemplar_slot *slot) {
-    uint32_t seen = atomic_load_explicit(&slot->seen, memory_order_relaxed);
-    if (seen < UINT32_MAX) seen++;
-    atomic_store_explicit(&slot->seen, seen, memory_order_relaxed);
-    return seen;
-}
-
-/* Uniform in [0, limit). */
-static uint32_t draw(uint32_t limit) {
-    return (uint32_t)((weir_rand_u64() >> 32) * limit >> 32);
+/* After the n-th was kept, the number of the next: any later m-th is kept with odds of 1 in m, so
+ * the next lies beyond m with odds of n in m. One draw for each that is kept, none for the rest. */
+static uint64_t next_after(uint64_t n) {
+    double chance = (double)((weir_rand_u64() >> 11) + 1) * 0x1p-53; /* in (0, 1] */
+    double next = (double)n / chance;
+    return next < 1e18 ? (uint64_t)next + 1 : UINT64_MAX;
 }
 
 static void put(struct weir_exemplar_slot *slot, double value,
@@ -41,17 +36,21 @@ static void put(struct weir_exemplar_slot *slot, double value,
     unlock(slot);
 }
 
+/* Two at once may count as one: that only shifts odds. */
 void weir_exemplar_offer(struct weir_exemplar_slot *slot, double value,
                          const struct weir_span_context *span) {
-    uint32_t seen = count_seen(slot);
-    if (draw(seen) == 0) put(slot, value, span);
+    uint64_t seen = atomic_load_explicit(&slot->seen, memory_order_relaxed) + 1;
+    atomic_store_explicit(&slot->seen, seen, memory_order_relaxed);
+    if (__builtin_expect(seen < atomic_load_explicit(&slot->next, memory_order_relaxed), 1)) return;
+    atomic_store_explicit(&slot->next, next_after(seen), memory_order_relaxed);
+    put(slot, value, span);
 }
 
 void weir_exemplar_offer_any(struct weir_exemplar_slot *slots, uint32_t count, double value,
                              const struct weir_span_context *span) {
-    uint32_t seen = count_seen(&slots[0]);
-    uint32_t index = seen <= count ? seen - 1 : draw(seen);
-    if (index < count) put(&slots[index], value, span);
+    uint32_t turn = atomic_load_explicit(&slots[0].turn, memory_order_relaxed);
+    atomic_store_explicit(&slots[0].turn, turn + 1, memory_order_relaxed);
+    weir_exemplar_offer(&slots[turn % count], value, span);
 }
 
 /* Empties the slot; true when it held something. */
@@ -65,6 +64,7 @@ static bool take(struct weir_exemplar_slot *slot, struct weir_exemplar *ret) {
     slot->full = false;
     unlock(slot);
     atomic_store_explicit(&slot->seen, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->next, 0, memory_order_relaxed);
     return full;
 }
 

@@ -25,7 +25,9 @@ struct weir_exemplar {
 };
 
 struct weir_exemplar_slot {
-    _Atomic uint32_t seen; /* measurements since it was taken; a sum's first slot counts for all */
+    _Atomic uint64_t seen; /* measurements since it was taken */
+    _Atomic uint64_t next; /* the number of the one that it keeps next, at the earliest */
+    _Atomic uint32_t turn; /* of a series' first slot, when any will do: whose turn it is */
     atomic_bool busy;      /* guards the rest */
     bool full;
     struct weir_exemplar exemplar;
@@ -34,7 +36,7 @@ struct weir_exemplar_slot {
 /* Offers to this slot. `span` is borrowed; NULL: the measurement was made in none. */
 void weir_exemplar_offer(struct weir_exemplar_slot *slot, double value,
                          const struct weir_span_context *span);
-/* The same to slots of which any will do. */
+/* The same to slots of which any will do, in turns. */
 void weir_exemplar_offer_any(struct weir_exemplar_slot *slots, uint32_t count, double value,
                              const struct weir_span_context *span);
 /* Moves what the slots hold into the arena; gives the number. Past memory they are lost. */

@@ -271,6 +271,10 @@ static __attribute__((noinline)) void offer(struct weir_series *series, double v
         atomic_store_explicit(&series->exemplified, true, memory_order_relaxed);
 }
 
+static inline bool is_offered(const struct weir_span_context *span) {
+    return span && (weir_span_context_is_sampled(span) || weir_sdk_bits() & WEIR_SDK_EXEMPLARS_ALL);
+}
+
 static void offer_current(struct weir_series *series, double value) {
     const struct weir_context *ctx = weir_context_current();
     offer(series, value, ctx && weir_span_context_is_valid(&ctx->span) ? &ctx->span : NULL);
@@ -320,14 +324,14 @@ void weir_series_add_double(struct weir_series *series, double amount) {
 void weir_series_add_with(struct weir_series *series, int64_t amount,
                           const struct weir_span_context *exemplar) {
     if (!series || weir_sdk_bits() & WEIR_SDK_NO_METRICS) return;
-    if ((add_plainly(series, amount) || add_i64(series, amount)) && exemplar)
+    if ((add_plainly(series, amount) || add_i64(series, amount)) && is_offered(exemplar))
         offer(series, (double)amount, exemplar);
 }
 
 void weir_series_record_with(struct weir_series *series, double value,
                              const struct weir_span_context *exemplar) {
     if (!series || weir_sdk_bits() & WEIR_SDK_NO_METRICS) return;
-    if ((record_plainly(series, value) || record(series, value)) && exemplar)
+    if ((record_plainly(series, value) || record(series, value)) && is_offered(exemplar))
         offer(series, value, exemplar);
 }
 

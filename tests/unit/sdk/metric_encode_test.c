@@ -25,6 +25,7 @@ static void start(const char *temporality) {
 static const struct weir_otlp_point *point_in(int request, const char *name,
                                               const struct weir_otlp_metric **ret) {
     const struct weir_otlp_batch *batch = captured.batches[request];
+    *ret = NULL;
     for (uint32_t i = 0; i < batch->points_count; i++) {
         const struct weir_otlp_metric *metric = &batch->metrics[batch->points[i].metric];
         if (!weir_view_is(metric->name, name)) continue;
