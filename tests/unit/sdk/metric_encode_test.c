@@ -21,11 +21,12 @@ static void start(const char *temporality) {
     unsetenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE");
 }
 
-/* The metric's point in that request; NULL: none. */
+/* The metric's point in that request; NULL, and an empty metric: none. */
 static const struct weir_otlp_point *point_in(int request, const char *name,
                                               const struct weir_otlp_metric **ret) {
     const struct weir_otlp_batch *batch = captured.batches[request];
-    *ret = NULL;
+    static const struct weir_otlp_metric none;
+    *ret = &none;
     for (uint32_t i = 0; i < batch->points_count; i++) {
         const struct weir_otlp_metric *metric = &batch->metrics[batch->points[i].metric];
         if (!weir_view_is(metric->name, name)) continue;
