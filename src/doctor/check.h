@@ -14,16 +14,18 @@
 
 struct weir_config;
 struct weir_doctor_client;
+struct weir_kafka_settings;
 
 struct weir_doctor {
     const struct weir_doctor_options *options;
     struct weir_report *report;
     struct weir_arena arena;
-    int64_t deadline_ns;               /* monotonic; of the check that runs */
-    const struct weir_rd *rd;          /* NULL: no librdkafka */
-    struct weir_config *config;        /* what the SDK would use; NULL: it refuses */
-    struct weir_doctor_client *client; /* to the brokers; NULL: none */
-    const char *brokers;               /* in force; NULL: none */
+    int64_t deadline_ns;                  /* monotonic; of the check that runs */
+    const struct weir_rd *rd;             /* NULL: no librdkafka */
+    struct weir_config *config;           /* what the SDK would use; NULL: it refuses */
+    struct weir_kafka_settings *settings; /* of clients; NULL: memory is out */
+    struct weir_doctor_client *client;    /* to the brokers; NULL: none */
+    const char *brokers;                  /* in force; NULL: none */
     bool topic_found;
 };
 
@@ -43,6 +45,8 @@ void weir_doctor_check_round_trip(struct weir_doctor *doctor);
 void weir_doctor_check_group(struct weir_doctor *doctor);
 /* What the SDK would do in this environment: sampler, propagators, exporters. Sets `config`. */
 void weir_doctor_check_settings(struct weir_doctor *doctor);
+/* What weir.* properties and WEIR_KAFKA_* hide on purpose. */
+void weir_doctor_check_observation(struct weir_doctor *doctor);
 /* The endpoints: reachable, the right protocol, an empty export, the clock. */
 void weir_doctor_check_endpoints(struct weir_doctor *doctor);
 /* What an application says that it dropped. */

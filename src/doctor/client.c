@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "kafka/settings.h"
 #include "rd/conf.h"
 
 /* The last words; one for the process, since log callbacks know no client while it is made. */
@@ -59,6 +60,7 @@ rd_kafka_conf_t *weir_doctor_conf(struct weir_doctor *doctor, const char *broker
     int rc = WEIR_OK;
     rd->conf_set_log_cb(conf, on_log);
     rd->conf_set_error_cb(conf, on_error);
+    if (doctor->settings) weir_kafka_settings_attach(rd, conf, doctor->settings);
     if (doctor->options->properties)
         rc = weir_rd_conf_load(rd, conf, doctor->options->properties, reterr);
     if (!rc && brokers) rc = weir_rd_conf_set(rd, conf, "bootstrap.servers", brokers, reterr);

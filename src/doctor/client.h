@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A librdkafka client that only looks: it joins no group, commits nothing, prints nothing, and keeps
- * the last words of what went wrong.
+/* A librdkafka client that only looks: it joins no group, commits nothing, prints nothing, and
+ * keeps the last words of what went wrong.
  *
  * Threads: the checks' one thread; librdkafka's own threads only write the last words.
  * Memory: results as said.

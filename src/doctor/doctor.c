@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "doctor/check.h"
 #include "doctor/client.h"
+#include "kafka/settings.h"
 #include "sdk/config.h"
 
 enum { ARENA_SIZE_MAX = 64 << 20, OUT_SIZE_MAX = 16 << 20 };
@@ -29,11 +30,13 @@ static void *run_checks(void *arg) {
     struct weir_doctor *doctor = arg;
     int64_t start_ns = weir_clock_mono_ns(), timeout_ns = doctor->options->timeout_ns;
     doctor->deadline_ns = start_ns + timeout_ns;
+    doctor->settings = weir_kafka_settings_new(0);
     weir_doctor_check_library(doctor);
     if (doctor->options->trace) {
         weir_doctor_check_trace(doctor);
     } else {
         weir_doctor_check_settings(doctor);
+        weir_doctor_check_observation(doctor);
         doctor->deadline_ns = start_ns + timeout_ns / 10 * 3; /* brokers that hang leave time */
         weir_doctor_check_endpoints(doctor);
         doctor->deadline_ns = start_ns + timeout_ns / 10 * 4;
@@ -43,6 +46,7 @@ static void *run_checks(void *arg) {
     }
     weir_doctor_client_close(doctor->client);
     weir_config_free(doctor->config);
+    weir_kafka_settings_free(doctor->settings);
     weir_report_close(doctor->report);
     return NULL;
 }

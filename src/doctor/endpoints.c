@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where telemetry goes: an empty export as the SDK sends it, and when that fails, what speaks at the
- * port, and where the right one is. */
+/* Where telemetry goes: an empty export as the SDK sends it, and when that fails, what speaks at
+ * the port, and where the right one is. */
 #include <time.h>
 #include <unistd.h>
 
@@ -76,25 +76,25 @@ static bool say_mixed_up(struct weir_doctor *doctor, const struct weir_config_ot
     return false;
 }
 
-static void say_speech(struct weir_doctor *doctor, const struct weir_config_otlp *otlp,
-                       enum weir_doctor_speech speech) {
+/* The remedy for what speaks at the port; NULL: that is not it. */
+static const char *speech_remedy(const struct weir_config_otlp *otlp,
+                                 enum weir_doctor_speech speech) {
     bool tls = weir_view_starts(otlp->url, WEIR_VIEW("https://"));
     if (speech == WEIR_SPEECH_TLS && !tls)
-        weir_report_remedy(doctor->report, "The port wants TLS: write https:// in the endpoint.");
-    else if (speech != WEIR_SPEECH_TLS && speech != WEIR_SPEECH_SILENT && tls)
-        weir_report_remedy(doctor->report, "The port has no TLS: write http:// in the endpoint.");
-    else if (speech == WEIR_SPEECH_HTTP2 && !otlp->grpc)
-        weir_report_remedy(doctor->report, "The port speaks gRPC: set "
-                                           "OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or use the HTTP "
-                                           "port, by custom 4318.");
-    else if (speech == WEIR_SPEECH_HTTP1 && otlp->grpc)
-        weir_report_remedy(doctor->report, "The port speaks HTTP/1.1: set "
-                                           "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or use the "
-                                           "gRPC port, by custom 4317.");
+        return "The port wants TLS: write https:// in the endpoint.";
+    if (speech != WEIR_SPEECH_TLS && speech != WEIR_SPEECH_SILENT && tls)
+        return "The port has no TLS: write http:// in the endpoint.";
+    if (speech == WEIR_SPEECH_HTTP2 && !otlp->grpc)
+        return "The port speaks gRPC: set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or use the HTTP port, "
+               "by custom 4318.";
+    if (speech == WEIR_SPEECH_HTTP1 && otlp->grpc)
+        return "The port speaks HTTP/1.1: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or use "
+               "the gRPC port, by custom 4317.";
+    return NULL;
 }
 
-/* What the receiver's own words mean. */
-static void say_refusal(struct weir_doctor *doctor, const struct weir_sdk_answer *answer) {
+/* The remedy for the receiver's own words; NULL: they are not known. */
+static const char *refusal_remedy(const struct weir_sdk_answer *answer) {
     static const struct {
         const char *words, *remedy;
     } known[] = {
@@ -118,11 +118,9 @@ static void say_refusal(struct weir_doctor *doctor, const struct weir_sdk_answer
         {"ertificate", "Give the authority that signed the receiver's certificate: "
                        "OTEL_EXPORTER_OTLP_CERTIFICATE=/path/to/ca.pem."},
     };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (!strstr(answer->message, known[i].words)) continue;
-        weir_report_remedy(doctor->report, "%s", known[i].remedy);
-        return;
-    }
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strstr(answer->message, known[i].words)) return known[i].remedy;
+    return NULL;
 }
 
 static void say_failure(struct weir_doctor *doctor, const struct weir_config_otlp *otlp,
@@ -151,8 +149,12 @@ static void say_failure(struct weir_doctor *doctor, const struct weir_config_otl
     enum weir_doctor_speech speech = weir_doctor_recognise(
         &at, weir_clock_mono_ns() + weir_doctor_left_ms(doctor, PROBE_TIMEOUT_MS) * WEIR_NS_PER_MS);
     weir_report_detail(doctor->report, "The port %s.", weir_doctor_speech_words(speech));
-    say_speech(doctor, otlp, speech);
-    say_refusal(doctor, answer);
+    const char *remedy = refusal_remedy(answer);
+    if (!remedy) remedy = speech_remedy(otlp, speech);
+    weir_report_remedy(doctor->report, "%s",
+                       remedy ? remedy
+                              : "Is this the OTLP port? Look at the receiver's log and its list of "
+                                "receivers.");
 }
 
 /* ── the clock ───────────────────────────────────────────────────────────────────────────────── */

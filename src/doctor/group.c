@@ -63,6 +63,7 @@ static void say_state(struct weir_doctor *doctor,
     }
 }
 
+/* True when the group is there. */
 static bool check_state(struct weir_doctor *doctor) {
     const struct weir_rd *rd = doctor->rd;
     struct weir_doctor_client *client = doctor->client;
@@ -81,7 +82,9 @@ static bool check_state(struct weir_doctor *doctor) {
         result ? rd->DescribeConsumerGroups_result_groups(result, &count) : NULL;
     const rd_kafka_error_t *error = count ? rd->ConsumerGroupDescription_error(groups[0]) : NULL;
     bool missing = error && rd->error_code(error) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND;
-    if (count && !error) {
+    bool there = count && !error;
+    if (there) {
+        there = rd->ConsumerGroupDescription_state(groups[0]) != RD_KAFKA_CONSUMER_GROUP_STATE_DEAD;
         say_state(doctor, groups[0]);
     } else {
         weir_report_add(doctor->report, WEIR_FINDING_FAIL, "group.state",
@@ -94,7 +97,7 @@ static bool check_state(struct weir_doctor *doctor) {
                                            "user's right to Describe the group.");
     }
     if (event) rd->event_destroy(event);
-    return count && !error;
+    return there;
 }
 
 /* ── lag ─────────────────────────────────────────────────────────────────────────────────────── */

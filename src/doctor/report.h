@@ -5,9 +5,9 @@
  *     weir_report_detail(report, "…what was looked at…");
  *     weir_report_remedy(report, "…what helps…");
  *
- * A finding is complete when the next one begins; only complete ones are seen by the reader, who may
- * print them while the checks still run. What peers sent may stand in the words: control characters
- * never reach the terminal.
+ * A finding is complete when the next one begins; only complete ones are seen by the reader, who
+ * may print them while the checks still run. What peers sent may stand in the words: control
+ * characters never reach the terminal.
  *
  * Threads: one writer, one reader; each function says whose it is.
  * Memory: the report owns all words.
@@ -44,8 +44,8 @@ void weir_report_remedy(struct weir_report *report, const char *format, ...)
 void weir_report_close(struct weir_report *report);
 
 enum weir_report_state { WEIR_REPORT_NEWS, WEIR_REPORT_CLOSED, WEIR_REPORT_LATE };
-/* Reader: waits until a finding is complete that was not printed yet (not if only the `whole` report
- * matters), or the report is closed, or the monotonic deadline. */
+/* Reader: waits until a finding is complete that was not printed yet (not if only the `whole`
+ * report matters), or the report is closed, or the monotonic deadline. */
 enum weir_report_state weir_report_wait(struct weir_report *report, bool whole,
                                         int64_t deadline_ns);
 /* Reader: adds a finding of its own to what it will print. For a writer that hangs. */

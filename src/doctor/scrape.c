@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-/* Where the quoted value that begins at v.ptr[0] == '"' ends, behind its quote; SIZE_MAX: nowhere. */
+/* Where the quoted value that begins at v.ptr[0] == '"' ends, behind its quote; SIZE_MAX: nowhere.
+ */
 static size_t quoted_len(struct weir_view v) {
     for (size_t i = 1; i < v.len; i++) {
         if (v.ptr[i] == '\\')

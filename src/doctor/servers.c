@@ -31,6 +31,8 @@ static const struct {
      "The port does not speak TLS: use the broker's TLS port, or security.protocol=PLAINTEXT."},
     {"Authentication failed", "Check sasl.username and sasl.password, and that the user exists."},
     {"authentication failed", "Check sasl.username and sasl.password, and that the user exists."},
+    {"not valid in current SASL state",
+     "The listener has no SASL: use the one that has, or security.protocol=PLAINTEXT (or SSL)."},
     {"mechanism", "Set sasl.mechanism to one that the broker has enabled "
                   "(sasl.enabled.mechanisms)."},
     {"connecting to a SSL listener",
@@ -87,6 +89,20 @@ static void say_versions(struct weir_doctor *doctor, const struct weir_doctor_en
     if (!headers) weir_report_remedy(doctor->report, "Upgrade the broker to 0.11 or newer.");
 }
 
+static bool speaks_without_tls(struct weir_doctor *doctor,
+                               const struct weir_doctor_endpoint *endpoint) {
+    struct weir_wire_versions versions;
+    enum weir_doctor_speech speech;
+    char address[64];
+    int fd;
+    int64_t until_ns = weir_clock_mono_ns() + weir_doctor_left_ms(doctor, 2000) * WEIR_NS_PER_MS;
+    if (weir_doctor_connect(endpoint, until_ns, &fd, address, sizeof address, NULL) != WEIR_OK)
+        return false;
+    int rc = weir_wire_versions_ask(fd, until_ns, &versions, &speech, NULL);
+    close(fd);
+    return rc == WEIR_OK;
+}
+
 /* What a client with the user's own properties says to this server alone. */
 static bool ask_with_client(struct weir_doctor *doctor, const struct weir_doctor_endpoint *endpoint,
                             const struct security *security) {
@@ -107,7 +123,13 @@ static bool ask_with_client(struct weir_doctor *doctor, const struct weir_doctor
     weir_report_add(doctor->report, WEIR_FINDING_FAIL, "kafka.server",
                     "%s refuses us with security.protocol=%s.", server, security->protocol);
     weir_report_detail(doctor->report, "librdkafka says: %s", err.message);
-    weir_report_remedy(doctor->report, "%s", remedy_for(err.message));
+    if (security->tls && speaks_without_tls(doctor, endpoint))
+        weir_report_remedy(doctor->report,
+                           "The port speaks Kafka without TLS: use the broker's TLS "
+                           "port, or security.protocol=%s.",
+                           security->sasl ? "SASL_PLAINTEXT" : "PLAINTEXT");
+    else
+        weir_report_remedy(doctor->report, "%s", remedy_for(err.message));
     return false;
 }
 
@@ -136,13 +158,7 @@ static bool check_server(struct weir_doctor *doctor, struct weir_view text,
     }
     if (security->tls) {
         close(fd);
-        speech = weir_doctor_recognise(&endpoint, until_ns);
-        if (!ask_with_client(doctor, &endpoint, security)) {
-            if (speech != WEIR_SPEECH_TLS)
-                weir_report_detail(doctor->report, "The port %s.",
-                                   weir_doctor_speech_words(speech));
-            return false;
-        }
+        if (!ask_with_client(doctor, &endpoint, security)) return false;
         weir_report_add(doctor->report, WEIR_FINDING_OK, "kafka.server", "%s:%s answers, over TLS.",
                         endpoint.host, endpoint.port);
         return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an instrumented program would do with this environment: the OTEL_* variables, read by the SDK
- * itself. */
+/* What an instrumented program would do with this environment: the OTEL_* variables, read by the
+ * SDK itself. */
 #include <math.h>
 
 #include "doctor/check.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two questions in Kafka's own protocol, for what must be known before, or without, librdkafka: which
- * requests does this very server understand, and which brokers does it know of?
+/* Two questions in Kafka's own protocol, for what must be known before, or without, librdkafka:
+ * which requests does this very server understand, and which brokers does it know of?
  *
  *     request    size i32 | api i16 | version i16 | correlation i32 | client id string | body
  *     response   size i32 | correlation i32 | body

@@ -24,6 +24,18 @@ static void every_option_is_whole(void **state) {
             assert_int_equal(weir_options_check(option, weir_view_str(option->preset), &err), 0);
     }
     assert_true(count < WEIR_OPTIONS_MAX);
+    count = 0;
+    for (const struct weir_option *option = weir_options_doctor; option->name; option++, count++) {
+        assert_ptr_equal(weir_options_find(weir_options_doctor, weir_view_str(option->name)),
+                         option);
+        assert_true(option->help[strlen(option->help) - 1] == '.');
+        assert_null(strpbrk(option->help, "'[]:")); /* the shells' completions quote nothing */
+        assert_int_equal(option->argument == NULL, option->type == WEIR_OPTION_FLAG);
+        struct weir_error err;
+        if (option->preset)
+            assert_int_equal(weir_options_check(option, weir_view_str(option->preset), &err), 0);
+    }
+    assert_true(count < WEIR_OPTIONS_MAX);
 }
 
 static void values_are_checked_by_type(void **state) {
@@ -52,6 +64,27 @@ static void values_are_checked_by_type(void **state) {
 }
 
 /* Every option stands in every document that is made from the table. */
+static void option_is_everywhere(const struct weir_option *option, const struct weir_buf *help,
+                                 const struct weir_buf *man) {
+    static const char *const shells[] = {"bash", "zsh", "fish"};
+    char text[80], roff[160] = "";
+    struct weir_buf shell;
+    struct weir_error err;
+    snprintf(text, sizeof text, "--%s", option->name);
+    assert_true(weir_view_find(weir_buf_view(help), weir_view_str(text)) != SIZE_MAX);
+    for (const char *at = text; *at; at++) {
+        size_t used = strlen(roff);
+        snprintf(roff + used, sizeof roff - used, *at == '-' ? "\\-" : "%c", *at);
+    }
+    assert_true(weir_view_find(weir_buf_view(man), weir_view_str(roff)) != SIZE_MAX);
+    for (size_t i = 0; i < 3; i++) {
+        weir_buf_init(&shell, 1 << 20);
+        assert_int_equal(weir_options_add_completion(&shell, weir_view_str(shells[i]), &err), 0);
+        assert_true(weir_view_find(weir_buf_view(&shell), weir_view_str(option->name)) != SIZE_MAX);
+        weir_buf_done(&shell);
+    }
+}
+
 static void documents_name_every_option(void **state) {
     (void)state;
     struct weir_buf help, man, shell;
@@ -61,25 +94,10 @@ static void documents_name_every_option(void **state) {
     weir_options_add_help(&help, false);
     weir_options_add_man(&man);
     assert_true(weir_view_find(weir_buf_view(&help), WEIR_VIEW("\x1b")) == SIZE_MAX);
-    static const char *const shells[] = {"bash", "zsh", "fish"};
-    for (const struct weir_option *option = weir_options; option->name; option++) {
-        char text[80], roff[160] = "";
-        snprintf(text, sizeof text, "--%s", option->name);
-        assert_true(weir_view_find(weir_buf_view(&help), weir_view_str(text)) != SIZE_MAX);
-        for (const char *at = text; *at; at++) {
-            size_t used = strlen(roff);
-            snprintf(roff + used, sizeof roff - used, *at == '-' ? "\\-" : "%c", *at);
-        }
-        assert_true(weir_view_find(weir_buf_view(&man), weir_view_str(roff)) != SIZE_MAX);
-        for (size_t i = 0; i < 3; i++) {
-            weir_buf_init(&shell, 1 << 20);
-            assert_int_equal(weir_options_add_completion(&shell, weir_view_str(shells[i]), &err),
-                             0);
-            assert_true(weir_view_find(weir_buf_view(&shell), weir_view_str(option->name)) !=
-                        SIZE_MAX);
-            weir_buf_done(&shell);
-        }
-    }
+    const struct weir_option *const tables[] = {weir_options, weir_options_doctor};
+    for (size_t table = 0; table < 2; table++)
+        for (const struct weir_option *option = tables[table]; option->name; option++)
+            option_is_everywhere(option, &help, &man);
     weir_buf_init(&shell, 100);
     assert_int_equal(weir_options_add_completion(&shell, WEIR_VIEW("tcsh"), &err), WEIR_EINVALID);
     weir_buf_done(&help);
