@@ -11,6 +11,7 @@ extern const struct weir_component_type weir_batch_type;
 extern const struct weir_component_type weir_memory_limiter_type;
 extern const struct weir_component_type weir_probabilistic_sampler_type;
 extern const struct weir_component_type weir_resource_type;
+extern const struct weir_component_type weir_tail_sampling_type;
 /* connectors/ */
 extern const struct weir_component_type weir_servicegraph_type;
 extern const struct weir_component_type weir_spanmetrics_type;

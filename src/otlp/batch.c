@@ -126,6 +126,7 @@ static bool decode_scope(struct weir_otlp_decoder *d, struct weir_view raw,
     struct weir_pb_field field;
     struct weir_otlp_attr_list attrs;
     int rc;
+    ret->raw = raw;
     if (!weir_otlp_decode_attrs_begin(d, weir_otlp_decode_counts(raw).of[3], &attrs)) return false;
     while ((rc = weir_pb_next(&pb, &field)) > 0) {
         bool ok = true;

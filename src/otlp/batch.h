@@ -41,6 +41,7 @@ struct weir_otlp_scope {
     struct weir_view name, version;
     struct weir_attrs attrs;
     struct weir_view schema_url;
+    struct weir_view raw; /* the encoded InstrumentationScope message; empty: there is none */
 };
 
 struct weir_otlp_event {
