@@ -10,7 +10,10 @@
 enum {
     ATTRS_SIZE_MAX = 64 << 10, /* of one point */
     SNAPSHOT_SIZE_MAX = 256 << 20,
+    OBSERVED_FEW = 16,     /* points of one instrument that are looked through one by one */
+    OBSERVED_SLOTS = 4096, /* twice WEIR_SERIES_MAX; a power of two */
 };
+_Static_assert(OBSERVED_SLOTS >= 2 * WEIR_SERIES_MAX, "some slots stay free");
 
 struct weir_callback {
     struct weir_callback *next;
@@ -24,6 +27,7 @@ struct weir_observer {
     const struct weir_instrument *instrument;
     uint32_t first;    /* the instrument's first point */
     uint32_t overflow; /* the point that those past the limit share, + 1; 0: none yet */
+    uint32_t *slots;   /* OBSERVED_SLOTS: points + 1 by the hash of their attributes; NULL: few */
 };
 
 /* A cumulative value that a callback reported, as it was when deltas were last taken. */
@@ -87,12 +91,36 @@ void weir_instrument_unobserve(struct weir_instrument *instrument, int id) {
     free(found);
 }
 
+/* The slot of the point with these attributes, or the free one where it belongs. */
+static uint32_t *slot_of(const struct weir_observer *observer, struct weir_view attrs) {
+    uint32_t at = (uint32_t)weir_view_hash(attrs) & (OBSERVED_SLOTS - 1);
+    while (observer->slots[at] &&
+           !weir_view_eq(observer->snapshot->points[observer->slots[at] - 1].attrs, attrs))
+        at = (at + 1) & (OBSERVED_SLOTS - 1);
+    return &observer->slots[at];
+}
+
 /* The point that this collection's callbacks have reported for the same attributes, or NULL. */
 static struct weir_point *reported(const struct weir_observer *observer, struct weir_view attrs) {
+    struct weir_point *points = observer->snapshot->points;
+    if (observer->slots) {
+        uint32_t found = *slot_of(observer, attrs);
+        return found ? &points[found - 1] : NULL;
+    }
     for (uint32_t i = observer->first; i < observer->snapshot->count; i++)
-        if (weir_view_eq(observer->snapshot->points[i].attrs, attrs))
-            return &observer->snapshot->points[i];
+        if (weir_view_eq(points[i].attrs, attrs)) return &points[i];
     return NULL;
+}
+
+/* From so many points on they are found by their hash, if memory is there. */
+static void index_points(struct weir_observer *observer) {
+    const struct weir_snapshot *snapshot = observer->snapshot;
+    if (observer->slots)
+        *slot_of(observer, snapshot->points[snapshot->count - 1].attrs) = snapshot->count;
+    else if (snapshot->count - observer->first == OBSERVED_FEW &&
+             (observer->slots = calloc(OBSERVED_SLOTS, sizeof *observer->slots)))
+        for (uint32_t i = observer->first; i < snapshot->count; i++)
+            *slot_of(observer, snapshot->points[i].attrs) = i + 1;
 }
 
 static struct weir_point *report(struct weir_observer *observer, struct weir_view attrs,
@@ -100,10 +128,11 @@ static struct weir_point *report(struct weir_observer *observer, struct weir_vie
     struct weir_snapshot *snapshot = observer->snapshot;
     struct weir_point *point =
         WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room);
-    if (point)
-        *point = (struct weir_point){.instrument = observer->instrument,
-                                     .attrs = weir_arena_copy(&snapshot->arena, attrs),
-                                     .f64 = value};
+    if (!point) return NULL;
+    *point = (struct weir_point){.instrument = observer->instrument,
+                                 .attrs = weir_arena_copy(&snapshot->arena, attrs),
+                                 .f64 = value};
+    index_points(observer);
     return point;
 }
 
@@ -198,9 +227,11 @@ static void subtract_observed(struct weir_instrument *it, struct weir_snapshot *
 
 static void collect_observed(struct weir_instrument *it, struct weir_snapshot *snapshot,
                              bool take) {
-    struct weir_observer observer = {snapshot, it, snapshot->count, 0};
+    struct weir_observer observer = {
+        .snapshot = snapshot, .instrument = it, .first = snapshot->count};
     for (struct weir_callback *cb = it->callbacks; cb; cb = cb->next)
         cb->observe(cb->arg, &observer);
+    free(observer.slots);
     for (uint32_t i = observer.first; i < snapshot->count && !is_gauge(it); i++)
         snapshot->points[i].start_ns = started_ns;
     if (take && weir_instrument_is_delta(it, snapshot->temporality))

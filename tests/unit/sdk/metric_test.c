@@ -189,8 +189,9 @@ static void observables(void **state) {
 
 static void observe_many(void *arg, struct weir_observer *observer) {
     for (int i = 0; i < *(int *)arg; i++) {
-        struct weir_attribute attr = WEIR_INT("n", i);
+        struct weir_attribute attr = WEIR_INT("n", i), before = WEIR_INT("n", i / 2);
         weir_observer_record(observer, 1, &attr, 1);
+        if (i < 1000) weir_observer_record(observer, 1, &before, 1); /* known: nothing new */
     }
 }
 
