@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/config_file.h"
+#include "app/config_tls.h"
 #include "wire/yaml.h"
 
 static size_t index_of(const struct weir_option *option) {
@@ -141,10 +142,10 @@ static bool is_loopback(const char *address) {
 static int check_open(const struct weir_config *config, struct weir_error *reterr) {
     const char *const addresses[] = {config->grpc, config->http, config->ui};
     for (size_t i = 0; i < 3 && !config->allow_open; i++)
-        if (addresses[i] && !is_loopback(addresses[i]))
+        if (addresses[i] && !is_loopback(addresses[i]) && !config->tls[i].options.cert_file)
             return weir_error_set(reterr, WEIR_EINVALID,
-                                  "%s can be reached from outside, and nobody would have to log "
-                                  "in: listen on 127.0.0.1, put "
+                                  "%s can be reached from outside, without TLS and without a "
+                                  "login: listen on 127.0.0.1, give --tls-cert and --tls-key, put "
                                   "a proxy with a login in front, or say --allow-open",
                                   addresses[i]);
     return WEIR_OK;
@@ -168,6 +169,7 @@ static int fill_typed(struct weir_config *config, struct weir_error *reterr) {
         return weir_error_set(reterr, WEIR_EINVALID, "memory is %.*s; the least is 32MiB",
                               WEIR_VIEW_ARG(text_of(config, "memory")));
     int rc = fill_hosts(config, reterr);
+    if (rc == WEIR_OK) rc = weir_config_tls_fill(config, reterr);
     if (rc == WEIR_OK && config->arena.failed)
         rc = weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
     return rc == WEIR_OK ? check_open(config, reterr) : rc;
@@ -202,6 +204,7 @@ void weir_config_add_print(const struct weir_config *config, struct weir_buf *ou
             weir_buf_printf(out, " %s:%u:%u", config->file, text->line, text->column);
         weir_buf_printf(out, ", --%s\n", option->name);
     }
+    weir_config_tls_add_print(config, out);
     static const char *const names[] = {"traces", "metrics", "logs"};
     for (int i = 0; i < WEIR_SIGNALS_COUNT; i++)
         weir_buf_printf(out, "service.pipelines.%s: %s\n", names[i],

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "collect/graph.h"
+#include "net/tls.h"
 #include "otlp/batch.h"
 
 enum { WEIR_CONFIG_HOSTS_MAX = 32 };
@@ -25,6 +26,18 @@ enum weir_config_origin {
     WEIR_CONFIG_FILE,
     WEIR_CONFIG_ENVIRONMENT,
     WEIR_CONFIG_COMMAND_LINE,
+};
+
+enum weir_config_door {
+    WEIR_CONFIG_DOOR_GRPC,
+    WEIR_CONFIG_DOOR_HTTP,
+    WEIR_CONFIG_DOOR_UI,
+    WEIR_CONFIG_DOORS_COUNT,
+};
+
+struct weir_config_tls { /* of a door; cert_file NULL: it is plain */
+    struct weir_tls_options options;
+    const char *version; /* min_version as written, or NULL */
 };
 
 struct weir_config_text {
@@ -40,10 +53,11 @@ struct weir_config {
     /* typed */
     const char *data;             /* folder */
     const char *grpc, *http, *ui; /* listen addresses; NULL = off */
-    uint64_t memory_bytes;        /* --memory */
-    int64_t retention_age_ns;     /* > 0 */
-    uint64_t retention_bytes;     /* 0 = half of what is free plus what is already ours */
-    int64_t query_timeout_ns;     /* > 0 */
+    struct weir_config_tls tls[WEIR_CONFIG_DOORS_COUNT];
+    uint64_t memory_bytes;    /* --memory */
+    int64_t retention_age_ns; /* > 0 */
+    uint64_t retention_bytes; /* 0 = half of what is free plus what is already ours */
+    int64_t query_timeout_ns; /* > 0 */
     const char *hosts[WEIR_CONFIG_HOSTS_MAX + 1]; /* --allow-host, NULL-ended */
     bool allow_open, print, help;
     bool signals[WEIR_SIGNALS_COUNT]; /* which pipelines exist */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/config_tls.h"
 #include "base/fs.h"
 #include "wire/yaml.h"
 
@@ -58,6 +59,10 @@ static int unknown_key(struct walk *walk, const struct weir_yaml *key, const cha
     }
     if (strcmp(path, "service") == 0 && count + 2 < NAMES_MAX)
         names[count++] = "pipelines", names[count++] = "extensions";
+    char tls[PATH_MAX_BYTES];
+    snprintf(tls, sizeof tls, "%s.tls", path);
+    if (weir_config_tls_door_at(tls) != WEIR_CONFIG_DOORS_COUNT && count < NAMES_MAX)
+        names[count++] = "tls";
     const char *nearest = weir_view_nearest(key->text, names);
     return weir_yaml_fail(key, walk->reterr, "unknown key '%.*s'%s%s%s%s%s",
                           WEIR_VIEW_ARG(key->text), *path ? " in " : "", path,
@@ -210,6 +215,11 @@ static int load_key(struct walk *walk, const char *path, const struct weir_yaml 
                  WEIR_VIEW_ARG(key->text)) >= (int)sizeof below)
         return unknown_key(walk, key, path);
     if (is_structural(below)) return load_structural(walk, below, value);
+    enum weir_config_door door = weir_config_tls_door_at(below);
+    if (door != WEIR_CONFIG_DOORS_COUNT) {
+        expand_below(walk, value);
+        return weir_config_tls_load(walk->config, door, value, walk->reterr);
+    }
     if (strcmp(path, "exporters") == 0 && weir_component_type_of(WEIR_EXPORTER, key->text)) {
         expand_below(walk, value);
         return WEIR_OK;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration file: YAML in the OpenTelemetry Collector's shape, checked key by key.
  *
- *     receivers:  {otlp: {protocols: {grpc: {endpoint}, http: {endpoint}}}}
+ *     receivers:  {otlp: {protocols: {grpc: {endpoint, tls}, http: {endpoint, tls}}}}
  *     exporters:  {weir: {path, memory, retention: {age, size}}}
- *     extensions: {weir_ui: {endpoint, query_timeout, allow_hosts}}
+ *     extensions: {weir_ui: {endpoint, tls, query_timeout, allow_hosts}}
  *     processors, connectors, and other exporters: collect/types.h
  *     service:    {extensions, telemetry,
  *                  pipelines: {traces|metrics|logs[/name]: {receivers, processors, exporters}}}

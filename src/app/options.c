@@ -17,6 +17,15 @@ const struct weir_option weir_options[] = {
      "Take OTLP over HTTP (protobuf and JSON) here; off closes it."},
     {"listen", "WEIR_LISTEN", "extensions.weir_ui.endpoint", WEIR_OPTION_ADDRESS, "HOST:PORT",
      "127.0.0.1:3000", "Serve the web page and every query API here; off closes it."},
+    {"tls-cert", "WEIR_TLS_CERT", "service.tls.cert_file", WEIR_OPTION_STRING, "FILE", NULL,
+     "Speak TLS on every door, with this certificate and its chain (PEM); read again when it "
+     "changes."},
+    {"tls-key", "WEIR_TLS_KEY", "service.tls.key_file", WEIR_OPTION_STRING, "FILE", NULL,
+     "The key of that certificate (PEM, without a password)."},
+    {"tls-client-ca", "WEIR_TLS_CLIENT_CA", "service.tls.client_ca_file", WEIR_OPTION_STRING,
+     "FILE", NULL, "Let in only who shows a certificate of these authorities (PEM)."},
+    {"tls-min-version", "WEIR_TLS_MIN_VERSION", "service.tls.min_version", WEIR_OPTION_STRING,
+     "VERSION", "1.2", "Refuse TLS below this version, 1.2 or 1.3."},
     {"memory", "WEIR_MEMORY", "exporters.weir.memory", WEIR_OPTION_SIZE, "SIZE", "512MiB",
      "Stay within this much memory; new data is refused (retryably) before it is passed."},
     {"retention-age", "WEIR_RETENTION_AGE", "exporters.weir.retention.age", WEIR_OPTION_DURATION,
@@ -30,7 +39,7 @@ const struct weir_option weir_options[] = {
     {"allow-host", "WEIR_ALLOW_HOST", "extensions.weir_ui.allow_hosts", WEIR_OPTION_LIST, "NAME",
      NULL, "Answer requests that call this server by another name; may be repeated."},
     {"allow-open", "WEIR_ALLOW_OPEN", "service.allow_open", WEIR_OPTION_FLAG, NULL, "false",
-     "Allow listening on other than loopback addresses although nobody has to log in."},
+     "Allow listening on other than loopback addresses without TLS and without a login."},
     {"log-level", "WEIR_LOG_LEVEL", "service.telemetry.logs.level", WEIR_OPTION_LEVEL, "LEVEL",
      "info", "Write log lines from this level up: debug, info, warn, error."},
     {"print-config", NULL, NULL, WEIR_OPTION_FLAG, NULL, NULL,
@@ -240,7 +249,8 @@ void weir_options_add_man(struct weir_buf *out) {
         out,
         ".SH SIGNALS\nSIGINT and SIGTERM stop the server after it has written what it holds; a "
         "second one "
-        "ends it at once (what was acknowledged is on disk either way).\n"
+        "ends it at once (what was acknowledged is on disk either way). SIGHUP takes up new "
+        "certificates.\n"
         ".SH EXIT STATUS\n0 stopped as asked; 1 could not start or had to stop; 2 wrong usage. "
         "Of doctor: 0 nothing is wrong, 1 something is, 2 wrong usage.\n"
         ".SH FILES\nThe data folder holds one write-ahead log and immutable parts; see "

@@ -32,7 +32,7 @@ struct weir_option {
     const char *help;     /* one sentence */
 };
 
-enum { WEIR_OPTIONS_MAX = 32 };
+enum { WEIR_OPTIONS_MAX = 48 };
 
 /* All options of `weir serve`, ended by a NULL name. */
 extern const struct weir_option weir_options[];

@@ -111,6 +111,12 @@ static int open_door(struct rooms *rooms, const struct weir_http_door *door, uin
     return door->listen ? weir_http_server_add_door(rooms->http, door, ret_port, reterr) : WEIR_OK;
 }
 
+static const struct weir_tls_options *tls_of(const struct weir_config *config,
+                                             enum weir_config_door door) {
+    const struct weir_tls_options *options = &config->tls[door].options;
+    return options->cert_file ? options : NULL;
+}
+
 static int open_doors(struct rooms *rooms, const struct weir_config *config,
                       struct weir_error *reterr) {
     struct weir_http_options options = {.loops_count = 1, .pool = rooms->pool};
@@ -121,14 +127,16 @@ static int open_doors(struct rooms *rooms, const struct weir_config *config,
                                   .name = "otlp/grpc",
                                   .routes = routes,
                                   .routes_count = count,
-                                  .ctx = rooms->receiver};
+                                  .ctx = rooms->receiver,
+                                  .tls = tls_of(config, WEIR_CONFIG_DOOR_GRPC)};
     if (rc == WEIR_OK) rc = open_door(rooms, &grpc, &rooms->grpc_port, reterr);
     routes = weir_otlp_receiver_http_routes(&count);
     struct weir_http_door http = {.listen = config->http,
                                   .name = "otlp/http",
                                   .routes = routes,
                                   .routes_count = count,
-                                  .ctx = rooms->receiver};
+                                  .ctx = rooms->receiver,
+                                  .tls = tls_of(config, WEIR_CONFIG_DOOR_HTTP)};
     if (rc == WEIR_OK) rc = open_door(rooms, &http, &rooms->http_port, reterr);
     struct weir_http_door ui = {.listen = config->ui,
                                 .name = "ui",
@@ -136,7 +144,8 @@ static int open_doors(struct rooms *rooms, const struct weir_config *config,
                                 .routes_count = rooms->routes_count,
                                 .ctx = &rooms->api,
                                 .hosts = config->hosts,
-                                .check_host = true};
+                                .check_host = true,
+                                .tls = tls_of(config, WEIR_CONFIG_DOOR_UI)};
     if (rc == WEIR_OK) rc = open_door(rooms, &ui, &rooms->ui_port, reterr);
     return rc;
 }
@@ -197,7 +206,7 @@ static void announce(const struct rooms *rooms, const struct weir_config *config
     struct weir_buf line;
     weir_buf_init(&line, 4096);
     if (config->ui) {
-        weir_buf_add_str(&line, "ui=http://");
+        weir_buf_printf(&line, "ui=%s://", tls_of(config, WEIR_CONFIG_DOOR_UI) ? "https" : "http");
         add_address(&line, config->ui, rooms->ui_port);
         weir_buf_add_str(&line, "/ui/ ");
     }
@@ -226,8 +235,7 @@ static void end_at_once(int number) {
     _exit(1);
 }
 
-/* SIGINT and SIGTERM stop; SIGHUP has nothing to reload yet and says so; SIGPIPE is nobody's
- * business. */
+/* SIGINT and SIGTERM stop; SIGHUP takes up new certificates; SIGPIPE is nobody's business. */
 static void block_signals(sigset_t *stop) {
     sigemptyset(stop);
     sigaddset(stop, SIGINT);
@@ -237,13 +245,22 @@ static void block_signals(sigset_t *stop) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-static void wait_for_stop(const sigset_t *stop) {
+static void reload(struct rooms *rooms) {
+    struct weir_error err;
+    if (weir_http_server_refresh_tls(rooms->http, &err) == WEIR_OK)
+        weir_log_info("weir",
+                      "SIGHUP: certificates are as their files are now; other settings are read at "
+                      "the start only, restart to apply a change");
+    else
+        weir_log_error("weir", "SIGHUP: %s", err.message);
+}
+
+static void wait_for_stop(struct rooms *rooms, const sigset_t *stop) {
     int number = 0;
     for (;;) {
         if (sigwait(stop, &number) != 0) continue;
         if (number != SIGHUP) break;
-        weir_log_info("weir",
-                      "SIGHUP: settings are read at the start only; restart to apply a change");
+        reload(rooms);
     }
     weir_log_info("weir", "%s: stopping; a second one ends at once",
                   number == SIGINT ? "SIGINT" : "SIGTERM");
@@ -267,7 +284,7 @@ static int serve(const struct weir_config *config) {
     int rc = open_rooms(&rooms, config, &err);
     if (rc == WEIR_OK) {
         announce(&rooms, config, started_ns);
-        wait_for_stop(&stop);
+        wait_for_stop(&rooms, &stop);
     } else {
         weir_log_error("weir", "%s", err.message);
     }

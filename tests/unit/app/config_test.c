@@ -100,6 +100,51 @@ static void collector_shape_and_variables(void **state) {
     weir_config_done(&config);
 }
 
+static void each_door_has_its_tls(void **state) {
+    (void)state;
+    struct weir_config config;
+    struct weir_error err;
+    setenv("CERTS", "/certs", 1);
+    const char *yaml = "receivers:\n  otlp:\n    protocols:\n      grpc:\n"
+                       "        endpoint: 0.0.0.0:4317\n"
+                       "        tls:\n          cert_file: ${env:CERTS}/a.pem\n"
+                       "          key_file: '/certs/a.key'\n          min_version: 1.3\n"
+                       "          client_ca_file: /certs/ca.pem\n"
+                       "      http: {endpoint: 0.0.0.0:4318}\n"
+                       "service:\n  tls: {cert_file: /c.pem, key_file: /c.key}\n";
+    assert_int_equal(load(&config, yaml, NULL, &err), 0);
+    const struct weir_tls_options *grpc = &config.tls[WEIR_CONFIG_DOOR_GRPC].options,
+                                  *http = &config.tls[WEIR_CONFIG_DOOR_HTTP].options;
+    assert_string_equal(grpc->cert_file, "/certs/a.pem");
+    assert_string_equal(grpc->key_file, "/certs/a.key");
+    assert_string_equal(grpc->ca_file, "/certs/ca.pem");
+    assert_int_equal(grpc->version_min, WEIR_TLS_1_3);
+    assert_string_equal(http->cert_file, "/c.pem");
+    assert_string_equal(http->key_file, "/c.key");
+    assert_null(http->ca_file);
+    assert_int_equal(http->version_min, WEIR_TLS_1_2);
+    assert_string_equal(config.tls[WEIR_CONFIG_DOOR_UI].options.cert_file, "/c.pem");
+    struct weir_buf out;
+    weir_buf_init(&out, 1 << 16);
+    weir_config_add_print(&config, &out);
+    weir_buf_add_char(&out, 0);
+    assert_non_null(strstr(out.ptr, "receivers.otlp.protocols.grpc.tls: {cert_file: /certs/a.pem, "
+                                    "key_file: /certs/a.key, min_version: 1.3, client_ca_file: "
+                                    "/certs/ca.pem}\n"));
+    weir_buf_done(&out);
+    weir_config_done(&config);
+    /* without any, the doors are plain; with one on one door only, the others must stay at home */
+    assert_int_equal(load(&config, "", NULL, &err), 0);
+    assert_null(config.tls[WEIR_CONFIG_DOOR_UI].options.cert_file);
+    weir_config_done(&config);
+    const char *const more[] = {"--listen=0.0.0.0:3000", NULL};
+    const char *half = "receivers:\n  otlp:\n    protocols:\n      grpc:\n        tls: {cert_file: "
+                       "/a.pem, key_file: /a.key}\n";
+    assert_int_equal(load(&config, half, more, &err), WEIR_EINVALID);
+    assert_non_null(strstr(err.message, "0.0.0.0:3000 can be reached from outside, without TLS"));
+    weir_config_done(&config);
+}
+
 static void errors_have_place_and_remedy(void **state) {
     (void)state;
     static const struct {
@@ -112,6 +157,11 @@ static void errors_have_place_and_remedy(void **state) {
         {"service:\n  pipelines:\n    tracez: {}\n", ":3:5: ", "traces"},
         {"service:\n  pipelines:\n    traces: {exporters: [jaeger]}\n", ":3:26: ", "weir"},
         {"service:\n  pipelines:\n    traces: {processors: [batch]}\n", ":3:", "batch"},
+        {"extensions:\n  weir_ui:\n    tls: {cert_fil: x}\n", ":3:11: ", "cert_file"},
+        {"extensions:\n  weir_ui:\n    tls: {cert_file: [x]}\n", ":3:22: ", "name of a file"},
+        {"extensions:\n  weir_ui:\n    tls: {key_file: x}\n", ":3:10: ", "has a key_file and no"},
+        {"extensions:\n  weir_ui:\n    tls: {min_version: 1.1}\n", ":3:24: ", "1.2 or 1.3"},
+        {"extensions:\n  weir_ui:\n    tsl: {}\n", ":3:5: ", "'tls'"},
         {"a: [\n", ":", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -134,6 +184,8 @@ static void flags_are_checked(void **state) {
         {"--memry=1GiB", "did you mean --memory?"}, {"--memory", "needs an argument"},
         {"memory", "options start with --"},        {"--memory=1MiB", "least is 32MiB"},
         {"--listen=0.0.0.0:80", "--allow-open"},    {"--log-level=loud", "expected debug"},
+        {"--tls-cert=a.pem", "only --tls-cert is"}, {"--tls-key=a.key", "only --tls-key is"},
+        {"--tls-min-version=1.1", "1.2 or 1.3"},    {"--tls-client-ca=a", "give it cert_file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct weir_config config;
@@ -169,6 +221,7 @@ int main(void) {
         cmocka_unit_test(defaults_alone_are_enough),
         cmocka_unit_test(each_layer_wins_over_the_one_below),
         cmocka_unit_test(collector_shape_and_variables),
+        cmocka_unit_test(each_door_has_its_tls),
         cmocka_unit_test(errors_have_place_and_remedy),
         cmocka_unit_test(flags_are_checked),
         cmocka_unit_test(print_shows_values_and_origins),
