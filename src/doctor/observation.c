@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an instrumented client would observe: weir.* properties and WEIR_KAFKA_* variables, which may
- * hide spans and headers on purpose. */
+/* What an instrumented client would observe: weir.* properties and WEIR_KAFKA_* variables, which
+ * may hide spans and headers on purpose. */
 #include <ctype.h>
 #include <stdlib.h>
 
