@@ -44,6 +44,13 @@ MUTANTS = {
     "first-wins": ("src/kafka/carrier.c", "carrier->rd->header_get_last(carrier->headers, name,", "rd_kafka_header_get(carrier->headers, 0, name,"),
     "takes-malformed": ("src/sdk/propagation.c", "!get_hex(value + 3, sc.trace_id, 16)", "(get_hex(value + 3, sc.trace_id, 16), 0)"),
     "forgets-state": ("src/sdk/propagation.c", "    if (!ctx->span.trace_state_size) return 1;", "    if (ctx) return 1;"),
+    "forgets-caller": ("src/http/server.c", "weir_extract(weir_context_current(), request.get, request.carrier)", "weir_context_ref(NULL)"),
+    "tells-health": ("src/http/server.c", "http->is_excluded = weir_http_path_excluded(url.path);", "http->is_excluded = false;"),
+    "tells-topic": ("src/kafka/settings.c", "return !weir_kafka_globs_match(settings->topics_exclude, name);", "return true;"),
+    "properties-lost": ("src/kafka/client.c", 'either(options->properties_file, "KAFKA_PROPERTIES")', "NULL"),
+    "tells-values": ("src/sql/lex.c", "ended = skip_quoted(lexer, '\\'', backslash);\n    return WEIR_SQL_LITERAL;",
+                     "ended = skip_quoted(lexer, '\\'', backslash);\n    return WEIR_SQL_WORD;"),
+    "sql-goes-well": ("src/pq/outcome.c", "return status == PGRES_FATAL_ERROR ||", "return status == PGRES_NONFATAL_ERROR ||"),
     "samples-all": ("src/sdk/propagation.c", "    weir_text_hex_put(at, &flags, 1);", "    flags = 1;\n    weir_text_hex_put(at, &flags, 1);"),
 }
 
@@ -93,21 +100,42 @@ def mutated_object(build, name):
 
 
 @functools.lru_cache(maxsize=None)
-def program(build, source, mutant=None, text=None):
-    """Compiles `source` (or, with `text`, that) and gives the program's path."""
-    folder = build / "seeds"
+def program(build, source, mutant=None, text=None, more=(), folder=None):
+    """Compiles `source` (or, with `text`, that; with `more` sources and flags) and gives the program's path."""
+    folder = folder or build / "seeds"
     folder.mkdir(exist_ok=True)
-    path = folder / (pathlib.Path(source).stem + (f"-{mutant}" if mutant else ""))
+    path = folder / (pathlib.Path(source).stem + (f"-{mutant}" if mutant and not more else ""))
     if text is not None:
         source = path.with_suffix(".c")
         source.write_text(text)
     flags = ["-std=gnu17", "-g", "-Wall", "-I", ROOT / "include", *sanitizers(build), "-pthread"]
     if mutant:
-        rooms = ("kafka/libweir_kafka", "kafka/libweir_runner_core", "sdk/libweir_sdk", "rd/libweir_rd", "otlp/libweir_otlp",
+        rooms = ("pq/libweir_pq", "sqlite/libweir_sqlite", "sql/libweir_sql", "http/libweir_http", "kafka/libweir_kafka", "kafka/libweir_runner_core", "sdk/libweir_sdk", "rd/libweir_rd", "otlp/libweir_otlp",
                  "net/libweir_net", "wire/libweir_wire", "base/libweir_base")
-        weir = [mutated_object(build, mutant), "-Wl,--start-group", *(build / "src" / f"{room}.a" for room in rooms), "-Wl,--end-group",
+        weir = [mutated_object(build, mutant), "-Wl,--start-group", *filter(pathlib.Path.exists, (build / "src" / f"{room}.a" for room in rooms)), "-Wl,--end-group",
                 "-lnghttp2", "-lssl", "-lcrypto", "-lz", "-ldeflate", "-lzstd", "-lsnappy", "-llz4", "-lyaml", "-lm", "-ldl"]
     else:
         weir = [f"-L{build}/src/kafka", f"-Wl,-rpath,{build}/src/kafka", "-lweir"]
-    run(["cc", *flags, source, *weir, "-Wl,--no-as-needed", *rdkafka_flags(), "-o", path])
+    run(["cc", *flags, source, *more, *weir, "-Wl,--no-as-needed", *rdkafka_flags(), "-o", path])
     return path
+
+
+@functools.lru_cache(maxsize=None)
+def example(build, mutant=None):
+    """The folder with the programs of examples/http-kafka-sql; for a planted bug, its servers built anew."""
+    built = build / "examples/http-kafka-sql"
+    missing = [name for name in ("shop", "keeper", "order", "audit") if not (built / name).exists()]
+    if missing:
+        raise Broken(f"{', '.join(missing)} of examples/http-kafka-sql: not built, a library is missing (tools/setup test)")
+    if not mutant:
+        return built
+    folder = build / "seeds" / f"shop-{mutant}"
+    folder.mkdir(parents=True, exist_ok=True)
+    common = [ROOT / f"examples/common/{name}.c" for name in ("example", "json", "generate")]
+    packages = subprocess.run(["pkg-config", "--cflags", "--libs", "libpq", "sqlite3", "libmicrohttpd"], capture_output=True, text=True).stdout.split()
+    for name in ("order", "audit"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(built / name)
+    for name in ("shop", "keeper"):
+        program(build, ROOT / f"examples/http-kafka-sql/{name}.c", mutant, more=(*common, "-Wl,--no-as-needed", *packages), folder=folder)
+    return folder
