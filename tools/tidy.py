@@ -118,7 +118,8 @@ def compile_alone(path):
     language = ["-x", "c", "-std=gnu17"]
     if path.relative_to(ROOT).parts[0] == "include":
         language = ["-x", "c", "-std=c99", "-pedantic-errors"]
-    flags = subprocess.run(["pkg-config", "--cflags", "rdkafka"], capture_output=True, text=True).stdout.split()
+    flags = [flag for package in ("rdkafka", "libpq")
+             for flag in subprocess.run(["pkg-config", "--cflags", package], capture_output=True, text=True).stdout.split()]
     command = ["cc", *language, "-D_GNU_SOURCE", "-DWEIR_VERSION=\"0\"", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
                f"-I{ROOT}/src", f"-I{ROOT}/include", f"-I{ROOT}/tests/support", *flags, "-fsyntax-only", "-include", str(path), "/dev/null"]
     return path, subprocess.run(command, capture_output=True, text=True)
