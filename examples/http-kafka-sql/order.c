@@ -70,7 +70,7 @@ int main(int argc, char **argv) {
         if (id)
             snprintf(order_id, sizeof order_id, "%.63s", id);
         else
-            snprintf(order_id, sizeof order_id, "A-%lld", (long long)(now_ms() * 1000 + i));
+            snprintf(order_id, sizeof order_id, "A-%lld-%lld", (long long)now_ms(), (long long)i);
         snprintf(body, sizeof body, "{\"order_id\":\"%s\",\"customer\":\"%.200s\",\"amount\":%.2f}",
                  order_id, customer, amount);
         struct weir_span *span = weir_span_start(weir_tracer_get("order", NULL), "order", NULL);

@@ -41,15 +41,15 @@ enum weir_http_flags {
     WEIR_HTTP_DETACHED = 1
 };
 
-/* Zero it, set struct_size and what is known; NULL or 0 means "not known". Borrowed during begin. */
+/* Zero it, set struct_size and what is known; NULL or 0: not known. Borrowed during begin. */
 struct weir_http_request {
-    size_t struct_size;  /* sizeof(struct weir_http_request) */
-    unsigned flags;      /* enum weir_http_flags */
-    const char *method;  /* as it is on the wire; unknown ones are told as _OTHER */
-    const char *target;  /* server: of the request line, "/orders?x=1"; client: the whole URL */
-    const char *route;   /* the template, "/orders/{id}": never the path itself */
-    const char *scheme;  /* server: "http" (default) or "https" */
-    const char *version; /* of the protocol: "1.1", "2" */
+    size_t struct_size;       /* sizeof(struct weir_http_request) */
+    unsigned flags;           /* enum weir_http_flags */
+    const char *method;       /* as it is on the wire; unknown ones are told as _OTHER */
+    const char *target;       /* server: of the request line, "/a?x=1"; client: the URL */
+    const char *route;        /* the template, "/orders/{id}": never the path itself */
+    const char *scheme;       /* server: "http" (default) or "https" */
+    const char *version;      /* of the protocol: "1.1", "2" */
     const char *peer_address; /* of the network connection */
     int peer_port;
     int resend_count;      /* client: which repetition this is, from 1 on */

@@ -11,7 +11,7 @@ static size_t find_any(struct weir_view text, const char *bytes) {
 
 void weir_http_authority_read(struct weir_view text, struct weir_view *ret_host, int *ret_port) {
     uint64_t port = 0;
-    size_t colon = text.len;
+    size_t colon;
     *ret_port = 0;
     if (text.len && text.ptr[0] == '[') {
         size_t end = find_any(text, "]");
