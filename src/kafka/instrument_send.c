@@ -10,6 +10,7 @@
  *     - Acknowledgements may come after on_destroy, or never: the end is on_conf_destroy.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "kafka/instrument.h"
@@ -17,8 +18,8 @@
 #include "kafka/send/send.h"
 #include "rd/conf.h"
 #include "sdk/context.h"
-#include "sdk/metric.h"
 #include "sdk/sdk.h"
+#include "sdk/series.h"
 
 enum {
     EXPIRED_AT_ONCE = 256,
@@ -33,6 +34,7 @@ struct weir_kafka_sends {
     _Atomic(const void *) topic_seen; /* librdkafka's object of the topic that was sent to last */
     int64_t slow_ns;
     int64_t coarse_lag_ns; /* how far the coarse clock is behind on average, less half a ms */
+    uint64_t plausible_ns; /* below: slow_ns, moved by CHECK_MS */
     bool measures;
     int64_t expire_ns; /* 0: never */
     struct weir_kafka_flight flight;
@@ -46,6 +48,16 @@ static _Thread_local struct {
     const rd_kafka_topic_t *rkt;
     uint8_t injected;
 } last __attribute__((tls_model("initial-exec")));
+
+/* What this thread, a broker's, was acknowledged last: mostly the next is of the same partition. A
+ * broker's thread and librdkafka's topics live as long as the handle. */
+static _Thread_local struct {
+    const rd_kafka_topic_t *rkt;
+    int32_t partition;
+    struct weir_kafka_topic *topic;
+    struct weir_kafka_part *part; /* NULL: look again */
+    struct weir_series_run run;   /* a batch has few different durations, in whole ticks */
+} acked __attribute__((tls_model("initial-exec")));
 
 /* ── on_send ─────────────────────────────────────────────────────────────────────────────────── */
 
@@ -123,17 +135,30 @@ static rd_kafka_resp_err_t on_send(rd_kafka_t *rk, rd_kafka_message_t *raw, void
 
 /* ── on_acknowledgement ──────────────────────────────────────────────────────────────────────── */
 
+static inline int64_t coarse_ns(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+    return ts.tv_sec * WEIR_NS_PER_S + ts.tv_nsec;
+}
+
 static int64_t latency_ns(const struct weir_kafka_sends *self, const rd_kafka_message_t *raw) {
     int64_t us = self->sender.rd->message_latency(raw);
     return us > 0 ? us * WEIR_NS_PER_US : 0;
 }
 
-/* Takes the true latency, and notes whether the timestamp would have told it. */
+static bool is_off(int64_t true_ns, int64_t told_ns) {
+    int64_t off_ns = true_ns - told_ns;
+    return off_ns > CHECK_MS * WEIR_NS_PER_MS || off_ns < -CHECK_MS * WEIR_NS_PER_MS;
+}
+
+/* Takes the true latency, and notes when the timestamp would not have told it: not just because
+ * this thread had to wait for the processor between two looks at the clock. */
 static __attribute__((noinline)) int64_t check(const struct weir_kafka_sends *self,
                                                const rd_kafka_message_t *raw,
-                                               struct weir_kafka_topic *topic, int64_t told_ns) {
-    int64_t true_ns = latency_ns(self, raw), off_ns = true_ns - told_ns;
-    if (off_ns > CHECK_MS * WEIR_NS_PER_MS || off_ns < -CHECK_MS * WEIR_NS_PER_MS)
+                                               struct weir_kafka_topic *topic, int64_t sent_ns,
+                                               int64_t before_ns) {
+    int64_t true_ns = latency_ns(self, raw), after_ns = coarse_ns() + self->coarse_lag_ns;
+    if (is_off(true_ns, before_ns - sent_ns) && is_off(true_ns, after_ns - sent_ns))
         atomic_store_explicit(&topic->exact, true, memory_order_relaxed);
     return true_ns;
 }
@@ -144,16 +169,17 @@ static inline int64_t duration_ns(const struct weir_kafka_sends *self,
                                   const rd_kafka_message_t *raw, struct weir_kafka_topic *topic,
                                   struct weir_kafka_part *part) {
     rd_kafka_timestamp_type_t type;
-    if (atomic_load_explicit(&topic->exact, memory_order_relaxed)) return latency_ns(self, raw);
+    if (__builtin_expect(atomic_load_explicit(&topic->exact, memory_order_relaxed), 0))
+        return latency_ns(self, raw);
     int64_t sent_ns = self->sender.rd->message_timestamp(raw, &type) * WEIR_NS_PER_MS;
-    int64_t ns = weir_clock_wall_coarse_ns() + self->coarse_lag_ns - sent_ns;
+    int64_t now_ns = coarse_ns() + self->coarse_lag_ns, ns = now_ns - sent_ns;
     uint32_t acks = part ? atomic_load_explicit(&part->acks, memory_order_relaxed) : 0;
     if (part) atomic_store_explicit(&part->acks, acks + 1, memory_order_relaxed);
     if (__builtin_expect(acks % CHECK_EVERY == 0 || type != RD_KAFKA_TIMESTAMP_CREATE_TIME ||
-                             ns >= self->slow_ns || ns < -CHECK_MS * WEIR_NS_PER_MS,
+                             (uint64_t)(ns + CHECK_MS * WEIR_NS_PER_MS) >= self->plausible_ns,
                          0))
-        return check(self, raw, topic, ns);
-    return ns;
+        return check(self, raw, topic, sent_ns, now_ns);
+    return ns > 0 ? ns : 0;
 }
 
 static void count(struct weir_kafka_sends *self, struct weir_kafka_topic *topic, int32_t partition,
@@ -232,6 +258,28 @@ static __attribute__((noinline)) void failed(struct weir_kafka_sends *self,
     if (in_call && last.message == raw) undo(self, raw);
 }
 
+static __attribute__((noinline)) void find_part(struct weir_kafka_sends *self,
+                                                const rd_kafka_message_t *raw) {
+    struct weir_kafka_topic *topic =
+        weir_kafka_topic_find(self->sender.topics, raw->rkt, self->sender.rd->topic_name(raw->rkt));
+    acked.topic = topic ? topic : weir_kafka_topic_other(self->sender.topics);
+    acked.part = weir_kafka_part_find(acked.topic, raw->partition);
+    acked.rkt = raw->rkt;
+    acked.partition = raw->partition;
+}
+
+/* All but the usual case: sampled, slow, or the first of its partition. */
+static __attribute__((noinline)) void end_specially(struct weir_kafka_sends *self,
+                                                    const rd_kafka_message_t *raw,
+                                                    struct weir_kafka_record *record, int64_t ns) {
+    if (record)
+        end(self, acked.topic, record, 0, raw->partition, raw->offset);
+    else if (ns >= self->slow_ns)
+        end_unsampled(self, raw, acked.topic, ns);
+    else
+        count(self, acked.topic, raw->partition, 0, ns, NULL);
+}
+
 static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t *rk, rd_kafka_message_t *raw,
                                               void *opaque) {
     (void)rk;
@@ -240,20 +288,18 @@ static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t *rk, rd_kafka_message_t
         failed(self, raw);
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    struct weir_kafka_topic *topic =
-        weir_kafka_topic_find(self->sender.topics, raw->rkt, self->sender.rd->topic_name(raw->rkt));
-    if (!topic) topic = weir_kafka_topic_other(self->sender.topics);
-    struct weir_kafka_record *record = weir_kafka_flight_take(&self->flight, raw);
-    if (record) {
-        end(self, topic, record, 0, raw->partition, raw->offset);
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (__builtin_expect(acked.rkt != raw->rkt || acked.partition != raw->partition || !acked.part,
+                         0))
+        find_part(self, raw);
+    struct weir_kafka_record *record = weir_kafka_flight_take_rare(&self->flight, raw);
+    struct weir_kafka_part *part = acked.part;
+    int64_t ns = record ? 0 : duration_ns(self, raw, acked.topic, part);
+    if (__builtin_expect(record || ns >= self->slow_ns || !part || !self->measures, 0)) {
+        end_specially(self, raw, record, ns);
+    } else if (acked.topic->observed) {
+        weir_series_add_one(part->sent);
+        weir_series_record_run(&acked.run, part->duration, (double)ns * 1e-9);
     }
-    struct weir_kafka_part *part = weir_kafka_part_find(topic, raw->partition);
-    int64_t ns = duration_ns(self, raw, topic, part);
-    if (__builtin_expect(ns >= self->slow_ns, 0))
-        end_unsampled(self, raw, topic, ns);
-    else
-        count(self, topic, raw->partition, 0, ns, NULL);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -295,6 +341,7 @@ static struct weir_kafka_sends *sends_new(const struct weir_kafka_instrumented *
     struct weir_kafka_sends *sends = calloc(1, sizeof *sends);
     if (!sends) return NULL;
     sends->slow_ns = self->client->settings->slow_ns ? self->client->settings->slow_ns : INT64_MAX;
+    sends->plausible_ns = (uint64_t)sends->slow_ns + CHECK_MS * WEIR_NS_PER_MS;
     sends->coarse_lag_ns = coarse_lag_ns();
     sends->measures = self->client->settings->metrics;
     sends->expire_ns = expire_ns(self->rd, conf);

@@ -335,6 +335,24 @@ void weir_series_record_with(struct weir_series *series, double value,
         offer(series, value, exemplar);
 }
 
+void weir_series_record_first(struct weir_series_run *run, struct weir_series *series,
+                              double value) {
+    weir_series_record_with(series, value, NULL);
+    _Atomic uint64_t *cells =
+        weir_cells_get(atomic_load_explicit(&series->first, memory_order_relaxed));
+    uint64_t period = atomic_load_explicit(&series->period, memory_order_relaxed);
+    run->series = NULL;
+    /* Least and greatest of the period are the thread's own, and hold the value. */
+    if (!cells || isnan(value) ||
+        weir_cell_read(&cells[period_at(period) + WEIR_SERIES_PERIOD]) != period)
+        return;
+    *run = (struct weir_series_run){.series = series,
+                                    .sum = &cells[WEIR_SERIES_SUM],
+                                    .count = &cells[WEIR_SERIES_COUNTS + bucket_in(series, value)],
+                                    .period = period,
+                                    .value = value};
+}
+
 void weir_series_merge(struct weir_series *series, const uint64_t *counts, double sum, double min,
                        double max) {
     if (!series || !is_histogram(series->instrument) || weir_sdk_bits() & WEIR_SDK_NO_METRICS)

@@ -20,6 +20,7 @@
 #include "sdk/cell.h"
 #include "sdk/exemplar.h"
 #include "sdk/metric.h"
+#include "sdk/sdk.h"
 
 enum weir_series_cell { /* of a histogram */
                         WEIR_SERIES_SUM,
@@ -58,6 +59,43 @@ struct weir_series *weir_series_make(const struct weir_instrument *instrument,
 void weir_series_forget(struct weir_series *series);
 /* The same in a forked child, where threads' cells are zero already. */
 void weir_series_forked(struct weir_series *series);
+
+/* A run: one thread measures the same value into the same histogram again and again. The first of
+ * them finds the bucket, the others need not look. No exemplars. Zeroed is a good run. */
+struct weir_series_run {
+    struct weir_series *series;
+    _Atomic uint64_t *sum, *count; /* the thread's own cells */
+    uint64_t period;
+    double value;
+};
+void weir_series_record_first(struct weir_series_run *run, struct weir_series *series,
+                              double value);
+static inline void weir_series_record_run(struct weir_series_run *run, struct weir_series *series,
+                                          double value) {
+    if (__builtin_expect(
+            run->series != series || run->value != value ||
+                run->period != atomic_load_explicit(&series->period, memory_order_relaxed) ||
+                !atomic_load_explicit(&series->bounds, memory_order_relaxed) ||
+                weir_sdk_bits() & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL),
+            0)) {
+        weir_series_record_first(run, series, value);
+        return;
+    }
+    weir_cell_add(run->count, 1);
+    weir_cell_own_set_f64(run->sum, weir_cell_own_f64(run->sum) + value);
+}
+/* weir_series_add_with(series, 1, NULL), in line. */
+static inline void weir_series_add_one(struct weir_series *series) {
+    _Atomic uint64_t *cells =
+        weir_cells_get(atomic_load_explicit(&series->first, memory_order_relaxed));
+    if (__builtin_expect(
+            !cells || atomic_load_explicit(&series->above, memory_order_relaxed) >= 1 ||
+                weir_sdk_bits() & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL),
+            0))
+        weir_series_add_with(series, 1, NULL);
+    else
+        weir_cell_add(cells, 1);
+}
 
 /* Adds to a histogram what was measured elsewhere: a count for each of its buckets (the last: above
  * all bounds), and of all values the sum, the least and the greatest. Any thread, without lock. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sends in flight: from a message's address to the record of its span.
  *
- *     level 0   2^12 entries   always there
- *     level 1   2^15           made by whoever finds no room below
- *     level 2   2^18
- *     level 3   2^21
+ *     level 0   2^13 entries   always there
+ *     level 1   2^16           made by whoever finds no room below
+ *     level 2   2^19
+ *     level 3   2^22
  *
  *     entry     tag of the address (22 bits) │ record's address / 64 (42 bits)      0: empty
  *
@@ -25,6 +25,8 @@ enum { WEIR_KAFKA_FLIGHT_LEVELS = 4, WEIR_KAFKA_FLIGHT_WAYS = 8 };
 struct weir_kafka_flight {
     _Atomic(_Atomic uint64_t *) levels[WEIR_KAFKA_FLIGHT_LEVELS]; /* NULL: not there yet */
     atomic_uint levels_count;                                     /* in use: from the first on */
+    atomic_uint above;                      /* records that lie above level 0 */
+    void *blocks[WEIR_KAFKA_FLIGHT_LEVELS]; /* that the levels lie in */
 };
 
 /* False: out of memory. */
@@ -39,6 +41,56 @@ bool weir_kafka_flight_put(struct weir_kafka_flight *flight, const void *message
 /* Takes out the message's record; NULL: it has none. */
 struct weir_kafka_record *weir_kafka_flight_take(struct weir_kafka_flight *flight,
                                                  const void *message);
+
+/* ── the usual case: it has none ─────────────────────────────────────────────────────────────── */
+
+enum { WEIR_KAFKA_FLIGHT_POINTER_BITS = 42, WEIR_KAFKA_FLIGHT_LEVEL_0_BITS = 13 };
+
+static inline uint64_t weir_kafka_flight_hash(const void *message) {
+    return ((uintptr_t)message >> 4) * 0x9e3779b97f4a7c15u;
+}
+
+/* Never zero: an empty entry is no one's. */
+static inline uint64_t weir_kafka_flight_tag(uint64_t hash) {
+    return (uint32_t)hash >> (WEIR_KAFKA_FLIGHT_POINTER_BITS - 32) | 1;
+}
+
+/* Whether some entry of the line may have the tag. All at once: nearly always none has. What a race
+ * hides here is not ours: the message's own entry was there before its acknowledgement. */
+static inline bool weir_kafka_flight_may_hold(const _Atomic uint64_t *line, uint64_t tag) {
+#if defined(__SANITIZE_THREAD__)
+    bool found = false;
+    for (int i = 0; i < WEIR_KAFKA_FLIGHT_WAYS; i++)
+        found |= atomic_load_explicit(&line[i], memory_order_relaxed) >>
+                     WEIR_KAFKA_FLIGHT_POINTER_BITS ==
+                 tag;
+    return found;
+#else
+    typedef uint64_t two __attribute__((vector_size(16)));
+    typedef int32_t four __attribute__((vector_size(16)));
+    const two *pairs = (const two *)(uintptr_t)line;
+    const four wanted = {(int32_t)tag, 0, (int32_t)tag, 0};
+    /* The upper halves are zero on both sides and always equal: the lower ones tell. */
+    four same = ((four)(pairs[0] >> WEIR_KAFKA_FLIGHT_POINTER_BITS) == wanted) |
+                ((four)(pairs[1] >> WEIR_KAFKA_FLIGHT_POINTER_BITS) == wanted) |
+                ((four)(pairs[2] >> WEIR_KAFKA_FLIGHT_POINTER_BITS) == wanted) |
+                ((four)(pairs[3] >> WEIR_KAFKA_FLIGHT_POINTER_BITS) == wanted);
+    return (same[0] | same[2]) != 0;
+#endif
+}
+
+/* The same as take. */
+static inline struct weir_kafka_record *weir_kafka_flight_take_rare(
+    struct weir_kafka_flight *flight, const void *message) {
+    uint64_t hash = weir_kafka_flight_hash(message);
+    const _Atomic uint64_t *line =
+        atomic_load_explicit(&flight->levels[0], memory_order_relaxed) +
+        (hash >> (64 - WEIR_KAFKA_FLIGHT_LEVEL_0_BITS + 3)) * WEIR_KAFKA_FLIGHT_WAYS;
+    return !atomic_load_explicit(&flight->above, memory_order_acquire) &&
+                   !weir_kafka_flight_may_hold(line, weir_kafka_flight_tag(hash))
+               ? NULL
+               : weir_kafka_flight_take(flight, message);
+}
 /* Takes out up to `room` records that started before the time (INT64_MAX: all), looking from
  * `*cursor` (0 at first) on; gives their number, less than `room` at the end. */
 size_t weir_kafka_flight_expire(struct weir_kafka_flight *flight, int64_t before_ns,

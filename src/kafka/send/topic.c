@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "kafka/names.h"
+#include "sdk/exporter.h"
 #include "sdk/metric.h"
 #include "sdk/series.h"
 
@@ -254,7 +255,12 @@ void weir_kafka_topic_count(struct weir_kafka_topics *topics, struct weir_kafka_
     }
     const struct weir_kafka_failed *failed = part ? find_failed(part, err) : NULL;
     struct weir_kafka_pending_key key = {topic->number, partition, err};
-    if (!failed && weir_kafka_pending_add(&topics->pending, key, duration_ns)) return;
+    if (!failed && weir_kafka_pending_add(&topics->pending, key, duration_ns)) {
+        /* So that as few as possible go this way. */
+        if (!atomic_exchange_explicit(&topics->waking, true, memory_order_relaxed))
+            weir_exporter_wake(NULL);
+        return;
+    }
     if (!failed && err) failed = &topic->other;
     count_in(failed ? failed->sent : topic->whole->sent,
              failed ? failed->duration : topic->whole->duration, duration_ns, exemplar);
@@ -276,6 +282,7 @@ static void hand_over(void *arg, const struct weir_kafka_pending_sum *sum) {
 
 void weir_kafka_topics_tick(struct weir_kafka_topics *topics) {
     if (!atomic_load_explicit(&topics->pending.any, memory_order_relaxed)) return;
+    atomic_store_explicit(&topics->waking, false, memory_order_relaxed);
     pthread_mutex_lock(&topics->lock);
     weir_kafka_pending_drain(&topics->pending, hand_over, topics);
     pthread_mutex_unlock(&topics->lock);

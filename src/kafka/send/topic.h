@@ -65,6 +65,7 @@ struct weir_kafka_topics {
     struct weir_kafka_client *client; /* borrowed */
     _Atomic(struct weir_kafka_topic_table *) table;
     struct weir_kafka_pending pending;
+    atomic_bool waking;   /* the exporter's thread was told that something is pending */
     pthread_mutex_t lock; /* guards what follows, and whoever makes something */
     struct weir_kafka_topic *topics[WEIR_KAFKA_TOPICS_MAX]; /* by number; 0 has no name */
     uint32_t count;
