@@ -63,9 +63,13 @@ struct weir_kafka_client {
     uint32_t entries_count;
     char last_error[200];
 
-    _Atomic int connected;          /* 1, 0, -1: not known yet */
-    int64_t connects_up;            /* connection attempts when one was last up; statistics only */
-    _Atomic int64_t queue;          /* producer: messages not yet acknowledged */
+    _Atomic int connected; /* 1, 0, -1: not known yet */
+    int64_t connects_up;   /* connection attempts when one was last up; statistics only */
+    _Atomic int64_t queue; /* producer: messages not yet acknowledged */
+    _Atomic int64_t bytes_sent, bytes_received;
+    _Atomic int64_t throttle_ms;    /* longest of the last interval */
+    int64_t rebalances;             /* that statistics have told of; statistics only */
+    atomic_bool has_statistics;     /* they have been read */
     atomic_bool retired;            /* closing: observes nothing more */
     struct weir_kafka_client *next; /* in the list of those that are observed */
 };

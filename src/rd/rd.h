@@ -33,7 +33,7 @@
     X(conf_set_offset_commit_cb) X(conf_set_error_cb) X(conf_set_stats_cb) X(conf_set_log_cb)     \
     X(conf_set_throttle_cb) X(conf_set_events) X(conf_interceptor_add_on_new)                     \
     X(conf_interceptor_add_on_conf_dup) X(conf_interceptor_add_on_conf_destroy)                   \
-    X(conf_interceptor_add_on_conf_set)                                                           \
+    X(conf_interceptor_add_on_conf_set) X(mem_free)                                               \
     X(interceptor_add_on_send) X(interceptor_add_on_acknowledgement)                              \
     X(interceptor_add_on_consume) X(interceptor_add_on_commit) X(interceptor_add_on_destroy)      \
     X(interceptor_add_on_request_sent) X(interceptor_add_on_response_received)                    \

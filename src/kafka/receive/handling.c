@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "kafka/receive/nesting.h"
 #include "kafka/receive/origin.h"
 #include "sdk/lane.h"
 #include "sdk/metric.h"
@@ -100,7 +99,7 @@ static void set_aside(struct weir_kafka_handling *self) {
     if (!self->others) self->others = calloc(WEIR_KAFKA_HANDLED_MAX, sizeof *self->others);
     struct weir_kafka_handled *to = other(self, self->latest.message);
     weir_kafka_nesting_end(self->latest.nesting);
-    self->latest.nesting = 0;
+    self->latest.nesting.slot = NULL;
     if (to) end_handled(to, WEIR_KAFKA_SUPERSEDED, 0);
     if (to)
         *to = self->latest;

@@ -19,6 +19,7 @@
 #ifndef WEIR_KAFKA_RECEIVE_HANDLING_H
 #define WEIR_KAFKA_RECEIVE_HANDLING_H
 
+#include "kafka/receive/nesting.h"
 #include "kafka/trace.h"
 
 enum {
@@ -40,7 +41,7 @@ struct weir_kafka_handled { /* one process span */
     struct weir_kafka_entry *entry;
     int64_t start_ns;  /* wall */
     int64_t origin_ms; /* wall time of the first send; -1: not known */
-    uint64_t nesting;  /* kafka/receive/nesting.h */
+    struct weir_kafka_nested nesting;
 };
 
 struct weir_kafka_handling {
