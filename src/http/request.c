@@ -17,7 +17,7 @@ bool weir_http_request_read(const struct weir_http_request *given, struct weir_h
 struct weir_http *weir_http_new(const struct weir_http_request *request) {
     struct weir_http *http = calloc(1, sizeof *http);
     if (!http) return NULL;
-    const char *method = request->method && request->method[0] ? request->method : "GET";
+    const char *method = request->method ? request->method : "";
     bool is_known = weir_http_method_known(weir_view_str(method));
     snprintf(http->method, sizeof http->method, "%s", is_known ? method : "_OTHER");
     snprintf(http->route, sizeof http->route, "%s", request->route ? request->route : "");
