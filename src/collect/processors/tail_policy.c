@@ -105,9 +105,11 @@ void weir_tail_policies_see(const struct weir_tail_policies *policies,
                             const struct weir_otlp_span *span, struct weir_attrs resource,
                             struct weir_tail_trace *trace) {
     if (!trace->spans_count) {
-        const struct weir_value *service = weir_attrs_get(resource, WEIR_VIEW("service.name"));
         trace->start_ns = span->start_ns;
         trace->end_ns = span->end_ns;
+    }
+    if (!trace->spans_count || !span->parent_span_id) {
+        const struct weir_value *service = weir_attrs_get(resource, WEIR_VIEW("service.name"));
         trace->service =
             service && service->type == WEIR_VALUE_STRING ? weir_view_hash(service->str) : 0;
     }

@@ -13,7 +13,7 @@
  *
  * Types: always_sample, latency, status_code, string_attribute, numeric_attribute,
  * boolean_attribute, probabilistic, span_count, rate_limiting, and, composite, and adaptive, which
- * is ours: each service keeps about as many spans a second as it is given.
+ * is ours: of the traces that begin in a service about so many spans a second are kept.
  *
  * Threads: owner only. Memory: views into the configuration.
  * Source: opentelemetry-collector-contrib, tailsamplingprocessor.
@@ -32,7 +32,7 @@ struct weir_tail_trace {
     uint64_t matches; /* a bit for each question that a span has answered with yes */
     int64_t start_ns, end_ns;
     uint32_t spans_count;
-    uint64_t service; /* hash of the first span's service.name */
+    uint64_t service; /* hash of the root span's service.name; before it came, the first span's */
 };
 
 /* Errors: WEIR_EINVALID at the policy (unknown type, a key missing, a threshold that nothing can
