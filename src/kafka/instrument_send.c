@@ -55,8 +55,9 @@ static _Thread_local struct {
     const rd_kafka_topic_t *rkt;
     int32_t partition;
     struct weir_kafka_topic *topic;
-    struct weir_kafka_part *part; /* NULL: look again */
-    struct weir_series_run run;   /* a batch has few different durations, in whole ticks */
+    struct weir_kafka_part *part;
+    bool is_plain; /* it is measured, and timestamps tell the time; false: look again */
+    struct weir_series_run run; /* a batch has few different durations, in whole ticks */
 } acked __attribute__((tls_model("initial-exec")));
 
 /* ── on_send ─────────────────────────────────────────────────────────────────────────────────── */
@@ -151,35 +152,15 @@ static bool is_off(int64_t true_ns, int64_t told_ns) {
     return off_ns > CHECK_MS * WEIR_NS_PER_MS || off_ns < -CHECK_MS * WEIR_NS_PER_MS;
 }
 
-/* Takes the true latency, and notes when the timestamp would not have told it: not just because
- * this thread had to wait for the processor between two looks at the clock. */
-static __attribute__((noinline)) int64_t check(const struct weir_kafka_sends *self,
-                                               const rd_kafka_message_t *raw,
-                                               struct weir_kafka_topic *topic, int64_t sent_ns,
-                                               int64_t before_ns) {
+/* Notes when the timestamp does not tell the latency: not just because this thread had to wait for
+ * the processor between two looks at the clock. */
+static __attribute__((noinline)) void check(const struct weir_kafka_sends *self,
+                                            const rd_kafka_message_t *raw,
+                                            struct weir_kafka_topic *topic, int64_t sent_ns,
+                                            int64_t before_ns) {
     int64_t true_ns = latency_ns(self, raw), after_ns = coarse_ns() + self->coarse_lag_ns;
     if (is_off(true_ns, before_ns - sent_ns) && is_off(true_ns, after_ns - sent_ns))
         atomic_store_explicit(&topic->exact, true, memory_order_relaxed);
-    return true_ns;
-}
-
-/* From the timestamp that librdkafka gave the message when it was sent, in ms, to the coarse clock:
- * right on average, and a fifth of the price. */
-static inline int64_t duration_ns(const struct weir_kafka_sends *self,
-                                  const rd_kafka_message_t *raw, struct weir_kafka_topic *topic,
-                                  struct weir_kafka_part *part) {
-    rd_kafka_timestamp_type_t type;
-    if (__builtin_expect(atomic_load_explicit(&topic->exact, memory_order_relaxed), 0))
-        return latency_ns(self, raw);
-    int64_t sent_ns = self->sender.rd->message_timestamp(raw, &type) * WEIR_NS_PER_MS;
-    int64_t now_ns = coarse_ns() + self->coarse_lag_ns, ns = now_ns - sent_ns;
-    uint32_t acks = part ? atomic_load_explicit(&part->acks, memory_order_relaxed) : 0;
-    if (part) atomic_store_explicit(&part->acks, acks + 1, memory_order_relaxed);
-    if (__builtin_expect(acks % CHECK_EVERY == 0 || type != RD_KAFKA_TIMESTAMP_CREATE_TIME ||
-                             (uint64_t)(ns + CHECK_MS * WEIR_NS_PER_MS) >= self->plausible_ns,
-                         0))
-        return check(self, raw, topic, sent_ns, now_ns);
-    return ns > 0 ? ns : 0;
 }
 
 static void count(struct weir_kafka_sends *self, struct weir_kafka_topic *topic, int32_t partition,
@@ -258,48 +239,63 @@ static __attribute__((noinline)) void failed(struct weir_kafka_sends *self,
     if (in_call && last.message == raw) undo(self, raw);
 }
 
-static __attribute__((noinline)) void find_part(struct weir_kafka_sends *self,
-                                                const rd_kafka_message_t *raw) {
+static void find_part(const struct weir_kafka_sends *self, const rd_kafka_message_t *raw) {
     struct weir_kafka_topic *topic =
         weir_kafka_topic_find(self->sender.topics, raw->rkt, self->sender.rd->topic_name(raw->rkt));
     acked.topic = topic ? topic : weir_kafka_topic_other(self->sender.topics);
     acked.part = weir_kafka_part_find(acked.topic, raw->partition);
     acked.rkt = raw->rkt;
     acked.partition = raw->partition;
+    acked.is_plain = acked.part && acked.topic->observed && self->measures &&
+                     !atomic_load_explicit(&acked.topic->exact, memory_order_relaxed);
 }
 
-/* All but the usual case: sampled, slow, or the first of its partition. */
-static __attribute__((noinline)) void end_specially(struct weir_kafka_sends *self,
-                                                    const rd_kafka_message_t *raw,
-                                                    struct weir_kafka_record *record, int64_t ns) {
-    if (record)
+/* All but the usual case: failed, sampled, slow, the first of its partition, or another partition
+ * than the one before. */
+static __attribute__((noinline)) rd_kafka_resp_err_t acknowledge(struct weir_kafka_sends *self,
+                                                                 const rd_kafka_message_t *raw) {
+    if (raw->err) {
+        failed(self, raw);
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    find_part(self, raw);
+    struct weir_kafka_record *record = weir_kafka_flight_take(&self->flight, raw);
+    if (record) {
         end(self, acked.topic, record, 0, raw->partition, raw->offset);
-    else if (ns >= self->slow_ns)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    int64_t ns = latency_ns(self, raw);
+    if (ns >= self->slow_ns)
         end_unsampled(self, raw, acked.topic, ns);
     else
         count(self, acked.topic, raw->partition, 0, ns, NULL);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* The usual case is complete here. The duration is from the timestamp that librdkafka gave the
+ * message when it was sent, in ms, to the coarse clock: right on average, a fifth of the price. */
 static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t *rk, rd_kafka_message_t *raw,
                                               void *opaque) {
     (void)rk;
     struct weir_kafka_sends *self = opaque;
-    if (__builtin_expect(raw->err != 0, 0)) {
-        failed(self, raw);
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-    if (__builtin_expect(acked.rkt != raw->rkt || acked.partition != raw->partition || !acked.part,
-                         0))
-        find_part(self, raw);
-    struct weir_kafka_record *record = weir_kafka_flight_take_rare(&self->flight, raw);
     struct weir_kafka_part *part = acked.part;
-    int64_t ns = record ? 0 : duration_ns(self, raw, acked.topic, part);
-    if (__builtin_expect(record || ns >= self->slow_ns || !part || !self->measures, 0)) {
-        end_specially(self, raw, record, ns);
-    } else if (acked.topic->observed) {
-        weir_series_add_one(part->sent);
-        weir_series_record_run(&acked.run, part->duration, (double)ns * 1e-9);
+    rd_kafka_timestamp_type_t type;
+    if (__builtin_expect(raw->err || acked.rkt != raw->rkt || acked.partition != raw->partition ||
+                             !acked.is_plain || weir_kafka_flight_may_take(&self->flight, raw),
+                         0))
+        return acknowledge(self, raw);
+    int64_t sent_ns = self->sender.rd->message_timestamp(raw, &type) * WEIR_NS_PER_MS;
+    int64_t now_ns = coarse_ns() + self->coarse_lag_ns, ns = now_ns - sent_ns;
+    uint32_t acks = atomic_load_explicit(&part->acks, memory_order_relaxed);
+    atomic_store_explicit(&part->acks, acks + 1, memory_order_relaxed);
+    if (__builtin_expect(acks % CHECK_EVERY == 0 || type != RD_KAFKA_TIMESTAMP_CREATE_TIME ||
+                             (uint64_t)(ns + CHECK_MS * WEIR_NS_PER_MS) >= self->plausible_ns,
+                         0)) {
+        check(self, raw, acked.topic, sent_ns, now_ns);
+        return acknowledge(self, raw);
     }
+    weir_series_add_one(part->sent);
+    weir_series_record_run(&acked.run, part->duration, (double)(ns > 0 ? ns : 0) * 1e-9);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

@@ -42,6 +42,11 @@ bool weir_kafka_flight_put(struct weir_kafka_flight *flight, const void *message
 struct weir_kafka_record *weir_kafka_flight_take(struct weir_kafka_flight *flight,
                                                  const void *message);
 
+/* Takes out up to `room` records that started before the time (INT64_MAX: all), looking from
+ * `*cursor` (0 at first) on; gives their number, less than `room` at the end. */
+size_t weir_kafka_flight_expire(struct weir_kafka_flight *flight, int64_t before_ns,
+                                uint64_t *cursor, struct weir_kafka_record **to, size_t room);
+
 /* ── the usual case: it has none ─────────────────────────────────────────────────────────────── */
 
 enum { WEIR_KAFKA_FLIGHT_POINTER_BITS = 42, WEIR_KAFKA_FLIGHT_LEVEL_0_BITS = 13 };
@@ -79,21 +84,15 @@ static inline bool weir_kafka_flight_may_hold(const _Atomic uint64_t *line, uint
 #endif
 }
 
-/* The same as take. */
-static inline struct weir_kafka_record *weir_kafka_flight_take_rare(
-    struct weir_kafka_flight *flight, const void *message) {
+/* Whether take may find one: nearly always right, and never wrong when it says no. */
+static inline bool weir_kafka_flight_may_take(const struct weir_kafka_flight *flight,
+                                              const void *message) {
     uint64_t hash = weir_kafka_flight_hash(message);
     const _Atomic uint64_t *line =
         atomic_load_explicit(&flight->levels[0], memory_order_relaxed) +
         (hash >> (64 - WEIR_KAFKA_FLIGHT_LEVEL_0_BITS + 3)) * WEIR_KAFKA_FLIGHT_WAYS;
-    return !atomic_load_explicit(&flight->above, memory_order_acquire) &&
-                   !weir_kafka_flight_may_hold(line, weir_kafka_flight_tag(hash))
-               ? NULL
-               : weir_kafka_flight_take(flight, message);
+    return atomic_load_explicit(&flight->above, memory_order_acquire) ||
+           weir_kafka_flight_may_hold(line, weir_kafka_flight_tag(hash));
 }
-/* Takes out up to `room` records that started before the time (INT64_MAX: all), looking from
- * `*cursor` (0 at first) on; gives their number, less than `room` at the end. */
-size_t weir_kafka_flight_expire(struct weir_kafka_flight *flight, int64_t before_ns,
-                                uint64_t *cursor, struct weir_kafka_record **to, size_t room);
 
 #endif
