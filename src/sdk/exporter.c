@@ -20,6 +20,7 @@
 #include "sdk/metric.h"
 #include "sdk/now.h"
 #include "sdk/sdk.h"
+#include "sdk/self.h"
 #include "wire/pb.h"
 
 enum {
@@ -51,12 +52,12 @@ struct group {      /* a batch's records of one scope, as a list of their indice
 struct stream {                           /* one signal's request under way */
     struct weir_sdk_transport *transport; /* NULL: not exported by OTLP */
     enum weir_sdk_signal signal;
-    struct queue *queue;             /* NULL: metrics */
-    struct weir_buf request;         /* empty: none under way */
-    uint64_t records;                /* in the request */
-    uint64_t held;                   /* those, and what was taken for the next one */
-    int64_t timeout_ms;              /* for all attempts together */
-    int64_t give_up_ns, next_try_ns; /* monotonic */
+    struct queue *queue;                         /* NULL: metrics */
+    struct weir_buf request;                     /* empty: none under way */
+    uint64_t records;                            /* in the request */
+    uint64_t held;                               /* those, and what was taken for the next one */
+    int64_t timeout_ms;                          /* for all attempts together */
+    int64_t started_ns, give_up_ns, next_try_ns; /* monotonic */
     unsigned attempts;
     bool asked; /* the receiver said when */
 };
@@ -73,13 +74,12 @@ struct weir_exporter {
     struct weir_buf lines;    /* console and file output */
     struct weir_log_file *log_file;
     int64_t metrics_next_ns;
-    int last_code; /* of the latest failed attempt */
-    char last_message[300];
     pthread_mutex_t lock; /* guards records on their way against fork, and the fields below */
     pthread_cond_t changed;
     uint64_t flush_wanted, flush_done; /* numbers of flushes */
     int64_t flush_deadline_ns;
     int flush_code;
+    char last_message[300]; /* of the latest failed attempt */
     bool stopping, stopped;
     bool abandoned; /* the rings are no longer this exporter's */
 };
@@ -255,7 +255,9 @@ static void finish(struct stream *stream) {
     stream->attempts = 0;
 }
 
-static void give_up(struct stream *stream) {
+static void give_up(struct stream *stream, int code) {
+    if (stream->attempts)
+        weir_self_exported(stream->signal, weir_clock_mono_ns() - stream->started_ns, code);
     weir_sdk_count(&weir_sdk_counters.dropped_export[stream->signal], stream->records);
     finish(stream);
 }
@@ -272,8 +274,9 @@ static void failed(struct weir_exporter *ex, const struct stream *stream,
                    const struct weir_sdk_answer *answer) {
     struct weir_error err = {.code = 0};
     weir_sdk_count(&weir_sdk_counters.export_failures[stream->signal], 1);
-    ex->last_code = answer->code;
+    pthread_mutex_lock(&ex->lock);
     memcpy(ex->last_message, answer->message, sizeof ex->last_message);
+    pthread_mutex_unlock(&ex->lock);
     weir_error_set(&err, answer->code, "%s to %.*s: %s", weir_sdk_signal_names[stream->signal],
                    WEIR_VIEW_ARG(ex->config->otlp[stream->signal].url), answer->message);
     weir_sdk_report(&err);
@@ -285,6 +288,8 @@ static void succeeded(struct weir_exporter *ex, struct stream *stream,
     uint64_t rejected = answer->rejected < stream->records ? answer->rejected : stream->records;
     weir_sdk_count(&weir_sdk_counters.exported[stream->signal], stream->records - rejected);
     weir_sdk_count(&weir_sdk_counters.dropped_export[stream->signal], rejected);
+    weir_sdk_count(&weir_sdk_counters.rejected[stream->signal], rejected);
+    weir_self_exported(stream->signal, weir_clock_mono_ns() - stream->started_ns, WEIR_OK);
     if (rejected || answer->message[0]) {
         struct weir_error err = {.code = 0};
         weir_error_set(&err, rejected ? WEIR_EINVALID : WEIR_OK, "%s to %.*s: %llu refused: %s",
@@ -301,7 +306,7 @@ static void attempt(struct weir_exporter *ex, struct stream *stream, int64_t dea
     struct weir_sdk_answer answer;
     int64_t now = weir_clock_mono_ns(), timeout_ms = ex->config->otlp[stream->signal].timeout_ms;
     if (stream->attempts == 0)
-        stream->give_up_ns = now + stream->timeout_ms * WEIR_NS_PER_MS;
+        stream->started_ns = now, stream->give_up_ns = now + stream->timeout_ms * WEIR_NS_PER_MS;
     else
         weir_sdk_count(&weir_sdk_counters.exports_retried, 1);
     int64_t left_ms = (deadline_ns - now) / WEIR_NS_PER_MS;
@@ -317,7 +322,7 @@ static void attempt(struct weir_exporter *ex, struct stream *stream, int64_t dea
     now = weir_clock_mono_ns();
     stream->asked = answer.retry_after_ms >= 0;
     stream->next_try_ns = now + pause_ms(stream, &answer) * WEIR_NS_PER_MS;
-    if (!answer.retry || stream->next_try_ns > stream->give_up_ns) give_up(stream);
+    if (!answer.retry || stream->next_try_ns > stream->give_up_ns) give_up(stream, answer.code);
 }
 
 /* Attempts until the request is gone; false when it must wait. In a flush short waits are taken. */
@@ -394,7 +399,7 @@ static bool next_batch(struct weir_exporter *ex, struct queue *queue, struct str
     pthread_mutex_unlock(&ex->lock);
     if (lines) write_lines(ex, queue->is_log, console_from);
     if (!stream->transport) weir_sdk_count(&weir_sdk_counters.exported[stream->signal], taken);
-    if (stream->request.failed) give_up(stream);
+    if (stream->request.failed) give_up(stream, WEIR_ENOMEMORY);
     return taken > 0;
 }
 
@@ -427,10 +432,14 @@ static void pump_metrics(struct weir_exporter *ex, int64_t flush_deadline_ns) {
         }
         if (stream->transport && (ex->config->temporality == WEIR_CONFIG_CUMULATIVE ||
                                   push(ex, stream, flush_deadline_ns))) {
-            finish(stream);
-            set_records(stream, weir_metrics_encode(ex->config, weir_buf_view(&ex->resource),
-                                                    &stream->request));
-            if (stream->request.failed) give_up(stream);
+            int64_t started_ns = weir_clock_mono_ns();
+            weir_buf_clear(&stream->request);
+            uint64_t count =
+                weir_metrics_encode(ex->config, weir_buf_view(&ex->resource), &stream->request);
+            weir_self_collected(weir_clock_mono_ns() - started_ns);
+            stream->attempts = 0;
+            set_records(stream, count);
+            if (stream->request.failed) give_up(stream, WEIR_ENOMEMORY);
         }
     }
     if (stream->transport) push(ex, stream, flush_deadline_ns);
@@ -474,7 +483,7 @@ static void flush_answer(struct weir_exporter *ex, uint64_t number, uint64_t dro
 
 static void drop_rest(struct weir_exporter *ex) {
     for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++)
-        if (under_way(&ex->streams[i])) give_up(&ex->streams[i]);
+        if (under_way(&ex->streams[i])) give_up(&ex->streams[i], WEIR_ECANCELED);
     struct queue *const queues[] = {&ex->spans, &ex->logs};
     pthread_mutex_lock(&ex->lock);
     for (int i = 0; i < 2; i++) {

@@ -46,6 +46,7 @@ static inline const struct weir_config *weir_sdk_config(void) {
 /* Counters that are too rare to be kept per thread. Only grow. */
 struct weir_sdk_counters {
     _Atomic uint64_t exported[3], dropped_export[3]; /* by enum weir_sdk_signal */
+    _Atomic uint64_t rejected[3];              /* of the latter: by a receiver that took the rest */
     _Atomic uint64_t in_flight[3];             /* records of the request under way; not a sum */
     _Atomic uint64_t export_failures[3];       /* attempts that failed */
     _Atomic uint64_t spans_without_lane;       /* never started: no memory for a lane */

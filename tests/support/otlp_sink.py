@@ -109,8 +109,8 @@ class Sink:
         twice = [identifier for identifier, count in ids.items() if count > 1]
         assert not twice, f"received twice: {twice}"
         started = self.total("otel.sdk.span.started", {"otel.span.sampling_result": "RECORD_AND_SAMPLE"})
-        dropped = sum(self.total("otel.sdk.processor.span.processed", {"error.type": why}) for why in ("queue_full", "out_of_memory"))
-        dropped += self.total("otel.sdk.exporter.span.exported", {"error.type": "export_failed"})
+        dropped = sum(self.total("otel.sdk.processor.span.processed", {"error.type": why}) for why in ("queue_full", "out_of_memory", "already_shutdown", "cancelled"))
+        dropped += sum(self.total("otel.sdk.exporter.span.exported", {"error.type": why}) for why in ("export_failed", "rejected"))
         assert started == len(ids) + dropped, f"{started} spans started, {len(ids)} received, {dropped} counted as dropped"
         return dropped
 
