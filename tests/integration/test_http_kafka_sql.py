@@ -4,6 +4,7 @@ statement leaves the programs; libweir-pq against a real server; C++ reads the h
 import http.server
 import os
 import pathlib
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -253,6 +254,15 @@ def test_libweir_pq(build_dir, postgres):
     program = build_dir / "tests/unit/pq/pq_server_test"
     done = subprocess.run([program], env={**os.environ, **postgres.environment()}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+
+
+@pytest.mark.slow
+def test_run_script(build_dir):
+    """The example's own script, on the release build: three orders, and nothing left behind."""
+    done = subprocess.run([ROOT / "examples/http-kafka-sql/run", "--once"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^  A-\S+ 202  http://127\.0\.0\.1:\d+/ui/trace/[0-9a-f]{32}$", done.stdout, re.M)) == 3, done.stdout
+    assert "3 orders in PostgreSQL" in done.stdout
 
 
 @pytest.mark.parametrize("compiler", ["c++", "clang++"])

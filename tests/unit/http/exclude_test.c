@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/exclude.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "unit.h"
@@ -117,10 +119,36 @@ static void stars_are_cheap(void **state) {
         weir_http_glob(WEIR_VIEW("*a*a*a*a*a*a*a*a*a*a*a*a*b"), weir_view(text, sizeof text)));
 }
 
+static atomic_bool stop;
+
+static void *ask(void *arg) {
+    size_t *wrong = arg;
+    while (!atomic_load(&stop)) *wrong += !weir_http_is_excluded("/always");
+    return NULL;
+}
+
+/* Readers see the old lists or the new ones, never something in between. */
+static void lists_change_under_readers(void **state) {
+    (void)state;
+    pthread_t threads[2];
+    size_t wrong[2] = {0, 0};
+    struct weir_http_excluded lists = {.struct_size = sizeof lists, .paths = "/always,/x"};
+    assert_int_equal(weir_http_exclude(&lists, NULL), WEIR_OK);
+    for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, ask, &wrong[i]);
+    for (int i = 0; i < 500; i++) {
+        lists.paths = i % 2 ? "/always" : "/a,/b,/always,/c";
+        assert_int_equal(weir_http_exclude(&lists, NULL), WEIR_OK);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(wrong[0] + wrong[1], 0);
+    weir_http_exclude(NULL, NULL);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults),
-                                       cmocka_unit_test(lists_of_the_program),
-                                       cmocka_unit_test(variables_win), cmocka_unit_test(globs),
-                                       cmocka_unit_test(stars_are_cheap)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),        cmocka_unit_test(lists_of_the_program),
+        cmocka_unit_test(variables_win),   cmocka_unit_test(globs),
+        cmocka_unit_test(stars_are_cheap), cmocka_unit_test(lists_change_under_readers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
