@@ -418,16 +418,12 @@ static int load_metrics(struct load *load) {
                     "trace_based, always_on or always_off", &filter);
     if (!rc)
         rc = choice(load, "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", aggregations,
-                    2, "explicit_bucket_histogram", &aggregation);
-    if (!rc && aggregation)
-        rc = weir_error_set(
-            load->err, WEIR_EUNSUPPORTED,
-            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION is "
-            "base2_exponential_bucket_histogram, which this library does not have: use "
-            "explicit_bucket_histogram");
+                    2, "explicit_bucket_histogram or base2_exponential_bucket_histogram",
+                    &aggregation);
     if (rc) return rc;
     c->temporality = (enum weir_config_temporality)temporality;
     c->exemplars = (enum weir_config_exemplars)filter;
+    c->exponential = aggregation;
     return WEIR_OK;
 }
 

@@ -76,6 +76,7 @@ struct weir_config {
     int64_t metric_interval_ms, metric_timeout_ms;
     enum weir_config_temporality temporality;
     enum weir_config_exemplars exemplars;
+    bool exponential; /* histograms go out with exponential buckets */
     struct weir_sampler sampler;
     unsigned propagators; /* enum weir_config_propagator */
     struct weir_view service_name;

@@ -27,7 +27,8 @@ pthread_mutex_t *weir_instrument_lock(const struct weir_instrument *instrument) 
 }
 
 static uint8_t tag_of(const struct weir_instrument *it) {
-    return it->type == WEIR_INSTRUMENT_HISTOGRAM ? WEIR_ATTR_TAG_SPAN : WEIR_ATTR_TAG_NUMBER;
+    if (it->type != WEIR_INSTRUMENT_HISTOGRAM) return WEIR_ATTR_TAG_NUMBER;
+    return it->exponential ? WEIR_ATTR_TAG_RESOURCE : WEIR_ATTR_TAG_SPAN;
 }
 
 /* ── series ──────────────────────────────────────────────────────────────────────────────────── */
@@ -185,6 +186,8 @@ static struct weir_instrument *make_instrument(struct weir_meter *meter,
     it->meter = meter;
     it->type = type;
     it->is_double = options && options->is_double;
+    const struct weir_config *config = weir_sdk_config();
+    it->exponential = type == WEIR_INSTRUMENT_HISTOGRAM && config && config->exponential;
     double *own = (double *)(void *)(it + 1);
     memcpy(own, bounds, bounds_count * sizeof *bounds);
     for (size_t i = bounds_count; i < room; i++) own[i] = INFINITY;

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "sdk/config.h"
 #include "sdk/exemplar.h"
+#include "sdk/exponential.h"
 #include "sdk/instrumentation.h"
 #include "weir/metric.h"
 
@@ -29,6 +30,7 @@ struct weir_instrument {
     const struct weir_meter *meter;
     enum weir_instrument_type type;
     bool is_double;
+    bool exponential; /* histogram: of this kind besides its bounds' */
     struct weir_view name, unit, description;
     const double *bounds; /* histogram; +Inf from bounds_count to bounds_room, a multiple of 8 */
     uint32_t bounds_count, bounds_room;
@@ -52,7 +54,8 @@ struct weir_point {
     double f64;     /* when not is_int */
     uint64_t count; /* histogram, also below */
     double sum, min, max;
-    const uint64_t *counts; /* bounds_count + 1 */
+    const uint64_t *counts;                     /* bounds_count + 1 */
+    const struct weir_exponential *exponential; /* NULL: not of this kind */
     const struct weir_exemplar *exemplars;
     uint32_t exemplars_count;
 };

@@ -65,15 +65,50 @@ static void put_histogram(const struct weir_point *point, int64_t time_ns, struc
     weir_pb_end(buf, mark);
 }
 
+/* Without the buckets at the ends that hold nothing. */
+static void put_side(struct weir_buf *buf, uint32_t number,
+                     const struct weir_exponential_side *side) {
+    uint32_t first = 0, end = side->count;
+    while (first < end && !side->counts[first]) first++;
+    while (end > first && !side->counts[end - 1]) end--;
+    if (first == end) return;
+    size_t mark = weir_pb_begin(buf, number);
+    weir_pb_put_sint(buf, 1, side->low + first);
+    size_t counts = weir_pb_begin(buf, 2);
+    for (uint32_t i = first; i < end; i++) weir_pb_add_varint(buf, side->counts[i]);
+    weir_pb_end(buf, counts);
+    weir_pb_end(buf, mark);
+}
+
+static void put_exponential(const struct weir_point *point, int64_t time_ns, struct weir_buf *buf) {
+    const struct weir_exponential *it = point->exponential;
+    size_t mark = weir_pb_begin(buf, 1);
+    weir_buf_add_view(buf, point->attrs);
+    weir_pb_put_fixed64(buf, 2, (uint64_t)point->start_ns);
+    weir_pb_put_fixed64(buf, 3, (uint64_t)time_ns);
+    weir_pb_put_fixed64(buf, 4, weir_exponential_count(it));
+    weir_pb_put_f64(buf, 5, point->sum);
+    weir_pb_put_sint(buf, 6, WEIR_EXPONENTIAL_SCALE - (int64_t)it->halvings);
+    weir_pb_put_fixed64(buf, 7, it->zero);
+    put_side(buf, 8, &it->positive);
+    put_side(buf, 9, &it->negative);
+    put_exemplars(point, 11, buf);
+    if (point->count) {
+        weir_pb_put_f64(buf, 12, point->min);
+        weir_pb_put_f64(buf, 13, point->max);
+    }
+    weir_pb_end(buf, mark);
+}
+
 static bool is_monotonic(const struct weir_instrument *it) {
     return it->type == WEIR_INSTRUMENT_COUNTER || it->type == WEIR_INSTRUMENT_OBSERVABLE_COUNTER;
 }
 
 /* The field of Metric that holds this instrument's data. */
 static uint32_t data_field(const struct weir_instrument *it) {
-    enum { GAUGE = 5, SUM = 7, HISTOGRAM = 9 };
+    enum { GAUGE = 5, SUM = 7, HISTOGRAM = 9, EXPONENTIAL = 10 };
     switch (it->type) {
-    case WEIR_INSTRUMENT_HISTOGRAM: return HISTOGRAM;
+    case WEIR_INSTRUMENT_HISTOGRAM: return it->exponential ? EXPONENTIAL : HISTOGRAM;
     case WEIR_INSTRUMENT_GAUGE:
     case WEIR_INSTRUMENT_OBSERVABLE_GAUGE: return GAUGE;
     case WEIR_INSTRUMENT_COUNTER:
@@ -98,6 +133,8 @@ static void put_metric(const struct weir_snapshot *snapshot, uint32_t from, uint
         const struct weir_point *point = &snapshot->points[i];
         if (it->type != WEIR_INSTRUMENT_HISTOGRAM)
             put_number(point, snapshot->time_ns, buf);
+        else if (point->exponential)
+            put_exponential(point, snapshot->time_ns, buf);
         else if (point->counts)
             put_histogram(point, snapshot->time_ns, buf);
     }

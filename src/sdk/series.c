@@ -120,6 +120,10 @@ struct weir_series *weir_series_make(const struct weir_instrument *it, struct we
     series->attrs = weir_view(block + attrs_at, attrs.len);
     atomic_init(&series->above, INT64_MAX);
     atomic_init(&series->first, reserve_cells(series));
+    if (it->exponential && !(series->exponential = weir_exponential_series_new())) {
+        free(block);
+        return NULL;
+    }
     clear_shared(series);
     return series;
 }
@@ -128,7 +132,7 @@ static void revive(struct weir_series *series) {
     const struct weir_instrument *it = series->instrument;
     atomic_store_explicit(&series->start_ns, weir_clock_wall_ns(), memory_order_relaxed);
     atomic_store_explicit(&series->live, true, memory_order_release);
-    if (is_histogram(it))
+    if (is_histogram(it) && !it->exponential)
         atomic_store_explicit(&series->bounds, it->bounds, memory_order_release);
     else if (is_int(it))
         atomic_store_explicit(&series->above, is_counter(it) ? -1 : INT64_MIN,
@@ -152,6 +156,7 @@ static void fall_asleep(struct weir_series *series) {
 void weir_series_forked(struct weir_series *series) {
     fall_asleep(series);
     clear_shared(series);
+    if (series->exponential) weir_exponential_series_forked(series->exponential);
 }
 
 /* ── measuring ───────────────────────────────────────────────────────────────────────────────── */
@@ -237,6 +242,10 @@ static inline bool record_plainly(struct weir_series *series, double value) {
     return true;
 }
 
+static void add_exponentially(struct weir_series *series, double value, uint64_t count) {
+    if (!weir_exponential_series_add(series->exponential, value, count)) drop_measurement();
+}
+
 /* False: dropped. */
 static bool record(struct weir_series *series, double value) {
     const struct weir_instrument *it = series->instrument;
@@ -245,11 +254,12 @@ static bool record(struct weir_series *series, double value) {
         weir_cell_set(&series->shared[0], weir_cell_bits(value));
         return true;
     }
-    if (!is_histogram(it) || isnan(value)) {
+    if (!is_histogram(it) || isnan(value) || (series->exponential && isinf(value))) {
         drop_measurement();
         return false;
     }
     touch(series);
+    if (series->exponential) add_exponentially(series, value, 1);
     _Atomic uint64_t *cells = own_cells(series);
     if (cells)
         add_to_histogram(series, cells, bucket_in(series, value), value);
@@ -353,6 +363,15 @@ void weir_series_record_first(struct weir_series_run *run, struct weir_series *s
                                     .value = value};
 }
 
+/* A value of this bucket when only the least and the greatest of all are known: its middle. */
+static double likely_value(const struct weir_series *series, uint32_t bucket, double min,
+                           double max) {
+    const struct weir_instrument *it = series->instrument;
+    double low = bucket ? fmax(it->bounds[bucket - 1], min) : min;
+    double high = bucket < it->bounds_count ? fmin(it->bounds[bucket], max) : max;
+    return low > 0 ? sqrt(low * high) : (low + high) / 2;
+}
+
 void weir_series_merge(struct weir_series *series, const uint64_t *counts, double sum, double min,
                        double max) {
     if (!series || !is_histogram(series->instrument) || weir_sdk_bits() & WEIR_SDK_NO_METRICS)
@@ -366,6 +385,8 @@ void weir_series_merge(struct weir_series *series, const uint64_t *counts, doubl
     share_f64(&series->shared[WEIR_SERIES_SUM], sum);
     share_min(&place[WEIR_SERIES_LEAST], min);
     share_max(&place[WEIR_SERIES_GREATEST], max);
+    for (uint32_t i = 0; series->exponential && i <= series->instrument->bounds_count; i++)
+        if (counts[i]) add_exponentially(series, likely_value(series, i, min, max), counts[i]);
 }
 
 /* ── reading ─────────────────────────────────────────────────────────────────────────────────── */
@@ -439,6 +460,10 @@ void weir_series_forget(struct weir_series *series) {
     struct weir_point point = {.instrument = it, .is_int = is_int(it)};
     uint64_t counts[WEIR_METRIC_BOUNDS_MAX + 1] = {0};
     fall_asleep(series);
+    if (series->exponential) {
+        weir_exponential_series_read(series->exponential, &series->exponential->forgotten);
+        memset(&series->exponential->last, 0, sizeof series->exponential->last);
+    }
     read_sums(series, is_histogram(it) ? counts : NULL, &point);
     double sum = is_histogram(it) ? point.sum : point.f64;
     if (!isfinite(sum)) { /* nothing takes that off again: the series moves */
@@ -468,17 +493,32 @@ static bool is_live(struct weir_series *series) {
     return awake;
 }
 
+/* NULL: out of memory, or a thread was interrupted while it changed its cells. */
+static struct weir_exponential *read_exponential(const struct weir_series *series,
+                                                 struct weir_arena *arena) {
+    struct weir_exponential *it = WEIR_NEW(arena, struct weir_exponential);
+    if (!it || !weir_exponential_series_read(series->exponential, it)) return NULL;
+    weir_exponential_subtract(it, &series->exponential->forgotten);
+    return it;
+}
+
 struct weir_point *weir_series_read(struct weir_series *series, struct weir_snapshot *snapshot) {
     const struct weir_instrument *it = series->instrument;
     uint64_t *counts = NULL;
     if (!is_live(series)) return NULL;
+    struct weir_exponential *exponential = NULL;
     if (is_histogram(it) &&
         !(counts = WEIR_NEW_ARRAY(&snapshot->arena, uint64_t, it->bounds_count + 1)))
+        return NULL;
+    if (series->exponential && !(exponential = read_exponential(series, &snapshot->arena)))
         return NULL;
     struct weir_point *point =
         WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room);
     if (!point) return NULL;
-    *point = (struct weir_point){.instrument = it, .attrs = series->attrs, .is_int = is_int(it)};
+    *point = (struct weir_point){.instrument = it,
+                                 .attrs = series->attrs,
+                                 .is_int = is_int(it),
+                                 .exponential = exponential};
     if (it->type != WEIR_INSTRUMENT_GAUGE)
         point->start_ns = atomic_load_explicit(&series->start_ns, memory_order_relaxed);
     read_sums(series, counts, point);
@@ -522,6 +562,12 @@ static bool subtract_sum(struct weir_series *series, struct weir_point *point) {
     return point->f64 != 0;
 }
 
+static void subtract_exponential(struct weir_series *series, struct weir_point *point) {
+    struct weir_exponential now = *point->exponential, *last = &series->exponential->last;
+    weir_exponential_subtract((struct weir_exponential *)(uintptr_t)point->exponential, last);
+    *last = now;
+}
+
 static bool subtract(struct weir_series *series, struct weir_point *point) {
     uint32_t words = is_histogram(series->instrument) ? series->instrument->bounds_count + 1 : 1;
     if (!series->last && !(series->last = calloc(words, sizeof *series->last))) return false;
@@ -539,6 +585,7 @@ void weir_series_take(struct weir_series *series, bool delta, int64_t since_ns,
             return;
         }
         if (point->start_ns < since_ns) point->start_ns = since_ns;
+        if (point->exponential) subtract_exponential(series, point);
     }
     if (atomic_exchange_explicit(&series->exemplified, false, memory_order_relaxed))
         point->exemplars_count = weir_exemplars_take(series->slots, series->slots_count,

@@ -49,6 +49,7 @@ struct weir_series {
     uint32_t cells_count;
     uint64_t *last; /* delta: what was taken last, counts or the sum first; NULL: nothing yet */
     double last_sum;
+    struct weir_exponential_series *exponential; /* NULL: the instrument is of no such kind */
     _Alignas(64) _Atomic uint64_t shared[]; /* cells_count; then slots, attributes */
 };
 

@@ -104,9 +104,11 @@ class GrpcReceiver(Receiver):
                             ("logs", logs_grpc.add_LogsServiceServicer_to_server)):
             servicer = type("Servicer", (), {"Export": self._export(signal)})()
             add(servicer, self.server)
-        port = self.server.add_insecure_port("127.0.0.1:0")
-        self.endpoint = f"http://127.0.0.1:{port}"
+        self.endpoint = self.listen()
         self.server.start()
+
+    def listen(self):
+        return f"http://127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
 
     def _export(self, signal):
         def export(_, request, context):
@@ -266,6 +268,18 @@ def test_deltas_and_exemplars(build_dir, receiver):
     assert (exemplar.trace_id.hex(), exemplar.span_id.hex(), exemplar.as_double) == (said["trace_id"], said["span_id"], 7.5)
     assert point.start_time_unix_nano <= exemplar.time_unix_nano <= point.time_unix_nano
     assert not metrics["probe.duration"].histogram.data_points[0].exemplars, "recorded outside of any span"
+
+
+def test_exponential_histograms(build_dir, receiver):
+    probe(build_dir, receiver, OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION="base2_exponential_bucket_histogram")
+    metric = receiver.metrics()["probe.duration"]
+    point, = metric.exponential_histogram.data_points
+    assert metric.exponential_histogram.aggregation_temporality == 2 and attributes(point) == {"topic": "orders"}
+    assert (point.count, point.zero_count, point.min, point.max) == (5, 0, 0.05, 50) and point.sum == pytest.approx(55.65)
+    indexes = [point.positive.offset + i for i, count in enumerate(point.positive.bucket_counts) for _ in range(count)]
+    found = [(2 ** (i / 2 ** point.scale), 2 ** ((i + 1) / 2 ** point.scale)) for i in indexes]
+    assert len(found) == 5 and all(low < value <= high for value, (low, high) in zip([0.05, 0.1, 0.5, 5, 50], found))
+    assert 80 < len(point.positive.bucket_counts) <= 160
 
 
 def test_many_spans_arrive_whole(build_dir, receiver):

@@ -91,7 +91,7 @@ static void everything_from_the_environment(void **state) {
                    "OTEL_METRICS_EXEMPLAR_FILTER=always_on",
                    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=LowMemory",
                    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION="
-                   "explicit_bucket_histogram",
+                   "base2_exponential_bucket_histogram",
                    "OTEL_ATTRIBUTE_COUNT_LIMIT=5",
                    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=6",
                    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=7",
@@ -128,6 +128,7 @@ static void everything_from_the_environment(void **state) {
     assert_int_equal(c->metric_timeout_ms, 1500);
     assert_int_equal(c->exemplars, WEIR_CONFIG_EXEMPLARS_ALL);
     assert_int_equal(c->temporality, WEIR_CONFIG_LOWMEMORY);
+    assert_true(c->exponential);
     assert_int_equal(c->span_attributes_max, 6);
     assert_int_equal(c->log_attributes_max, 5);
     assert_int_equal(c->span_value_max, 7);
@@ -288,8 +289,6 @@ static void errors_name_the_variable(void **state) {
                           "OTEL_METRICS_EXEMPLAR_FILTER=sometimes",
                           "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=deltas",
                           "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=quantiles",
-                          "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION="
-                          "base2_exponential_bucket_histogram",
                           "OTEL_SPAN_LINK_COUNT_LIMIT=-3",
                           "OTEL_TRACES_SAMPLER=maybe",
                           "OTEL_PROPAGATORS=b3",

@@ -95,7 +95,7 @@ static void deltas_survive_a_receiver_that_is_away(void **state) {
         captured.script_count = captured.attempts = 0;
         for (uint64_t i = weir_rand_below(&rand, 4); i > 0; i--)
             captured.script[captured.script_count++] =
-                (struct weir_sdk_answer){.code = WEIR_EBUSY, .retry = true, .retry_after_ms = 0};
+                (struct weir_outbound_answer){.code = WEIR_EBUSY, .retry = true, .retry_after_ms = 0};
         pthread_mutex_unlock(&captured.lock);
         weir_flush(5000, NULL);
     }
@@ -152,6 +152,45 @@ static void exemplars(void **state) {
     weir_context_unref(ctx);
 }
 
+static void exponential_histograms(void **state) {
+    (void)state;
+    const char *variable = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    struct weir_attribute attr = WEIR_STR("k", "v");
+    const double values[] = {0, 1, 1, 1.5, 4, -2};
+    setenv(variable, "base2_exponential_bucket_histogram", 1);
+    start("delta");
+    unsetenv(variable);
+    struct weir_instrument *it = weir_histogram_get(meter, "exponential.h", "s", NULL, NULL, 0);
+    for (int i = 0; i < 6; i++) weir_instrument_record(it, values[i], &attr, 1);
+    assert_int_equal(weir_flush(5000, NULL), WEIR_OK);
+    const struct weir_otlp_metric *metric;
+    const struct weir_otlp_point *point = point_in(0, "exponential.h", &metric);
+    assert_non_null(point);
+    assert_int_equal(metric->type, WEIR_METRIC_TYPE_EXPONENTIAL_HISTOGRAM);
+    assert_int_equal(metric->temporality, WEIR_TEMPORALITY_DELTA);
+    assert_view_is(attr_str(point->attrs, "k"), "v");
+    assert_int_equal(point->count, 6);
+    assert_true(point->sum == 5.5 && point->min == -2 && point->max == 4);
+    assert_int_equal(point->zero_count, 1);
+    /* From 1 to 4 are two octaves: at scale 6 at most 129 buckets, at scale 7 too many. */
+    assert_int_equal(point->scale, 6);
+    assert_int_equal(point->positive.offset, -1); /* 1 ends its bucket */
+    assert_int_equal(point->positive.counts_count, 129);
+    assert_int_equal(point->positive.counts[0], 2);
+    assert_int_equal(point->positive.counts[1 + 37], 1); /* 64 * log2(1.5) = 37.4 */
+    assert_int_equal(point->positive.counts[128], 1);
+    assert_int_equal(point->negative.offset, 63);
+    assert_int_equal(point->negative.counts_count, 1);
+    assert_int_equal(point->negative.counts[0], 1);
+    char *page = weir_metrics_text(NULL); /* has the bounds' own buckets, as ever */
+    assert_non_null(strstr(page, "exponential_h_seconds_bucket{k=\"v\",otel_scope_name=\"encode\","
+                                 "le=\"5\"} 6\n"));
+    free(page);
+    assert_int_equal(weir_flush(5000, NULL), WEIR_OK);
+    assert_null(point_in(1, "exponential.h", &metric)); /* nothing new */
+    capture_done();
+}
+
 int main(void) {
     const char *given = getenv("WEIR_SEED");
     seed = given ? strtoull(given, NULL, 10) : weir_rand_seed();
@@ -159,6 +198,7 @@ int main(void) {
     meter = weir_meter_get("encode", NULL);
     const struct CMUnitTest tests[] = {cmocka_unit_test(temporality_by_instrument),
                                        cmocka_unit_test(deltas_survive_a_receiver_that_is_away),
-                                       cmocka_unit_test(exemplars)};
+                                       cmocka_unit_test(exemplars),
+                                       cmocka_unit_test(exponential_histograms)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
