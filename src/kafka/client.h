@@ -56,6 +56,7 @@ struct weir_kafka_client {
     struct weir_kafka_requests requests;
     _Atomic(char *) cluster;     /* cluster id; NULL: not known (yet) */
     _Atomic uint32_t assignment; /* consumers: changes whenever the group's may have */
+    _Atomic uint32_t topics;     /* changes before librdkafka can have made a topic object */
     struct weir_tracer *tracer;
 
     pthread_mutex_t mutex; /* guards entries, entries_count, last_error */

@@ -2,7 +2,7 @@
 /* on_consume: every message counts; with spans, the poll and process spans begin
  * (kafka/receive/handling.h). on_commit: span "commit".
  *
- * Without spans and filters a message costs no lock, no clock but the coarse one, and no look at
+ * Without spans a message costs no lock, no clock but the coarse one, and no look at
  * its headers (librdkafka allocates for each of them).
  */
 #include <stdlib.h>
@@ -11,15 +11,25 @@
 #include "kafka/instrument.h"
 #include "kafka/receive/handling.h"
 #include "rd/conf.h"
-#include "sdk/metric.h"
-
-#define CACHE 256u /* entries at hand, by topic and partition */
+#include "sdk/series.h"
 
 struct weir_kafka_receives {
     struct weir_kafka_client *client; /* the instrumented one's */
+    uint64_t number;                  /* its own in the process, from 1 on */
     struct weir_kafka_handling handling;
-    _Atomic(struct weir_kafka_entry *) cache[CACHE];
 };
+
+/* What the thread's latest message was of: the next one is mostly of the same. Values and what lives
+ * as long as the client, whose number says whether it does. */
+static _Thread_local struct here {
+    uint64_t number;    /* of the consumer; 0: none */
+    const void *object; /* librdkafka's topic object … */
+    uint32_t topics;    /* … while no other can have come to its place */
+    int32_t partition;
+    struct weir_kafka_entry *entry;
+    struct weir_series *consumed, *edge;
+    struct weir_series_run run;
+} here __attribute__((tls_model("initial-exec")));
 
 static _Atomic uint64_t share_consumers;
 
@@ -29,17 +39,33 @@ uint64_t weir_kafka_share_consumers(void) {
 
 /* ── a message ───────────────────────────────────────────────────────────────────────────────── */
 
-static struct weir_kafka_entry *entry_of(struct weir_kafka_receives *self,
-                                         const rd_kafka_message_t *raw) {
-    const char *topic = self->client->rd->topic_name(raw->rkt);
-    uint64_t at = ((uintptr_t)raw->rkt >> 4) + (uint32_t)raw->partition * 0x9e3779b9u;
-    _Atomic(struct weir_kafka_entry *) *place = &self->cache[(at ^ at >> 16) % CACHE];
-    struct weir_kafka_entry *entry = atomic_load_explicit(place, memory_order_acquire);
-    if (entry && entry->partition == raw->partition && strcmp(entry->topic, topic) == 0)
-        return entry;
-    entry = weir_kafka_entry_get(self->client, topic, raw->partition);
-    if (entry) atomic_store_explicit(place, entry, memory_order_release);
-    return entry;
+static __attribute__((noinline)) void look_up(struct weir_kafka_receives *self,
+                                              const rd_kafka_message_t *raw) {
+    struct weir_kafka_client *client = self->client;
+    here.number = 0;
+    here.run = (struct weir_series_run){.series = NULL};
+    here.entry = weir_kafka_entry_get(client, client->rd->topic_name(raw->rkt), raw->partition);
+    if (!here.entry) return;
+    if (here.entry->observed && client->settings->metrics) {
+        here.consumed = weir_kafka_entry_series(here.entry, WEIR_KAFKA_CONSUMED);
+        here.edge = weir_kafka_entry_series(here.entry, WEIR_KAFKA_EDGE_DURATION);
+        if (!here.consumed || !here.edge) return;
+    }
+    here.object = raw->rkt;
+    here.topics = atomic_load_explicit(&client->topics, memory_order_relaxed);
+    here.partition = raw->partition;
+    here.number = self->number;
+}
+
+static inline struct weir_kafka_entry *entry_of(struct weir_kafka_receives *self,
+                                                const rd_kafka_message_t *raw) {
+    if (__builtin_expect(here.number != self->number || here.object != raw->rkt ||
+                             here.partition != raw->partition ||
+                             here.topics !=
+                                 atomic_load_explicit(&self->client->topics, memory_order_relaxed),
+                         0))
+        look_up(self, raw);
+    return here.number ? here.entry : NULL;
 }
 
 /* A message counts once in one assignment: batch calls that were interrupted by a seek or a
@@ -54,15 +80,17 @@ static bool is_first_time(struct weir_kafka_entry *entry, int64_t offset) {
     return true;
 }
 
-static void count(struct weir_kafka_entry *entry, const rd_kafka_message_t *raw) {
+/* Of here's entry. Timestamps are whole milliseconds, and so are the ages: those of messages that
+ * come together are mostly the same. */
+static inline void count(struct weir_kafka_entry *entry, const rd_kafka_message_t *raw) {
     if (!is_first_time(entry, raw->offset)) return;
     rd_kafka_timestamp_type_t type;
     int64_t timestamp_ms = entry->client->rd->message_timestamp(raw, &type);
-    weir_series_add(weir_kafka_entry_series(entry, WEIR_KAFKA_CONSUMED), 1);
+    weir_series_add_one(here.consumed);
     if (type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || timestamp_ms < 0) return;
     atomic_store_explicit(&entry->timestamp_ms, timestamp_ms, memory_order_relaxed);
-    double age = (double)(weir_clock_wall_coarse_ns() - timestamp_ms * WEIR_NS_PER_MS) / 1e9;
-    weir_series_record(weir_kafka_entry_series(entry, WEIR_KAFKA_EDGE_DURATION), age > 0 ? age : 0);
+    int64_t age_ms = weir_clock_wall_coarse_ns() / WEIR_NS_PER_MS - timestamp_ms;
+    weir_series_record_run(&here.run, here.edge, age_ms > 0 ? (double)age_ms * 1e-3 : 0);
 }
 
 static rd_kafka_resp_err_t on_consume(rd_kafka_t *rk, rd_kafka_message_t *raw, void *opaque) {
@@ -106,6 +134,7 @@ static bool nests(const struct weir_kafka_client *client, const rd_kafka_conf_t 
 
 void weir_kafka_receives_attach(struct weir_kafka_instrumented *self, rd_kafka_t *rk,
                                 const rd_kafka_conf_t *conf) {
+    static _Atomic uint64_t last_number;
     const struct weir_rd *rd = self->rd;
     struct weir_kafka_receives *receives = calloc(1, sizeof *receives);
     if (!receives) return;
@@ -117,6 +146,7 @@ void weir_kafka_receives_attach(struct weir_kafka_instrumented *self, rd_kafka_t
         return;
     }
     receives->client = self->client;
+    receives->number = atomic_fetch_add_explicit(&last_number, 1, memory_order_relaxed) + 1;
     weir_kafka_handling_init(&receives->handling, self->client, nests(self->client, conf));
     self->receives = receives;
     rd->interceptor_add_on_commit(rk, WEIR_KAFKA_INTERCEPTOR, on_commit, receives);

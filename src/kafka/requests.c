@@ -3,7 +3,7 @@
 
 #include "kafka/client.h"
 
-#define SYNC_GROUP 14
+enum { METADATA = 3, SYNC_GROUP = 14, GROUP_HEARTBEAT = 68 };
 
 static const struct {
     int16_t key;
@@ -12,7 +12,7 @@ static const struct {
 } kinds[] = {
     {0, "Produce", true, false},
     {2, "ListOffsets", false, true},
-    {3, "Metadata", true, true},
+    {METADATA, "Metadata", true, true},
     {8, "OffsetCommit", false, true},
     {9, "OffsetFetch", false, true},
     {10, "FindCoordinator", true, true},
@@ -24,7 +24,7 @@ static const struct {
     {25, "AddOffsetsToTxn", true, false},
     {26, "EndTxn", true, false},
     {28, "TxnOffsetCommit", true, false},
-    {68, "ConsumerGroupHeartbeat", false, true},
+    {GROUP_HEARTBEAT, "ConsumerGroupHeartbeat", false, true},
 };
 
 void weir_kafka_requests_init(struct weir_kafka_client *client) {
