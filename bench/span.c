@@ -94,19 +94,19 @@ enum { FLOOR, SPAN, UNSAMPLED, DISABLED, ENABLED, EMPTY, KINDS_COUNT };
 
 /* ── a receiver that accepts everything ──────────────────────────────────────────────────────── */
 
-static void accept_all(struct weir_sdk_transport *transport, struct weir_view body,
-                       int64_t timeout_ms, struct weir_sdk_answer *ret) {
+static void accept_all(struct weir_outbound *transport, struct weir_view body,
+                       int64_t timeout_ms, struct weir_outbound_answer *ret) {
     (void)transport, (void)body, (void)timeout_ms;
-    *ret = (struct weir_sdk_answer){.retry_after_ms = -1};
+    *ret = (struct weir_outbound_answer){.retry_after_ms = -1};
 }
 
-static void do_nothing(struct weir_sdk_transport *transport) {
+static void do_nothing(struct weir_outbound *transport) {
     (void)transport;
 }
 
 static int open_accept_all(const struct weir_config_otlp *otlp, enum weir_sdk_signal signal,
-                           struct weir_sdk_transport **ret, struct weir_error *reterr) {
-    static struct weir_sdk_transport transport = {accept_all, do_nothing, do_nothing};
+                           struct weir_outbound **ret, struct weir_error *reterr) {
+    static struct weir_outbound transport = {accept_all, do_nothing, do_nothing};
     (void)otlp, (void)signal, (void)reterr;
     *ret = &transport;
     return WEIR_OK;

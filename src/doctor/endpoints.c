@@ -17,10 +17,10 @@ enum { EXPORT_TIMEOUT_MS = 4000, PROBE_TIMEOUT_MS = 1500, CLOCK_OFF_MAX_S = 3 };
 /* Sends an export of nothing. */
 static void export_nothing(struct weir_doctor *doctor, const struct weir_config_otlp *otlp,
                            enum weir_sdk_signal signal, int timeout_ms,
-                           struct weir_sdk_answer *ret) {
-    struct weir_sdk_transport *transport;
+                           struct weir_outbound_answer *ret) {
+    struct weir_outbound *transport;
     struct weir_error err = {0};
-    *ret = (struct weir_sdk_answer){.code = WEIR_OK};
+    *ret = (struct weir_outbound_answer){.code = WEIR_OK};
     ret->code = weir_sdk_transport_open(otlp, signal, &transport, &err);
     if (ret->code) {
         snprintf(ret->message, sizeof ret->message, "%.290s", err.message);
@@ -39,7 +39,7 @@ static bool answers_otherwise(struct weir_doctor *doctor, const struct weir_conf
                               const struct weir_doctor_endpoint *at, const char *port, bool grpc,
                               enum weir_sdk_signal signal) {
     struct weir_config_otlp other = *otlp;
-    struct weir_sdk_answer answer;
+    struct weir_outbound_answer answer;
     bool tls = weir_view_starts(otlp->url, WEIR_VIEW("https://"));
     bool v6 = strchr(at->host, ':') != NULL;
     other.grpc = grpc;
@@ -94,7 +94,7 @@ static const char *speech_remedy(const struct weir_config_otlp *otlp,
 }
 
 /* The remedy for the receiver's own words; NULL: they are not known. */
-static const char *refusal_remedy(const struct weir_sdk_answer *answer) {
+static const char *refusal_remedy(const struct weir_outbound_answer *answer) {
     static const struct {
         const char *words, *remedy;
     } known[] = {
@@ -124,7 +124,7 @@ static const char *refusal_remedy(const struct weir_sdk_answer *answer) {
 }
 
 static void say_failure(struct weir_doctor *doctor, const struct weir_config_otlp *otlp,
-                        enum weir_sdk_signal signal, const struct weir_sdk_answer *answer) {
+                        enum weir_sdk_signal signal, const struct weir_outbound_answer *answer) {
     struct weir_doctor_endpoint at;
     struct weir_error err = {0};
     char address[64];
@@ -201,9 +201,9 @@ static void check_clock(struct weir_doctor *doctor, const struct weir_config_otl
 
 /* `before`: the signal before this one; what fails alike is said once. */
 static void check_signal(struct weir_doctor *doctor, enum weir_sdk_signal signal,
-                         struct weir_sdk_answer *before) {
+                         struct weir_outbound_answer *before) {
     const struct weir_config_otlp *otlp = &doctor->config->otlp[signal];
-    struct weir_sdk_answer answer;
+    struct weir_outbound_answer answer;
     export_nothing(doctor, otlp, signal, EXPORT_TIMEOUT_MS, &answer);
     bool alike =
         answer.code && answer.code == before->code && strcmp(answer.message, before->message) == 0;
@@ -226,7 +226,7 @@ static void check_signal(struct weir_doctor *doctor, enum weir_sdk_signal signal
 }
 
 void weir_doctor_check_endpoints(struct weir_doctor *doctor) {
-    struct weir_sdk_answer before = {.code = WEIR_OK};
+    struct weir_outbound_answer before = {.code = WEIR_OK};
     if (!doctor->config) return;
     for (int signal = 0; signal < WEIR_SDK_SIGNALS_COUNT; signal++)
         if (doctor->config->exporters[signal] & WEIR_EXPORTER_OTLP)

@@ -50,7 +50,7 @@ struct group {      /* a batch's records of one scope, as a list of their indice
 };
 
 struct stream {                           /* one signal's request under way */
-    struct weir_sdk_transport *transport; /* NULL: not exported by OTLP */
+    struct weir_outbound *transport; /* NULL: not exported by OTLP */
     enum weir_sdk_signal signal;
     struct queue *queue;                         /* NULL: metrics */
     struct weir_buf request;                     /* empty: none under way */
@@ -262,7 +262,7 @@ static void give_up(struct stream *stream, int code) {
     finish(stream);
 }
 
-static int64_t pause_ms(const struct stream *stream, const struct weir_sdk_answer *answer) {
+static int64_t pause_ms(const struct stream *stream, const struct weir_outbound_answer *answer) {
     if (answer->retry_after_ms >= 0) return answer->retry_after_ms;
     unsigned doublings = stream->attempts < 8 ? stream->attempts : 8;
     int64_t pause = (int64_t)BACKOFF_MS << doublings;
@@ -271,7 +271,7 @@ static int64_t pause_ms(const struct stream *stream, const struct weir_sdk_answe
 }
 
 static void failed(struct weir_exporter *ex, const struct stream *stream,
-                   const struct weir_sdk_answer *answer) {
+                   const struct weir_outbound_answer *answer) {
     struct weir_error err = {.code = 0};
     weir_sdk_count(&weir_sdk_counters.export_failures[stream->signal], 1);
     pthread_mutex_lock(&ex->lock);
@@ -284,7 +284,7 @@ static void failed(struct weir_exporter *ex, const struct stream *stream,
 
 /* A partial success: what was refused is lost, the rest has arrived. */
 static void succeeded(struct weir_exporter *ex, struct stream *stream,
-                      const struct weir_sdk_answer *answer) {
+                      const struct weir_outbound_answer *answer) {
     uint64_t rejected = answer->rejected < stream->records ? answer->rejected : stream->records;
     weir_sdk_count(&weir_sdk_counters.exported[stream->signal], stream->records - rejected);
     weir_sdk_count(&weir_sdk_counters.dropped_export[stream->signal], rejected);
@@ -303,7 +303,7 @@ static void succeeded(struct weir_exporter *ex, struct stream *stream,
 
 /* One attempt. `deadline_ns`: of the flush that waits, or INT64_MAX. */
 static void attempt(struct weir_exporter *ex, struct stream *stream, int64_t deadline_ns) {
-    struct weir_sdk_answer answer;
+    struct weir_outbound_answer answer;
     int64_t now = weir_clock_mono_ns(), timeout_ms = ex->config->otlp[stream->signal].timeout_ms;
     if (stream->attempts == 0)
         stream->started_ns = now, stream->give_up_ns = now + stream->timeout_ms * WEIR_NS_PER_MS;

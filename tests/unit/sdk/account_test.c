@@ -64,10 +64,10 @@ static uint32_t count_of(struct weir_view body) {
     return count;
 }
 
-static void send_to(struct weir_sdk_transport *transport, struct weir_view body, int64_t timeout_ms,
-                    struct weir_sdk_answer *ret) {
+static void send_to(struct weir_outbound *transport, struct weir_view body, int64_t timeout_ms,
+                    struct weir_outbound_answer *ret) {
     (void)transport, (void)timeout_ms;
-    *ret = (struct weir_sdk_answer){.retry_after_ms = -1};
+    *ret = (struct weir_outbound_answer){.retry_after_ms = -1};
     pthread_mutex_lock(&receiver.lock);
     unsigned draw = (unsigned)weir_rand_below(&receiver.rand, 100);
     if (receiver.pause_ns) weir_clock_sleep_ns(receiver.pause_ns);
@@ -85,13 +85,13 @@ static void send_to(struct weir_sdk_transport *transport, struct weir_view body,
     pthread_mutex_unlock(&receiver.lock);
 }
 
-static void ignore(struct weir_sdk_transport *transport) {
+static void ignore(struct weir_outbound *transport) {
     (void)transport;
 }
 
 static int open_receiver(const struct weir_config_otlp *otlp, enum weir_sdk_signal signal,
-                         struct weir_sdk_transport **ret, struct weir_error *reterr) {
-    static struct weir_sdk_transport transport = {send_to, ignore, ignore};
+                         struct weir_outbound **ret, struct weir_error *reterr) {
+    static struct weir_outbound transport = {send_to, ignore, ignore};
     (void)otlp, (void)signal, (void)reterr;
     *ret = &transport;
     return WEIR_OK;

@@ -16,20 +16,20 @@ enum { CAPTURED_MAX = 4096, SCRIPT_MAX = 16 };
 
 static struct {
     pthread_mutex_t lock;
-    struct weir_sdk_transport transports[WEIR_SDK_SIGNALS_COUNT];
+    struct weir_outbound transports[WEIR_SDK_SIGNALS_COUNT];
     struct weir_otlp_batch *batches[CAPTURED_MAX]; /* accepted ones, decoded */
     int count, attempts;
     int64_t attempted_ns[64];
-    struct weir_sdk_answer script[SCRIPT_MAX];
+    struct weir_outbound_answer script[SCRIPT_MAX];
     int script_count;
 } captured = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void capture_send(struct weir_sdk_transport *transport, struct weir_view body,
-                         int64_t timeout_ms, struct weir_sdk_answer *ret) {
+static void capture_send(struct weir_outbound *transport, struct weir_view body,
+                         int64_t timeout_ms, struct weir_outbound_answer *ret) {
     static const enum weir_signal signals[] = {WEIR_SIGNAL_TRACE, WEIR_SIGNAL_METRIC,
                                                WEIR_SIGNAL_LOG};
     (void)timeout_ms;
-    *ret = (struct weir_sdk_answer){.retry_after_ms = -1};
+    *ret = (struct weir_outbound_answer){.retry_after_ms = -1};
     pthread_mutex_lock(&captured.lock);
     if (captured.attempts < 64) captured.attempted_ns[captured.attempts] = weir_clock_mono_ns();
     int attempt = captured.attempts++;
@@ -51,16 +51,16 @@ static void capture_send(struct weir_sdk_transport *transport, struct weir_view 
     pthread_mutex_unlock(&captured.lock);
 }
 
-static void capture_cancel(struct weir_sdk_transport *transport) {
+static void capture_cancel(struct weir_outbound *transport) {
     (void)transport;
 }
 
 static int capture_open(const struct weir_config_otlp *otlp, enum weir_sdk_signal signal,
-                        struct weir_sdk_transport **ret, struct weir_error *reterr) {
+                        struct weir_outbound **ret, struct weir_error *reterr) {
     (void)otlp;
     (void)reterr;
     captured.transports[signal] =
-        (struct weir_sdk_transport){capture_send, capture_cancel, capture_cancel};
+        (struct weir_outbound){capture_send, capture_cancel, capture_cancel};
     *ret = &captured.transports[signal];
     return WEIR_OK;
 }

@@ -24,7 +24,7 @@ static void record_spans(int count) {
 }
 
 static void script(int attempt, int code, bool retry, int64_t retry_after_ms) {
-    captured.script[attempt] = (struct weir_sdk_answer){.code = code,
+    captured.script[attempt] = (struct weir_outbound_answer){.code = code,
                                                         .retry = retry,
                                                         .retry_after_ms = retry_after_ms,
                                                         .message = "as the script says"};
@@ -91,7 +91,7 @@ static void partial_success(void **state) {
     (void)state;
     struct weir_stats before = stats_now();
     capture_init("t", NULL);
-    captured.script[0] = (struct weir_sdk_answer){.rejected = 2, .retry_after_ms = -1};
+    captured.script[0] = (struct weir_outbound_answer){.rejected = 2, .retry_after_ms = -1};
     captured.script_count = 1;
     record_spans(5);
     weir_flush(5000, NULL);
@@ -178,22 +178,22 @@ static void logs(void **state) {
 
 static void answers_are_read(void **state) {
     (void)state;
-    struct weir_sdk_answer answer = {.code = 0};
-    weir_sdk_transport_read_answer(WEIR_VIEW("\x0a\x07\x08\x96\x01\x12\x02hi"), &answer);
+    struct weir_outbound_answer answer = {.code = 0};
+    weir_outbound_read_answer(WEIR_VIEW("\x0a\x07\x08\x96\x01\x12\x02hi"), &answer);
     assert_int_equal(answer.rejected, 150);
     assert_string_equal(answer.message, "hi");
-    weir_sdk_transport_read_answer(WEIR_VIEW("\xff\xff garbage"), &answer);
+    weir_outbound_read_answer(WEIR_VIEW("\xff\xff garbage"), &answer);
     static const int http[] = {429, 502, 503, 504}, grpc[] = {1, 4, 10, 11, 14, 15};
     for (int status = 100; status < 600; status++) {
         bool retries = false;
         for (int i = 0; i < 4; i++) retries |= status == http[i];
-        assert_int_equal(weir_sdk_transport_retries_http(status), retries);
+        assert_int_equal(weir_outbound_retries_http(status), retries);
     }
     for (int status = 0; status < 20; status++) {
         bool retries = false;
         for (int i = 0; i < 6; i++) retries |= status == grpc[i];
-        assert_int_equal(weir_sdk_transport_retries_grpc(status, false), retries);
-        assert_int_equal(weir_sdk_transport_retries_grpc(status, true), retries || status == 8);
+        assert_int_equal(weir_outbound_retries_grpc(status, false), retries);
+        assert_int_equal(weir_outbound_retries_grpc(status, true), retries || status == 8);
     }
 }
 

@@ -137,8 +137,8 @@ static void transports(void **state) {
                                             .gzip = true,
                                             .headers = &header,
                                             .headers_count = 1};
-            struct weir_sdk_transport *transport = NULL;
-            struct weir_sdk_answer answer = {.code = 0};
+            struct weir_outbound *transport = NULL;
+            struct weir_outbound_answer answer = {.code = 0};
             if (grpc) otlp.url = WEIR_VIEW("http://127.0.0.1:1");
             atomic_store(&countdown, n);
             int rc = weir_sdk_transport_open(&otlp, WEIR_SDK_TRACES, &transport, NULL);
