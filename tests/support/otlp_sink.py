@@ -109,10 +109,12 @@ class Sink:
         twice = [identifier for identifier, count in ids.items() if count > 1]
         assert not twice, f"received twice: {twice}"
         started = self.total("otel.sdk.span.started", {"otel.span.sampling_result": "RECORD_AND_SAMPLE"})
-        dropped = sum(self.total("otel.sdk.processor.span.processed", {"error.type": why}) for why in ("queue_full", "out_of_memory", "already_shutdown", "cancelled"))
-        dropped += sum(self.total("otel.sdk.exporter.span.exported", {"error.type": why}) for why in ("export_failed", "rejected"))
-        assert started == len(ids) + dropped, f"{started} spans started, {len(ids)} received, {dropped} counted as dropped"
-        return dropped
+        cancelled, *dropped = (self.total(metric, {"error.type": why}) for metric, why in (
+            ("otel.sdk.processor.span.processed", "cancelled"), ("otel.sdk.processor.span.processed", "queue_full"),
+            ("otel.sdk.processor.span.processed", "out_of_memory"), ("otel.sdk.processor.span.processed", "already_shutdown"),
+            ("otel.sdk.exporter.span.exported", "export_failed"), ("otel.sdk.exporter.span.exported", "rejected")))
+        assert started == len(ids) + sum(dropped) + cancelled, f"{started} spans started, {len(ids)} received, {dropped} dropped, {cancelled} cancelled"
+        return sum(dropped)
 
     def close(self):
         self.server.shutdown()
