@@ -515,10 +515,8 @@ struct weir_point *weir_series_read(struct weir_series *series, struct weir_snap
     struct weir_point *point =
         WEIR_PUSH(&snapshot->arena, snapshot->points, snapshot->count, snapshot->room);
     if (!point) return NULL;
-    *point = (struct weir_point){.instrument = it,
-                                 .attrs = series->attrs,
-                                 .is_int = is_int(it),
-                                 .exponential = exponential};
+    *point = (struct weir_point){
+        .instrument = it, .attrs = series->attrs, .is_int = is_int(it), .exponential = exponential};
     if (it->type != WEIR_INSTRUMENT_GAUGE)
         point->start_ns = atomic_load_explicit(&series->start_ns, memory_order_relaxed);
     read_sums(series, counts, point);

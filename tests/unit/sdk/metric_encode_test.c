@@ -79,7 +79,7 @@ static void temporality_by_instrument(void **state) {
     weir_instrument_unobserve(observed, id);
 }
 
-/* The receiver refuses now and then, with a hint to come back: what arrives adds up, once each. */
+/* The receiver refuses now and then, with a hint to come back: what arrives adds up. */
 static void deltas_survive_a_receiver_that_is_away(void **state) {
     (void)state;
     struct weir_rand rand;
@@ -94,8 +94,8 @@ static void deltas_survive_a_receiver_that_is_away(void **state) {
         pthread_mutex_lock(&captured.lock);
         captured.script_count = captured.attempts = 0;
         for (uint64_t i = weir_rand_below(&rand, 4); i > 0; i--)
-            captured.script[captured.script_count++] =
-                (struct weir_outbound_answer){.code = WEIR_EBUSY, .retry = true, .retry_after_ms = 0};
+            captured.script[captured.script_count++] = (struct weir_outbound_answer){
+                .code = WEIR_EBUSY, .retry = true, .retry_after_ms = 0};
         pthread_mutex_unlock(&captured.lock);
         weir_flush(5000, NULL);
     }
