@@ -119,8 +119,8 @@ static int write_head(struct exchange *x) {
                : WEIR_OK;
 }
 
-/* More bytes into `input`: > 0, 0 at the end, WEIR_EBUSY when it may not wait and none are there, or
- * a failure. */
+/* More bytes into `input`: > 0, 0 at the end, WEIR_EBUSY when it may not wait and none are there,
+ * or a failure. */
 static int64_t read_more(struct exchange *x, bool wait) {
     struct weir_http_client *client = x->client;
     char *to = weir_buf_reserve(&client->input, READ_SIZE);

@@ -191,6 +191,8 @@ static int configure(const struct weir_tls_table *table, const struct weir_tls *
                    tls->role == WEIR_TLS_GRPC_CLIENT ? sizeof h2 : sizeof http1) != 0) {
         return no_memory(reterr);
     }
+    if (tls->role != WEIR_TLS_SERVER && !tls->files[CERT])
+        table->SSL_CTX_set_cert_cb(context, weir_tls_session_asked, NULL);
     int rc = load_trust(table, tls, context, reterr);
     return rc == WEIR_OK ? load_own(table, tls, context, reterr) : rc;
 }
@@ -329,42 +331,50 @@ static int explain_certificate(const struct weir_tls_session *session, const cha
                           said);
 }
 
-static const char *alert_remedy(int alert, bool server) {
-    if (server) switch (alert) {
-        case SSL_AD_UNKNOWN_CA:
-        case SSL_AD_BAD_CERTIFICATE:
-        case SSL_AD_CERTIFICATE_UNKNOWN:
-            return ": it does not trust our certificate, give it the CA";
-        default: return "";
-        }
-    switch (alert) {
-    case SSL_AD_CERTIFICATE_REQUIRED:
-    case SSL_AD_HANDSHAKE_FAILURE:
-        return ": it may want a client certificate (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and "
-               "_CLIENT_KEY for libweir)";
+static const char asked_words[] =
+    "it asks for a client certificate, and there is none (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE "
+    "and _CLIENT_KEY for libweir)";
+
+/* What the peer has against us, or NULL. */
+static const char *alert_words(const struct weir_tls_session *session) {
+    if (session->asked) return asked_words;
+    switch (session->alert) {
     case SSL_AD_UNKNOWN_CA:
     case SSL_AD_BAD_CERTIFICATE:
     case SSL_AD_CERTIFICATE_UNKNOWN:
-    case SSL_AD_CERTIFICATE_EXPIRED: return ": it does not accept our client certificate";
-    case SSL_AD_PROTOCOL_VERSION: return ": it has no TLS 1.2 or 1.3";
-    case SSL_AD_NO_APPLICATION_PROTOCOL: return ": it speaks another protocol on this port";
-    default: return "";
+    case SSL_AD_CERTIFICATE_EXPIRED:
+        return session->server ? "it does not trust our certificate, give it the CA"
+                               : "it does not accept our client certificate";
+    case SSL_AD_PROTOCOL_VERSION: return "it has no TLS 1.2 or 1.3";
+    case SSL_AD_NO_APPLICATION_PROTOCOL: return "it speaks another protocol on this port";
+    default: return NULL;
     }
 }
 
 static int explain_alert(const struct weir_tls_session *session, const char *who,
                          struct weir_error *reterr) {
     const struct weir_tls_table *table = weir_tls_enter();
-    const char *words = table ? table->SSL_alert_desc_string_long(session->alert) : "";
+    const char *name = table ? table->SSL_alert_desc_string_long(session->alert) : "";
     if (table) weir_tls_leave();
-    return weir_error_set(reterr, WEIR_EAUTH, "%s refused TLS, alert \"%s\"%s", who, words,
-                          alert_remedy(session->alert, session->server));
+    const char *words = alert_words(session);
+    return weir_error_set(reterr, WEIR_EAUTH, "%s refused TLS, alert \"%s\"%s%s", who, name,
+                          words ? ": " : "", words ? words : "");
+}
+
+/* A connection that ended without an alert. */
+static int explain_end(const struct weir_transport *transport, const char *who,
+                       struct weir_error *reterr) {
+    const struct weir_tls_session *session = transport->session;
+    if (session->asked && !session->spoke)
+        return weir_error_set(reterr, WEIR_EAUTH, "%s closed the connection: %s", who, asked_words);
+    if (!transport->handshaking) return WEIR_OK;
+    return weir_error_set(reterr, WEIR_EUNAVAILABLE, "%s broke off the TLS handshake", who);
 }
 
 int weir_tls_explain(const struct weir_transport *transport, const char *who,
                      struct weir_error *reterr) {
     const struct weir_tls_session *session = transport->session;
-    if (!session || !session->failed) return WEIR_OK;
+    if (!session) return WEIR_OK;
     if (session->plain)
         return weir_error_set(reterr, WEIR_EINVALID, "%s does not speak TLS%s", who,
                               session->server ? ": ask with https"
@@ -372,10 +382,8 @@ int weir_tls_explain(const struct weir_transport *transport, const char *who,
                                                 "does");
     if (session->alert != WEIR_TLS_NO_ALERT) return explain_alert(session, who, reterr);
     if (session->verified != X509_V_OK) return explain_certificate(session, who, reterr);
-    if (session->io_errno || session->peer_ended) {
-        if (!transport->handshaking) return WEIR_OK;
-        return weir_error_set(reterr, WEIR_EUNAVAILABLE, "%s broke off the TLS handshake", who);
-    }
+    if (session->io_errno || session->peer_ended) return explain_end(transport, who, reterr);
+    if (!session->failed) return WEIR_OK;
     return weir_error_set(reterr, WEIR_EUNAVAILABLE, "TLS with %s failed: %s", who,
                           session->reason ? session->reason : "unknown cause");
 }

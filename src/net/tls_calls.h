@@ -33,6 +33,7 @@
     X(SSL_CTX_new)                                                                                 \
     X(SSL_CTX_set_alpn_protos)                                                                     \
     X(SSL_CTX_set_alpn_select_cb)                                                                  \
+    X(SSL_CTX_set_cert_cb)                                                                         \
     X(SSL_CTX_set_client_CA_list)                                                                  \
     X(SSL_CTX_set_default_passwd_cb)                                                               \
     X(SSL_CTX_set_default_verify_paths)                                                            \

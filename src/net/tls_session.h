@@ -22,6 +22,8 @@ struct weir_tls_session {
     bool sniffed;       /* the peer's first byte was looked at … */
     bool plain;         /* … and is not TLS's */
     bool peer_ended;    /* the socket's end was read */
+    bool spoke;         /* the peer has sent something that is not TLS's own */
+    bool asked;         /* the peer asks for a certificate, and we have none */
     bool ended;         /* our goodbye is said */
     bool failed;        /* TLS is over, by either's fault */
     int io_errno;       /* of the socket, 0 if it did not fail */
@@ -34,7 +36,9 @@ struct weir_tls_session {
  * entered. */
 int weir_tls_session_open(const struct weir_tls_table *table, SSL *ssl, int fd, bool server,
                           struct weir_transport *ret);
-/* The session that an SSL belongs to, for callbacks: ex data 0. */
+/* OpenSSL's callbacks: something happened; a certificate is asked for. The session is the SSL's ex
+ * data 0. */
 void weir_tls_session_alert(const SSL *ssl, int where, int value);
+int weir_tls_session_asked(SSL *ssl, void *arg);
 
 #endif

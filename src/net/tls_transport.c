@@ -70,6 +70,13 @@ void weir_tls_session_alert(const SSL *ssl, int where, int value) {
     if (session && received && (value & 255) != SSL_AD_CLOSE_NOTIFY) session->alert = value & 255;
 }
 
+int weir_tls_session_asked(SSL *ssl, void *arg) {
+    struct weir_tls_session *session = weir_tls_entered()->SSL_get_ex_data(ssl, 0);
+    (void)arg;
+    if (session) session->asked = true;
+    return 1; /* go on without */
+}
+
 /* ---- results ---- */
 
 static const struct weir_tls_table *enter(void) {
@@ -102,7 +109,10 @@ static int settle(const struct weir_tls_table *table, struct weir_tls_session *s
                   bool *ret_wants_write) {
     int why = table->SSL_get_error(session->ssl, result);
     *ret_wants_write = why == SSL_ERROR_WANT_WRITE;
-    if (why == SSL_ERROR_ZERO_RETURN) return 0;
+    if (why == SSL_ERROR_ZERO_RETURN) {
+        session->peer_ended = true;
+        return 0;
+    }
     if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
         return fail(table, session, why == SSL_ERROR_SSL);
     errno = EAGAIN;
@@ -143,6 +153,7 @@ static ssize_t tls_read(struct weir_transport *transport, void *ptr, size_t size
         if (got > 0) len += (size_t)got;
     } while (got > 0 && size - len >= RECORD_SIZE);
     transport->read_wants_write = false;
+    session->spoke |= len > 0;
     int end = got > 0 ? 0 : settle(table, session, got, &transport->read_wants_write);
     leave();
     return len ? (ssize_t)len : end; /* an end or a failure comes again at the next read */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A host that is no friend of ours: it exports OpenSSL's names itself, it forks while others send, it
+/* A host that is no friend of ours: it exports OpenSSL's names itself, forks while others send, and
  * cleans OpenSSL up before we are done. Built without sanitizers, which forbid DEEPBIND and whose
  * allocator does not survive a fork among threads. */
 #include "net/tls_table.h"

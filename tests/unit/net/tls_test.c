@@ -178,7 +178,7 @@ static void test_client_certificates(void **state) {
     serve_as("server", "ca");
     double before = refused();
     both_succeed("localhost", "ca", "client");
-    both_fail("localhost", "ca", NULL, WEIR_EAUTH, "it may want a client certificate");
+    both_fail("localhost", "ca", NULL, WEIR_EAUTH, "it asks for a client certificate");
     both_fail("localhost", "ca", "stranger", WEIR_EAUTH, "does not accept our client certificate");
     await_refused(before + 4);
     fixture_close(&f);

@@ -119,10 +119,13 @@ int main(int argc, char **argv) {
     weir_instrument_observe(weir_instrument_get(meter, WEIR_INSTRUMENT_OBSERVABLE_GAUGE,
                                                 "probe.depth", "{message}", "Depth.", NULL),
                             observe, NULL);
+    err.message[0] = 0;
     int rc = weir_flush(5000, &err);
+    for (char *at = err.message; *at; at++)
+        if (*at == '"' || *at == '\\') *at = '\'';
     struct weir_stats stats = {.struct_size = sizeof stats};
     weir_stats_get(&stats);
-    printf("{\"flush\":%d,\"port\":%u,", rc, weir_http_port());
+    printf("{\"flush\":%d,\"message\":\"%s\",\"port\":%u,", rc, err.message, weir_http_port());
     print_hex("trace_id", sc.trace_id, 16);
     print_hex("span_id", sc.span_id, 8);
     printf("\"spans_exported\":%" PRIu64 ",\"spans_dropped\":%" PRIu64 ",\"retried\":%" PRIu64
