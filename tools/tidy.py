@@ -58,7 +58,7 @@ def check_layers(path, text, layers):
         return
     for match in INCLUDE.finditer(text):
         target = match.group(1).split("/")[0]
-        if target == "weir" and (room in ("sdk", "sql", "http", "kafka", "pq", "sqlite", "doctor", "app") or match.group(1) == "weir/error.h"):
+        if target == "weir" and (room in ("sdk", "sql", "http", "kafka", "plugin", "pq", "sqlite", "doctor", "app") or match.group(1) == "weir/error.h"):
             continue
         if "/" not in match.group(1) and (path.parent / match.group(1)).exists():
             continue

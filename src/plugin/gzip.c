@@ -297,7 +297,7 @@ static void compress(struct work *work) {
     put_u32(work, (uint32_t)work->in_size);
 }
 
-/* A symbol takes at most 9 bits on the average, whatever it is, and a block's codes a few hundred. */
+/* A symbol takes at most 9 bits on the average, and a block's codes a few hundred bytes. */
 static size_t bound(size_t size) {
     return size + size / 7 + (size / TOKENS_MAX + 1) * 512;
 }

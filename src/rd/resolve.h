@@ -2,7 +2,7 @@
 /* Which librdkafka calls us? A plugin is loaded by one, and must use that one and no other.
  *
  *     the caller's object            its functions are found by
- *     a shared library               dlsym in that library (private copies of language packages, too)
+ *     a shared library               dlsym in that library, a language package's private one too
  *     the executable, exported       dlsym in the executable
  *     either, not exported           the file's own symbol table (rd/symtab.h)
  *

@@ -3,8 +3,8 @@
  *
  *     host WAY TOPIC [COUNT]      KAFKA_BROKERS, WEIR_PLUGIN
  *
- * The test builds it in every way that librdkafka can be part of a program. It prints "done" when all
- * went as the program wants; what became of the telemetry the test sees for itself.
+ * The test builds it in every way that librdkafka can be part of a program. It prints "done" when
+ * all went as the program wants; what became of the telemetry the test sees for itself.
  */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
@@ -138,7 +138,7 @@ static void order(void) {
     rd_kafka_destroy(open_producer()); /* never used */
 }
 
-/* A refused configuration may be corrected and used again. (Before 2.13 librdkafka itself crashes.) */
+/* A refused configuration may be corrected and used again. (Before 2.13 librdkafka crashes.) */
 static void refused(void) {
     char text[512];
     rd_kafka_conf_t *conf = configuration();
@@ -227,7 +227,7 @@ int main(int argc, char **argv) {
                 {"workers", workers}, {"threads", threads}};
     CHECK(argc >= 3);
     topic = argv[2];
-    if (argc > 3) count = atoi(argv[3]);
+    if (argc > 3) count = (int)strtol(argv[3], NULL, 10);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         if (strcmp(ways[i].name, argv[1]) != 0) continue;
         ways[i].run();

@@ -28,7 +28,7 @@ struct image {
 
 static uint32_t name_at(struct image *image, uint32_t *at, const char *name) {
     uint32_t start = *at;
-    strcpy(image->names + start, name);
+    memcpy(image->names + start, name, strlen(name) + 1);
     *at += (uint32_t)strlen(name) + 1;
     return start;
 }

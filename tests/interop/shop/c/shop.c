@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
     printf("ready c %s\n", rd_kafka_version_str());
     fflush(stdout);
 
-    for (int done = 0; done < atoi(argv[3]);) {
+    for (int done = 0; done < strtol(argv[3], NULL, 10);) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 1000);
         if (!message) continue;
         if (!message->err) {
