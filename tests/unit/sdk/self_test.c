@@ -28,7 +28,7 @@ static double value_of(const char *name, const char *key, const char *value) {
     return found->value;
 }
 
-static void script(int attempt, struct weir_sdk_answer answer) {
+static void script(int attempt, struct weir_outbound_answer answer) {
     captured.script[attempt] = answer;
     if (captured.script_count <= attempt) captured.script_count = attempt + 1;
 }
@@ -118,9 +118,9 @@ static void what_became_of_spans(void **state) {
            failed = value_of(exported, type, "export_failed"), left = value_of(processed, type, ""),
            cancelled = value_of(processed, type, "cancelled");
     capture_forget();
-    script(0, (struct weir_sdk_answer){.rejected = 2, .retry_after_ms = -1});
-    script(2, (struct weir_sdk_answer){.code = WEIR_EINVALID, .retry_after_ms = -1});
-    captured.script[1] = (struct weir_sdk_answer){.retry_after_ms = -1}; /* the first metrics */
+    script(0, (struct weir_outbound_answer){.rejected = 2, .retry_after_ms = -1});
+    script(2, (struct weir_outbound_answer){.code = WEIR_EINVALID, .retry_after_ms = -1});
+    captured.script[1] = (struct weir_outbound_answer){.retry_after_ms = -1}; /* the first metrics */
     for (int i = 0; i < 5; i++) weir_span_end(weir_span_start(tracer, "s", NULL));
     assert_int_equal(weir_flush(5000, NULL), WEIR_EUNAVAILABLE);
     weir_span_end(weir_span_start(tracer, "s", NULL));
@@ -148,9 +148,9 @@ static void in_flight(void **state) {
     (void)state;
     capture_init("tm", NULL);
     for (int i = 0; i < 4; i++)
-        script(i, (struct weir_sdk_answer){
+        script(i, (struct weir_outbound_answer){
                       .code = WEIR_EUNAVAILABLE, .retry = true, .retry_after_ms = 20000});
-    script(1, (struct weir_sdk_answer){.retry_after_ms = -1});
+    script(1, (struct weir_outbound_answer){.retry_after_ms = -1});
     for (int i = 0; i < 3; i++) weir_span_end(weir_span_start(tracer, "s", NULL));
     weir_flush(100, NULL); /* the spans are to be tried again later, */
     captured.script_count = 0;
