@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Context across processes: W3C traceparent, tracestate and baggage, in any carrier.
+/* Context across processes: W3C traceparent, tracestate and baggage, or B3, in any carrier.
  *
  * The process-wide propagators (OTEL_PROPAGATORS) decide which headers are used. Malformed headers
  * are ignored and counted (weir_stats.headers_malformed). tracestate and baggage are written only
- * when they are not empty.
+ * when they are not empty. With several propagators for traces all are written, and the W3C's wins
+ * in reading.
  *
- * Threads: any. Source: W3C Trace Context level 2, W3C Baggage.
+ * Threads: any. Source: W3C Trace Context level 2, W3C Baggage, openzipkin/b3-propagation.
  */
 #ifndef WEIR_PROPAGATION_H
 #define WEIR_PROPAGATION_H

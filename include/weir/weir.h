@@ -70,7 +70,8 @@ struct weir_options {
     const char *sampler;     /* OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio, and each
                                 with parentbased_ before it; default parentbased_always_on */
     const char *sampler_arg; /* OTEL_TRACES_SAMPLER_ARG: ratio 0.0 … 1.0 */
-    const char *propagators; /* OTEL_PROPAGATORS: "tracecontext,baggage" (default), "none" */
+    const char *propagators; /* OTEL_PROPAGATORS: "tracecontext,baggage" (default), "b3", "b3multi",
+                                "none"; a list with commas */
 
     int64_t metric_interval_ms; /* OTEL_METRIC_EXPORT_INTERVAL, default 60000 */
     int64_t span_delay_ms;      /* OTEL_BSP_SCHEDULE_DELAY, default 5000 */

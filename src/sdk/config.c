@@ -469,8 +469,13 @@ static int load_propagators(struct load *load) {
             bits |= WEIR_PROPAGATOR_TRACECONTEXT;
         else if (weir_view_is(item, "baggage"))
             bits |= WEIR_PROPAGATOR_BAGGAGE;
+        else if (weir_view_is(item, "b3"))
+            bits |= WEIR_PROPAGATOR_B3;
+        else if (weir_view_is(item, "b3multi"))
+            bits |= WEIR_PROPAGATOR_B3_MULTI;
         else if (item.len && !weir_view_is(item, "none"))
-            return bad(load, "OTEL_PROPAGATORS", all, "of tracecontext, baggage, none");
+            return bad(load, "OTEL_PROPAGATORS", all,
+                       "of tracecontext, baggage, b3, b3multi, none");
     }
     load->config->propagators = bits;
     return WEIR_OK;

@@ -31,6 +31,8 @@ enum weir_config_exporter { /* bits */
 enum weir_config_propagator { /* bits */
                               WEIR_PROPAGATOR_TRACECONTEXT = 1,
                               WEIR_PROPAGATOR_BAGGAGE = 2,
+                              WEIR_PROPAGATOR_B3 = 4,       /* writes one header, reads both forms */
+                              WEIR_PROPAGATOR_B3_MULTI = 8, /* writes several */
 };
 
 enum weir_config_temporality { /* of the points that OTLP sends */

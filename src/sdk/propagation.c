@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "weir/propagation.h"
 
+#include <pthread.h>
+
 #include "base/text.h"
+#include "sdk/b3.h"
 #include "sdk/context.h"
 #include "sdk/sdk.h"
 
@@ -81,6 +84,8 @@ static bool is_state(struct weir_view state) {
 
 /* ── carriers ────────────────────────────────────────────────────────────────────────────────── */
 
+static const unsigned any_b3 = WEIR_PROPAGATOR_B3 | WEIR_PROPAGATOR_B3_MULTI;
+
 static unsigned propagators(void) {
     const struct weir_config *config = weir_sdk_config();
     return config && weir_sdk_bits() & WEIR_SDK_PROPAGATES ? config->propagators : 0;
@@ -101,12 +106,37 @@ static int inject_baggage(const struct weir_context *ctx, weir_carrier_set *set,
     return size && set(carrier, "baggage", text, size) == 0;
 }
 
+static uint32_t debug_key_made;
+
+static void make_debug_key(void) {
+    debug_key_made = weir_context_key_new("B3 debug");
+}
+
+/* A context that came as B3 debug goes on as such: the value under this key is not NULL. */
+static uint32_t debug_key(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_debug_key);
+    return debug_key_made;
+}
+
+static int inject_b3(const struct weir_context *ctx, unsigned which, weir_carrier_set *set,
+                     void *carrier) {
+    int count = 0;
+    if (!weir_span_context_is_valid(&ctx->span)) return 0;
+    bool debug = weir_context_get(ctx, debug_key());
+    if (which & WEIR_PROPAGATOR_B3) count += weir_b3_inject(&ctx->span, debug, false, set, carrier);
+    if (which & WEIR_PROPAGATOR_B3_MULTI)
+        count += weir_b3_inject(&ctx->span, debug, true, set, carrier);
+    return count;
+}
+
 int weir_inject(const struct weir_context *ctx, weir_carrier_set *set, void *carrier) {
     unsigned which = propagators();
     int count = 0;
     if (!ctx) ctx = weir_context_current();
     if (!ctx || !set) return 0;
     if (which & WEIR_PROPAGATOR_TRACECONTEXT) count += inject_trace(ctx, set, carrier);
+    if (which & any_b3) count += inject_b3(ctx, which, set, carrier);
     if (which & WEIR_PROPAGATOR_BAGGAGE) count += inject_baggage(ctx, set, carrier);
     return count;
 }
@@ -147,12 +177,26 @@ static struct weir_baggage *extract_baggage(weir_carrier_get *get, void *carrier
     return count > 0 ? weir_baggage_make(items, (uint32_t)count) : NULL;
 }
 
+/* Takes the reference, gives one. */
+static struct weir_context *mark_debug(struct weir_context *ctx, bool debug) {
+    static char yes;
+    if (!ctx || (weir_context_get(ctx, debug_key()) != NULL) == debug) return ctx;
+    struct weir_context *marked = weir_context_with_value(ctx, debug_key(), debug ? &yes : NULL);
+    if (!marked) return ctx;
+    weir_context_unref(ctx);
+    return marked;
+}
+
 struct weir_context *weir_extract(const struct weir_context *ctx, weir_carrier_get *get,
                                   void *carrier) {
     unsigned which = get ? propagators() : 0;
     struct weir_span_context sc = ctx ? ctx->span : (struct weir_span_context){.flags = 0};
     struct weir_baggage *baggage = NULL;
     bool found = which & WEIR_PROPAGATOR_TRACECONTEXT && extract_trace(get, carrier, &sc);
+    enum weir_b3 b3 = WEIR_B3_ABSENT;
+    if (!found && which & any_b3) b3 = weir_b3_extract(get, carrier, &sc);
+    if (b3 == WEIR_B3_MALFORMED) malformed();
+    found |= b3 == WEIR_B3_FOUND || b3 == WEIR_B3_DEBUG;
     if (which & WEIR_PROPAGATOR_BAGGAGE) baggage = extract_baggage(get, carrier);
     if (!found && !baggage) return weir_context_ref(ctx);
     struct weir_context *with = weir_context_make(&sc,
@@ -161,5 +205,5 @@ struct weir_context *weir_extract(const struct weir_context *ctx, weir_carrier_g
                                                           : NULL,
                                                   ctx ? ctx->values : NULL);
     weir_baggage_unref(baggage);
-    return with;
+    return found && which & any_b3 ? mark_debug(with, b3 == WEIR_B3_DEBUG) : with;
 }

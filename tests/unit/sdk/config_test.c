@@ -291,7 +291,7 @@ static void errors_name_the_variable(void **state) {
                           "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=quantiles",
                           "OTEL_SPAN_LINK_COUNT_LIMIT=-3",
                           "OTEL_TRACES_SAMPLER=maybe",
-                          "OTEL_PROPAGATORS=b3",
+                          "OTEL_PROPAGATORS=jaeger",
                           "OTEL_RESOURCE_ATTRIBUTES=novalue",
                           "WEIR_METRICS_PORT=70000",
                           "WEIR_LOG_FORMAT=xml"};
