@@ -135,7 +135,9 @@ struct weir_message {
     const void *value; /* NULL: a tombstone */
     size_t value_size;
     int64_t timestamp_ms;               /* -1: none */
-    const struct weir_context *context; /* what the sender put into the headers; NULL: nothing */
+    const struct weir_context *context; /* what the sender put into the headers; NULL: nothing. Of
+                                           a batch, from the 129th message on, and without spans:
+                                           NULL until weir_task_begin or weir_message_header */
 };
 /* The last header of that name. False: there is none. */
 WEIR_API bool weir_message_header(const struct weir_message *message, const char *name,

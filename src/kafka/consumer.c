@@ -10,6 +10,7 @@
 
 struct weir_consumer {
     struct weir_kafka_client *client;
+    rd_kafka_queue_t *queue;                  /* of its messages */
     const struct weir_group_handler *handler; /* while weir_consumer_run runs */
     int setup_code;                           /* what its setup said */
     struct weir_span_context poll;            /* the latest one: parent of the next commit */
@@ -96,7 +97,9 @@ struct weir_consumer *weir_consumer_open(const struct weir_kafka_options *option
     client->rd->conf_set_offset_commit_cb(conf, on_commit);
     if (!weir_kafka_client_open(client, conf, reterr)) {
         client->rd->poll_set_consumer(client->rk);
-        if (!subscribe(consumer, topics, reterr)) return consumer;
+        consumer->queue = client->rd->queue_get_consumer(client->rk);
+        if (consumer->queue && !subscribe(consumer, topics, reterr)) return consumer;
+        if (consumer->queue) client->rd->queue_destroy(consumer->queue);
         weir_kafka_client_retire(client);
     }
     weir_kafka_client_unref(client);
@@ -109,6 +112,7 @@ void weir_consumer_close(struct weir_consumer *consumer) {
     struct weir_kafka_client *client = consumer->client;
     weir_kafka_client_retire(client);
     client->rd->consumer_close(client->rk);
+    client->rd->queue_destroy(consumer->queue);
     weir_kafka_client_unref(client);
     free(consumer);
 }
@@ -119,12 +123,20 @@ struct rd_kafka_s *weir_consumer_handle(struct weir_consumer *consumer) {
 
 /* ── polling ─────────────────────────────────────────────────────────────────────────────────── */
 
-/* A message's position may be committed once it is given out. */
-static void store_offset(struct weir_kafka_client *client, const struct weir_message *message) {
+/* Positions may be committed once their messages are given out. */
+static void store_offsets(struct weir_kafka_client *client, struct weir_message *const *messages,
+                          size_t count) {
     const struct weir_rd *rd = client->rd;
     rd_kafka_topic_partition_list_t *list = rd->topic_partition_list_new(1);
-    rd->topic_partition_list_add(list, message->topic, message->partition)->offset =
-        message->offset + 1;
+    rd_kafka_topic_partition_t *at = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct weir_message *message = messages[i];
+        bool same = i && message->partition == messages[i - 1]->partition &&
+                    message->topic == messages[i - 1]->topic;
+        if (!same) at = rd->topic_partition_list_find(list, message->topic, message->partition);
+        if (!at) at = rd->topic_partition_list_add(list, message->topic, message->partition);
+        at->offset = message->offset + 1;
+    }
     rd->offsets_store(client->rk, list);
     rd->topic_partition_list_destroy(list);
 }
@@ -139,10 +151,45 @@ static int take(struct weir_kafka_client *client, int timeout_ms, struct weir_ka
     if (raw->err && code != WEIR_END)
         weir_error_set(reterr, code, "%s (%s)", rd->message_errstr(raw),
                        weir_rd_error_type(rd, raw->err));
-    if (!code && !(*ret = weir_kafka_message_new(client, raw)))
+    if (!code && !(*ret = weir_kafka_message_behind(client, raw, NULL)))
         code = weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
     if (code) rd->message_destroy(raw);
     return code;
+}
+
+/* What is there already, behind the first message: up to `room`; gives their number. Errors among
+ * them come again, or have passed. */
+static size_t take_more(struct weir_consumer *consumer, struct weir_kafka_message **messages,
+                        size_t room) {
+    struct weir_kafka_client *client = consumer->client;
+    const struct weir_rd *rd = client->rd;
+    rd_kafka_message_t *raws[128];
+    size_t count = 0;
+    while (count < room) {
+        size_t want = room - count < 128 ? room - count : 128;
+        ssize_t got = rd->consume_batch_queue(consumer->queue, 0, raws, want);
+        for (ssize_t i = 0; i < got; i++) {
+            struct weir_kafka_message *made =
+                raws[i]->err ? NULL
+                             : weir_kafka_message_behind(
+                                   client, raws[i], count ? messages[count - 1] : messages[-1]);
+            if (made)
+                messages[count++] = made;
+            else
+                rd->message_destroy(raws[i]);
+        }
+        if (got < (ssize_t)want) break;
+    }
+    return count;
+}
+
+/* The headers of those that the poll links, if there are to be spans; else when they are asked for.
+ */
+static void read_headers(const struct weir_kafka_client *client,
+                         struct weir_kafka_message **messages, size_t count) {
+    if (!client->settings->spans) return;
+    for (size_t i = 0; i < count && i < WEIR_KAFKA_LINKS_MAX; i++)
+        weir_kafka_message_read(messages[i]);
 }
 
 static int poll_some(struct weir_consumer *consumer, int64_t timeout_ms, struct weir_message **ret,
@@ -152,17 +199,14 @@ static int poll_some(struct weir_consumer *consumer, int64_t timeout_ms, struct 
     struct weir_kafka_message **messages = (struct weir_kafka_message **)(void *)ret;
     int64_t start_wall_ns = weir_clock_wall_ns(), start_ns = weir_clock_mono_ns();
     int ms = timeout_ms > INT32_MAX ? INT32_MAX : timeout_ms < 0 ? 0 : (int)timeout_ms;
-    size_t count = 0;
-    int code = WEIR_OK;
-    while (!code && count < max) {
-        code = take(client, count ? 0 : ms, &messages[count], reterr);
-        if (!code) count++;
-    }
-    if (!count) return code;
+    int code = take(client, ms, messages, reterr);
+    if (code) return code;
+    size_t count = 1 + take_more(consumer, messages + 1, max - 1);
+    read_headers(client, messages, count);
     weir_kafka_poll_end(client, start_wall_ns, start_ns, messages, count, is_batch);
     consumer->poll = messages[0]->poll;
-    for (size_t i = 0; i < count; i++) store_offset(client, ret[i]);
-    return (int)count; /* an error behind good messages comes again, or has passed */
+    store_offsets(client, ret, count);
+    return (int)count;
 }
 
 int weir_consumer_poll(struct weir_consumer *consumer, int64_t timeout_ms,

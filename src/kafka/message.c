@@ -6,13 +6,30 @@
 #include "base/clock.h"
 #include "weir/propagation.h"
 
-void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_kafka_client *client,
-                               rd_kafka_message_t *raw) {
+void weir_kafka_message_read(struct weir_kafka_message *message) {
+    struct weir_kafka_client *client = message->client;
+    if (!message->unread) return;
+    const rd_kafka_message_t *raw = message->unread;
+    message->unread = NULL;
+    if (client->rd->message_headers(raw, &message->headers)) message->headers = NULL;
+    if (message->has_spans && weir_kafka_settings_filters(client->settings))
+        message->has_spans = weir_kafka_settings_passes(
+            client->settings, client->rd, weir_view(raw->key, raw->key_len), message->headers);
+    if (message->headers) message->context = weir_kafka_extract(NULL, message->headers);
+    message->pub.context = message->context;
+    if (message->context) weir_context_span_context(message->context, &message->sender);
+}
+
+/* Headers are left unread. `like` may be of the same partition; NULL: there is none. */
+static void fill(struct weir_kafka_message *message, struct weir_kafka_client *client,
+                 rd_kafka_message_t *raw, const struct weir_kafka_message *like) {
     const struct weir_rd *rd = client->rd;
+    bool same = like && like->raw->rkt == raw->rkt && like->raw->partition == raw->partition;
     rd_kafka_timestamp_type_t type;
     int64_t timestamp_ms = rd->message_timestamp(raw, &type);
+    const char *topic = same ? like->pub.topic : rd->topic_name(raw->rkt);
     *message = (struct weir_kafka_message){
-        .pub = {.topic = rd->topic_name(raw->rkt),
+        .pub = {.topic = topic,
                 .partition = raw->partition,
                 .offset = raw->offset,
                 .key = raw->key,
@@ -20,20 +37,19 @@ void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_k
                 .value = raw->payload,
                 .value_size = raw->len,
                 .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms},
+        .unread = raw,
         .client = weir_kafka_client_ref(client),
-        .fetched_ns = weir_clock_mono_ns(),
+        .entry = same ? like->entry : weir_kafka_entry_get(client, topic, raw->partition),
+        .fetched_ns = like ? like->fetched_ns : weir_clock_mono_ns(),
     };
     atomic_init(&message->refs, 1);
-    if (rd->message_headers(raw, &message->headers)) message->headers = NULL;
-    message->entry = weir_kafka_entry_get(client, message->pub.topic, message->pub.partition);
-    message->has_spans =
-        client->settings->spans && (!message->entry || message->entry->observed) &&
-        (!weir_kafka_settings_filters(client->settings) ||
-         weir_kafka_settings_passes(client->settings, rd, weir_view(raw->key, raw->key_len),
-                                    message->headers));
-    if (message->headers) message->context = weir_kafka_extract(NULL, message->headers);
-    message->pub.context = message->context;
-    if (message->context) weir_context_span_context(message->context, &message->sender);
+    message->has_spans = client->settings->spans && (!message->entry || message->entry->observed);
+}
+
+void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_kafka_client *client,
+                               rd_kafka_message_t *raw) {
+    fill(message, client, raw, NULL);
+    weir_kafka_message_read(message);
 }
 
 void weir_kafka_message_count(const struct weir_kafka_message *message) {
@@ -48,9 +64,17 @@ void weir_kafka_message_count(const struct weir_kafka_message *message) {
 
 struct weir_kafka_message *weir_kafka_message_new(struct weir_kafka_client *client,
                                                   rd_kafka_message_t *raw) {
+    struct weir_kafka_message *message = weir_kafka_message_behind(client, raw, NULL);
+    if (message) weir_kafka_message_read(message);
+    return message;
+}
+
+struct weir_kafka_message *weir_kafka_message_behind(struct weir_kafka_client *client,
+                                                     rd_kafka_message_t *raw,
+                                                     const struct weir_kafka_message *before) {
     struct weir_kafka_message *message = malloc(sizeof *message);
     if (!message) return NULL;
-    weir_kafka_message_borrow(message, client, raw);
+    fill(message, client, raw, before);
     message->raw = raw;
     weir_kafka_message_count(message);
     return message;
@@ -79,9 +103,11 @@ void weir_message_free(struct weir_message *message) {
     if (message) weir_kafka_message_unref(weir_kafka_message_of(message));
 }
 
-/* The struct is never made const by us; headers are only read. */
-static const struct weir_kafka_message *inside(const struct weir_message *message) {
-    return (const struct weir_kafka_message *)(const void *)message;
+/* The struct is never made const by us; what is read late is its own. */
+static struct weir_kafka_message *inside(const struct weir_message *message) {
+    struct weir_kafka_message *own = (struct weir_kafka_message *)(uintptr_t)message;
+    weir_kafka_message_read(own);
+    return own;
 }
 
 bool weir_message_header(const struct weir_message *message, const char *name,

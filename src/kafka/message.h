@@ -14,6 +14,7 @@ struct weir_kafka_message {
     struct weir_message pub; /* first: the two convert into each other */
     atomic_uint refs;
     rd_kafka_message_t *raw;          /* NULL: someone else's */
+    const rd_kafka_message_t *unread; /* whose headers nobody has looked at; NULL: somebody has */
     rd_kafka_headers_t *headers;      /* borrowed from raw; NULL: none */
     struct weir_kafka_client *client; /* referenced */
     struct weir_kafka_entry *entry;   /* of its partition; may be NULL */
@@ -34,6 +35,12 @@ static inline struct weir_kafka_message *weir_kafka_message_of(struct weir_messa
 /* Takes `raw` (unless NULL is given back: out of memory). Counts it as consumed. */
 struct weir_kafka_message *weir_kafka_message_new(struct weir_kafka_client *client,
                                                   rd_kafka_message_t *raw);
+/* The same with its headers left unread, behind another of the same poll (NULL: it is the first). */
+struct weir_kafka_message *weir_kafka_message_behind(struct weir_kafka_client *client,
+                                                     rd_kafka_message_t *raw,
+                                                     const struct weir_kafka_message *before);
+/* Reads the headers, unless that has been done: context, sender, has_spans. */
+void weir_kafka_message_read(struct weir_kafka_message *message);
 /* Fills a caller's message around a raw one that stays the caller's; end with _done. */
 void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_kafka_client *client,
                                rd_kafka_message_t *raw);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "kafka/names.h"
+#include "sdk/span.h"
 #include "weir/propagation.h"
 
 #define ATTRS_MAX (8 + WEIR_KAFKA_OLDER_MAX)
@@ -189,6 +190,7 @@ struct weir_span *weir_kafka_process_start(const struct weir_kafka_message *mess
 }
 
 void weir_kafka_task_start(struct weir_task *task, struct weir_kafka_message *message) {
+    weir_kafka_message_read(message);
     task->message = message;
     task->error_type[0] = 0;
     bool off = message->client->settings->process_end == WEIR_KAFKA_PROCESS_END_OFF;
