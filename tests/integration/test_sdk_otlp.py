@@ -347,7 +347,7 @@ def test_nobody_listens(build_dir):
 @pytest.mark.parametrize("name,value,words", [
     ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "http/protobuf or grpc"),
     ("OTEL_TRACES_SAMPLER", "sometimes", "traceidratio"), ("OTEL_TRACES_EXPORTER", "zipkin", "otlp, console or none"),
-    ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "whole number"), ("OTEL_PROPAGATORS", "b3", "tracecontext"),
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "whole number"), ("OTEL_PROPAGATORS", "jaeger", "tracecontext"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://x", "http://"), ("WEIR_METRICS_PORT", "70000", "65535"),
     ("WEIR_LOG_FILE", "/nowhere/x.log", "folder")])
 def test_bad_configuration_is_told(build_dir, name, value, words):
