@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sdk/exponential.h"
 
+#include <float.h>
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -20,8 +21,8 @@ enum { /* cells */
 enum {
     BUCKETS = WEIR_EXPONENTIAL_BUCKETS,
     SHARE_TRIES = 2000,
-    READ_TRIES = 100, /* then pauses … */
-    READ_PAUSES = 50, /* … of a millisecond */
+    READ_TRIES = 100,  /* then pauses … */
+    READ_PAUSES = 200, /* … of a millisecond */
 };
 
 /* The index at the finest scale of a finite value above 0. */
@@ -211,6 +212,19 @@ void weir_exponential_subtract(struct weir_exponential *from, const struct weir_
     subtract_side(&from->negative, &other.negative);
 }
 
+void weir_exponential_merge_value(struct weir_exponential *to, double value, uint64_t count) {
+    struct weir_exponential one = {.halvings = 0};
+    struct weir_exponential_side *side = value < 0 ? &one.negative : &one.positive;
+    if (value == 0) {
+        to->zero += count;
+        return;
+    }
+    side->low = index_of(fabs(value));
+    side->count = 1;
+    side->counts[0] = count;
+    weir_exponential_merge(to, &one);
+}
+
 uint64_t weir_exponential_count(const struct weir_exponential *it) {
     uint64_t count = it->zero;
     for (uint32_t i = 0; i < it->positive.count; i++) count += it->positive.counts[i];
@@ -238,16 +252,28 @@ static bool share(struct weir_exponential_series *series, double value, uint64_t
     return false;
 }
 
-bool weir_exponential_series_add(struct weir_exponential_series *series, double value,
-                                 uint64_t count) {
+void weir_exponential_series_add(struct weir_exponential_series *series, double value,
+                                 uint64_t count, uint32_t bucket) {
     uint32_t first = atomic_load_explicit(&series->first, memory_order_relaxed);
     _Atomic uint64_t *cells = weir_cells_get(first);
-    if (!cells && !(cells = weir_cells_missed(first))) return share(series, value, count);
-    weir_exponential_add(cells, value, count);
-    return true;
+    if (!cells) cells = weir_cells_missed(first);
+    if (cells)
+        weir_exponential_add(cells, value, count);
+    else if (!share(series, value, count))
+        atomic_fetch_add_explicit(&series->unplaced[bucket], count, memory_order_relaxed);
+}
+
+/* What stands for a value of this bucket, always the same: its upper bound, past the last just more
+ * than that. */
+static double bound_of(const double *bounds, uint32_t bounds_count, uint32_t bucket) {
+    if (!bounds_count) return 0;
+    double bound =
+        bucket < bounds_count ? bounds[bucket] : nextafter(bounds[bounds_count - 1], DBL_MAX);
+    return fmax(-DBL_MAX, fmin(bound, DBL_MAX));
 }
 
 bool weir_exponential_series_read(const struct weir_exponential_series *series,
+                                  const double *bounds, uint32_t bounds_count,
                                   struct weir_exponential *ret) {
     uint32_t first = atomic_load_explicit(&series->first, memory_order_relaxed);
     unsigned tables = first == WEIR_CELLS_NONE ? 0 : weir_cells_tables();
@@ -258,6 +284,10 @@ bool weir_exponential_series_read(const struct weir_exponential_series *series,
         const _Atomic uint64_t *cells = weir_cells_at(i, first);
         if (cells && !weir_exponential_read(cells, ret)) return false;
     }
+    for (uint32_t i = 0; i <= bounds_count; i++) {
+        uint64_t count = weir_cell_read(&series->unplaced[i]);
+        if (count) weir_exponential_merge_value(ret, bound_of(bounds, bounds_count, i), count);
+    }
     return true;
 }
 
@@ -267,6 +297,8 @@ void weir_exponential_series_forked(struct weir_exponential_series *series) {
         for (uint32_t n = 0; n < WEIR_EXPONENTIAL_CELLS; n++)
             weir_cell_set(&series->shared[i].cells[n], 0);
     }
+    for (uint32_t i = 0; i <= WEIR_EXPONENTIAL_BOUNDS_MAX; i++)
+        weir_cell_set(&series->unplaced[i], 0);
     memset(&series->forgotten, 0, sizeof series->forgotten);
     memset(&series->last, 0, sizeof series->last);
 }

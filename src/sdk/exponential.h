@@ -45,8 +45,12 @@ bool weir_exponential_read(const _Atomic uint64_t *cells, struct weir_exponentia
 void weir_exponential_merge(struct weir_exponential *to, const struct weir_exponential *from);
 /* Takes off what *from held at an earlier time. */
 void weir_exponential_subtract(struct weir_exponential *from, const struct weir_exponential *what);
+/* Adds `count` times a finite value. */
+void weir_exponential_merge_value(struct weir_exponential *to, double value, uint64_t count);
 /* All values. */
 uint64_t weir_exponential_count(const struct weir_exponential *it);
+
+enum { WEIR_EXPONENTIAL_BOUNDS_MAX = 64 };
 
 /* A series' share of it. */
 struct weir_exponential_series {
@@ -55,18 +59,22 @@ struct weir_exponential_series {
         atomic_bool busy;
         _Atomic uint64_t cells[WEIR_EXPONENTIAL_CELLS];
     } shared[2];
+    /* What found both places taken, by the buckets of the instrument's bounds. */
+    _Atomic uint64_t unplaced[WEIR_EXPONENTIAL_BOUNDS_MAX + 1];
     struct weir_exponential forgotten; /* all that there was when the series was removed */
     struct weir_exponential last;      /* what there was without it when deltas were taken */
 };
 
 /* NULL: out of memory. */
 struct weir_exponential_series *weir_exponential_series_new(void);
-/* False: the value is in neither, others were interrupted while they held the shared cells. */
-bool weir_exponential_series_add(struct weir_exponential_series *series, double value,
-                                 uint64_t count);
+/* `bucket`: of the instrument's bounds, for the case that others were interrupted while they held the
+ * shared cells. */
+void weir_exponential_series_add(struct weir_exponential_series *series, double value,
+                                 uint64_t count, uint32_t bucket);
 /* Adds up all threads' since the beginning, forgotten or not. False: one was interrupted for too
  * long while it changed its cells. */
 bool weir_exponential_series_read(const struct weir_exponential_series *series,
+                                  const double *bounds, uint32_t bounds_count,
                                   struct weir_exponential *ret);
 /* In a forked child, where threads' cells are zero already. */
 void weir_exponential_series_forked(struct weir_exponential_series *series);

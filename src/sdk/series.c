@@ -8,6 +8,9 @@
 #include "sdk/context.h"
 #include "sdk/sdk.h"
 
+_Static_assert((int)WEIR_EXPONENTIAL_BOUNDS_MAX >= (int)WEIR_METRIC_BOUNDS_MAX,
+               "a bucket has no place");
+
 static bool is_histogram(const struct weir_instrument *it) {
     return it->type == WEIR_INSTRUMENT_HISTOGRAM;
 }
@@ -242,10 +245,6 @@ static inline bool record_plainly(struct weir_series *series, double value) {
     return true;
 }
 
-static void add_exponentially(struct weir_series *series, double value, uint64_t count) {
-    if (!weir_exponential_series_add(series->exponential, value, count)) drop_measurement();
-}
-
 /* False: dropped. */
 static bool record(struct weir_series *series, double value) {
     const struct weir_instrument *it = series->instrument;
@@ -259,7 +258,8 @@ static bool record(struct weir_series *series, double value) {
         return false;
     }
     touch(series);
-    if (series->exponential) add_exponentially(series, value, 1);
+    if (series->exponential)
+        weir_exponential_series_add(series->exponential, value, 1, bucket_in(series, value));
     _Atomic uint64_t *cells = own_cells(series);
     if (cells)
         add_to_histogram(series, cells, bucket_in(series, value), value);
@@ -386,7 +386,9 @@ void weir_series_merge(struct weir_series *series, const uint64_t *counts, doubl
     share_min(&place[WEIR_SERIES_LEAST], min);
     share_max(&place[WEIR_SERIES_GREATEST], max);
     for (uint32_t i = 0; series->exponential && i <= series->instrument->bounds_count; i++)
-        if (counts[i]) add_exponentially(series, likely_value(series, i, min, max), counts[i]);
+        if (counts[i])
+            weir_exponential_series_add(series->exponential, likely_value(series, i, min, max),
+                                        counts[i], i);
 }
 
 /* ── reading ─────────────────────────────────────────────────────────────────────────────────── */
@@ -461,7 +463,8 @@ void weir_series_forget(struct weir_series *series) {
     uint64_t counts[WEIR_METRIC_BOUNDS_MAX + 1] = {0};
     fall_asleep(series);
     if (series->exponential) {
-        weir_exponential_series_read(series->exponential, &series->exponential->forgotten);
+        weir_exponential_series_read(series->exponential, it->bounds, it->bounds_count,
+                                     &series->exponential->forgotten);
         memset(&series->exponential->last, 0, sizeof series->exponential->last);
     }
     read_sums(series, is_histogram(it) ? counts : NULL, &point);
@@ -496,8 +499,11 @@ static bool is_live(struct weir_series *series) {
 /* NULL: out of memory, or a thread was interrupted while it changed its cells. */
 static struct weir_exponential *read_exponential(const struct weir_series *series,
                                                  struct weir_arena *arena) {
+    const struct weir_instrument *instrument = series->instrument;
     struct weir_exponential *it = WEIR_NEW(arena, struct weir_exponential);
-    if (!it || !weir_exponential_series_read(series->exponential, it)) return NULL;
+    if (!it || !weir_exponential_series_read(series->exponential, instrument->bounds,
+                                             instrument->bounds_count, it))
+        return NULL;
     weir_exponential_subtract(it, &series->exponential->forgotten);
     return it;
 }

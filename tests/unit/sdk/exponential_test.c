@@ -132,6 +132,61 @@ static void merged_and_taken_apart(void **state) {
     }
 }
 
+static void either_sign_may_need_room(void **state) {
+    (void)state;
+    for (int sign = -1; sign <= 1; sign += 2) {
+        double values[] = {sign * 1e-300, sign * 1e300};
+        struct weir_exponential a = {.halvings = 0}, b = {.halvings = 0}, both = {.halvings = 0};
+        add_all(&a, values, 1);
+        add_all(&b, values + 1, 1);
+        add_all(&both, values, 2);
+        weir_exponential_merge(&a, &b);
+        assert_true(same(&a, &both));
+    }
+}
+
+static _Atomic uint64_t contended[WEIR_EXPONENTIAL_CELLS];
+static atomic_uint added;
+static atomic_bool done;
+
+enum { ROUNDS = 300, WIDER = 60 };
+
+static void *widen_often(void *arg) {
+    (void)arg;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < WIDER; i++) {
+            weir_exponential_add(contended, exp2(i % 2 ? i * 8 : -i * 8), 1);
+            atomic_fetch_add(&added, 1);
+        }
+        while (atomic_load(&added) && !atomic_load(&done)) { /* until the reader starts anew */
+        }
+    }
+    return NULL;
+}
+
+/* A reader sees what was there before, and no more than there is after, while the scale changes. */
+static void readers_see_whole_scales(void **state) {
+    (void)state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, widen_often, NULL), 0);
+    for (int round = 0; round < ROUNDS;) {
+        struct weir_exponential it = {.halvings = 0};
+        unsigned before = atomic_load(&added);
+        assert_true(weir_exponential_read(contended, &it));
+        uint64_t count = weir_exponential_count(&it);
+        if (count < before || count > atomic_load(&added) + 1u)
+            fail_msg("round %d: %llu of %u", round, (unsigned long long)count, before);
+        if (before < WIDER) continue;
+        for (int i = 0; i < WEIR_EXPONENTIAL_CELLS; i++) weir_cell_set(&contended[i], 0);
+        if (++round == ROUNDS) atomic_store(&done, true);
+        atomic_store(&added, 0);
+    }
+    pthread_join(thread, NULL);
+    weir_cell_set(&contended[0], 1); /* a writer that never ends */
+    struct weir_exponential it = {.halvings = 0};
+    assert_false(weir_exponential_read(contended, &it));
+}
+
 /* ── series ──────────────────────────────────────────────────────────────────────────────────── */
 
 enum { THREADS = 4, PER_THREAD = 8000 };
@@ -223,6 +278,27 @@ static void removed_and_merged(void **state) {
     assert_int_equal(count_of(it, true, WEIR_CONFIG_DELTA, &counted), 1);
 }
 
+/* Both shared places are held by threads that do not run: nothing waits, nothing is lost. */
+static void nobody_waits_for_a_place(void **state) {
+    (void)state;
+    struct weir_instrument *it = histogram("places");
+    struct weir_series *series = weir_series_get(it, NULL, 0);
+    uint64_t counted;
+    atomic_store(&series->exponential->first, WEIR_CELLS_NONE);
+    weir_series_record(series, 30);
+    for (int i = 0; i < 2; i++) atomic_store(&series->exponential->shared[i].busy, true);
+    weir_series_record(series, 30);
+    weir_series_record(series, 1e6);
+    weir_series_record(series, 0);
+    for (int i = 0; i < 2; i++) atomic_store(&series->exponential->shared[i].busy, false);
+    weir_series_record(series, 30);
+    assert_int_equal(count_of(it, true, WEIR_CONFIG_DELTA, &counted), 5);
+    assert_int_equal(count_of(it, true, WEIR_CONFIG_DELTA, &counted), 0);
+    weir_series_remove(series);
+    weir_series_record(series, 30);
+    assert_int_equal(count_of(it, false, WEIR_CONFIG_CUMULATIVE, &counted), 1);
+}
+
 int main(void) {
     const char *given = getenv("WEIR_SEED");
     seed = given ? strtoull(given, NULL, 10) : weir_rand_seed();
@@ -231,7 +307,10 @@ int main(void) {
                                        cmocka_unit_test(bounds_belong_below),
                                        cmocka_unit_test(the_whole_range_fits),
                                        cmocka_unit_test(merged_and_taken_apart),
+                                       cmocka_unit_test(either_sign_may_need_room),
+                                       cmocka_unit_test(readers_see_whole_scales),
                                        cmocka_unit_test(nothing_is_lost_between_threads),
-                                       cmocka_unit_test(removed_and_merged)};
+                                       cmocka_unit_test(removed_and_merged),
+                                       cmocka_unit_test(nobody_waits_for_a_place)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
