@@ -7,5 +7,6 @@ const struct weir_component_type *const weir_component_types[] = {
     &weir_memory_limiter_type, &weir_probabilistic_sampler_type,
     &weir_resource_type,       &weir_tail_sampling_type,
     &weir_servicegraph_type,   &weir_spanmetrics_type,
-    &weir_debug_type,          NULL,
+    &weir_debug_type,          &weir_otlp_type,
+    &weir_otlphttp_type,       NULL,
 };

@@ -17,5 +17,7 @@ extern const struct weir_component_type weir_servicegraph_type;
 extern const struct weir_component_type weir_spanmetrics_type;
 /* exporters/ */
 extern const struct weir_component_type weir_debug_type;
+extern const struct weir_component_type weir_otlp_type;
+extern const struct weir_component_type weir_otlphttp_type;
 
 #endif

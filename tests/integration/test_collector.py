@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pipelines by configuration: processors, connectors and exporters between the doors and the store."""
 import collections
+import gzip
+import http.server
 import subprocess
+import threading
 
 import pytest
 import requests
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otlp_json import attributes_of, spans_of
 from shops import make_traces, requests_of, send
-from weir_server import Weir, wait_until
+from weir_server import Weir, free_port, wait_until
 
 
 @pytest.fixture
@@ -125,3 +129,71 @@ def test_what_is_wrong_in_the_file_is_named(build_dir, tmp_path):
     done = subprocess.run([build_dir / "src/app/weir", "--config", path, "--print-config"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith(f"weir: {path}:1:14: ") and "did you mean 'tail_sampling'" in done.stderr
+
+
+FORWARD = """
+exporters:
+  %(type)s/next:
+    endpoint: %(endpoint)s
+    tls: {insecure: true}
+    retry_on_failure: {initial_interval: 100ms, max_interval: 300ms}
+service:
+  pipelines:
+    traces: {receivers: [otlp], exporters: [%(type)s/next]}
+"""
+
+
+@pytest.mark.parametrize("kind", ["otlp", "otlphttp"])
+def test_what_was_acknowledged_is_forwarded_after_a_crash(serve, build_dir, tmp_path, rng, kind):
+    """The next server is down, ours is killed, both come back: everything arrives."""
+    port = free_port()
+    first = serve(FORWARD % {"type": kind, "endpoint": f"127.0.0.1:{port}" if kind == "otlp" else f"http://127.0.0.1:{port}"})
+    traces = make_traces(rng, 60)
+    for request in requests_of(rng, traces):
+        send(first.http, request)
+    first.kill()
+    last = Weir(build_dir, tmp_path / "last")
+    last.start("--listen-otlp-grpc" if kind == "otlp" else "--listen-otlp-http", f"127.0.0.1:{port}")
+    try:
+        first.start()
+        wait_until(lambda: all(len(trace_spans(last, trace)) == len(trace["spans"]) for trace in traces), 30, 0.5, "all spans at the next server")
+        more = make_traces(rng, 10)
+        for request in requests_of(rng, more):
+            send(first.http, request)
+        wait_until(lambda: all(len(trace_spans(last, trace)) == len(trace["spans"]) for trace in more), 30, 0.5, "spans that go through")
+        assert "AddressSanitizer" not in first.output() + last.output()
+    finally:
+        last.stop()
+
+
+def test_two_servers_share_what_one_refuses_for_now(serve, build_dir, tmp_path, rng):
+    """A receiver that answers 503 first, then takes: each span once, none lost; 400 is not tried again."""
+    seen, refuse = [], [5]
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):  # noqa: N802 - the library's name
+            body = self.rfile.read(int(self.headers["content-length"]))
+            status = 503 if refuse[0] > 0 else 200
+            refuse[0] -= 1
+            if status == 200:
+                request = ExportTraceServiceRequest.FromString(gzip.decompress(body))
+                seen.extend(span.span_id for batch in request.resource_spans for scoped in batch.scope_spans for span in scoped.spans)
+            self.send_response(status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    weir = serve(FORWARD % {"type": "otlphttp", "endpoint": f"http://127.0.0.1:{receiver.server_address[1]}"})
+    traces = make_traces(rng, 20)
+    for request in requests_of(rng, traces):
+        send(weir.http, request)
+    expected = sorted(span["id"] for trace in traces for span in trace["spans"])
+    wait_until(lambda: len(seen) >= len(expected), 30, 0.2, "all spans")
+    assert sorted(seen) == expected
+    receiver.shutdown()
