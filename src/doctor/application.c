@@ -24,27 +24,37 @@ static void say_unreachable(struct weir_doctor *doctor, const char *url, const c
 #define PROCESSED "otel_sdk_processor_span_processed_total"
 #define EXPORTED  "otel_sdk_exporter_span_exported_total"
 
-static void say_dropped(struct weir_doctor *doctor, double full, double memory, double failed) {
+/* Why spans that were recorded never arrived, as error.type says. */
+static const struct {
+    const char *metric, *type, *what, *remedy;
+} drops[] = {
+    {PROCESSED, "queue_full", "because the queue was full",
+     "Queue full: more spans come than the receiver takes. Raise OTEL_BSP_MAX_QUEUE_SIZE, lower "
+     "OTEL_BSP_SCHEDULE_DELAY, or sample less (OTEL_TRACES_SAMPLER_ARG)."},
+    {EXPORTED, "export_failed", "because the export failed for good",
+     "Export failed: the endpoint was down longer than OTEL_BSP_EXPORT_TIMEOUT, or it refuses; "
+     "what "
+     "stands under Where telemetry goes, asked with that program's variables, says which."},
+    {EXPORTED, "rejected", "because the receiver took the request, but not these spans",
+     "Rejected: the receiver's log says what is wrong with them, or which limit they passed."},
+    {PROCESSED, "out_of_memory", "because memory was out",
+     "Memory out: raise the program's limit."},
+    {PROCESSED, "already_shutdown", "because they ended after weir_shutdown()",
+     "Too late: end spans before weir_shutdown()."},
+};
+enum { DROPS_COUNT = sizeof drops / sizeof *drops };
+
+static void say_dropped(struct weir_doctor *doctor, const struct weir_scrape *s) {
+    double counts[DROPS_COUNT], sum = 0;
+    for (size_t i = 0; i < DROPS_COUNT; i++)
+        sum += counts[i] = weir_scrape_sum(s, drops[i].metric, "error_type", drops[i].type);
+    if (sum < 1) return;
     weir_report_add(doctor->report, WEIR_FINDING_FAIL, "application.dropped",
-                    "%" PRIu64 " spans were recorded and then dropped.", N(full + memory + failed));
-    if (full > 0) {
-        weir_report_detail(doctor->report, "%" PRIu64 " because the queue was full.", N(full));
-        weir_report_remedy(doctor->report,
-                           "Queue full: more spans come than the receiver takes. Raise "
-                           "OTEL_BSP_MAX_QUEUE_SIZE, lower OTEL_BSP_SCHEDULE_DELAY, or sample less "
-                           "(OTEL_TRACES_SAMPLER_ARG).");
-    }
-    if (failed > 0) {
-        weir_report_detail(doctor->report, "%" PRIu64 " because the export failed for good.",
-                           N(failed));
-        weir_report_remedy(doctor->report,
-                           "Export failed: the endpoint was down longer than "
-                           "OTEL_BSP_EXPORT_TIMEOUT, or it refuses; what stands under Where "
-                           "telemetry goes, asked with that program's variables, says which.");
-    }
-    if (memory > 0) {
-        weir_report_detail(doctor->report, "%" PRIu64 " because memory was out.", N(memory));
-        weir_report_remedy(doctor->report, "Memory out: raise the program's limit.");
+                    "%" PRIu64 " spans were recorded and then dropped.", N(sum));
+    for (size_t i = 0; i < DROPS_COUNT; i++) {
+        if (counts[i] < 1) continue;
+        weir_report_detail(doctor->report, "%" PRIu64 " %s.", N(counts[i]), drops[i].what);
+        weir_report_remedy(doctor->report, "%s", drops[i].remedy);
     }
 }
 
@@ -53,19 +63,17 @@ static void say_spans(struct weir_doctor *doctor, const struct weir_scrape *s) {
                                       "RECORD_AND_SAMPLE");
     double unsampled =
         weir_scrape_sum(s, "otel_sdk_span_started_total", "otel_span_sampling_result", "DROP");
-    double exported = weir_scrape_sum(s, EXPORTED, "error_type", "");
-    double full = weir_scrape_sum(s, PROCESSED, "error_type", "queue_full");
-    double memory = weir_scrape_sum(s, PROCESSED, "error_type", "out_of_memory");
-    double failed = weir_scrape_sum(s, EXPORTED, "error_type", "export_failed");
-    double waiting = weir_scrape_sum(s, "otel_sdk_processor_span_queue_size", NULL, NULL);
     bool nothing = recorded + unsampled == 0, no_samples = recorded == 0 && unsampled > 0;
     weir_report_add(doctor->report, nothing || no_samples ? WEIR_FINDING_WARN : WEIR_FINDING_OK,
                     "application.spans",
                     "It began %" PRIu64 " spans that are recorded and %" PRIu64 " that are not "
                     "sampled.",
                     N(recorded), N(unsampled));
-    weir_report_detail(doctor->report, "%" PRIu64 " were exported, %" PRIu64 " wait.", N(exported),
-                       N(waiting));
+    weir_report_detail(doctor->report,
+                       "%" PRIu64 " were exported, %" PRIu64 " wait, %" PRIu64 " have not ended.",
+                       N(weir_scrape_sum(s, EXPORTED, "error_type", "")),
+                       N(weir_scrape_sum(s, "otel_sdk_processor_span_queue_size", NULL, NULL)),
+                       N(weir_scrape_sum(s, "otel_sdk_span_live", NULL, NULL)));
     if (nothing)
         weir_report_remedy(
             doctor->report,
@@ -76,7 +84,7 @@ static void say_spans(struct weir_doctor *doctor, const struct weir_scrape *s) {
     if (no_samples)
         weir_report_remedy(doctor->report, "Its sampler, or that of those who send to it, records "
                                            "nothing: look at OTEL_TRACES_SAMPLER.");
-    if (full + memory + failed > 0) say_dropped(doctor, full, memory, failed);
+    say_dropped(doctor, s);
 }
 
 /* ── the rest ────────────────────────────────────────────────────────────────────────────────── */

@@ -69,6 +69,13 @@ rd_kafka_conf_t *weir_doctor_conf(struct weir_doctor *doctor, const char *broker
     return NULL;
 }
 
+void weir_doctor_conf_free(const struct weir_rd *rd, rd_kafka_conf_t *conf, bool is_failed) {
+    /* Before, a client that cannot be made takes its interceptors out of the configuration by
+     * halves, and freeing that crashes (librdkafka issue 4142). */
+    enum { VERSION_FAILS_WHOLE = 0x020d0000 };
+    if (!is_failed || rd->version() >= VERSION_FAILS_WHOLE) rd->conf_destroy(conf);
+}
+
 int weir_doctor_client_open(struct weir_doctor *doctor, const char *brokers,
                             struct weir_doctor_client **ret, struct weir_error *reterr) {
     static const char *const ours[][2] = {
@@ -83,15 +90,16 @@ int weir_doctor_client_open(struct weir_doctor *doctor, const char *brokers,
     if (!client) return weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
     rd_kafka_conf_t *conf = weir_doctor_conf(doctor, brokers, reterr);
     int rc = conf ? WEIR_OK : WEIR_EINVALID;
+    bool made = false;
     char text[400] = "";
     for (size_t i = 0; !rc && i < sizeof ours / sizeof *ours; i++)
         rc = weir_rd_conf_set(rd, conf, ours[i][0], ours[i][1], reterr);
     forget_words();
     client->rd = rd;
-    if (!rc) client->rk = rd->new (RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    if (!rc) client->rk = rd->new (RD_KAFKA_CONSUMER, conf, text, sizeof text), made = true;
     if (!rc && !client->rk) rc = weir_error_set(reterr, WEIR_EINVALID, "librdkafka: %s", text);
     if (rc) {
-        if (conf && !client->rk) rd->conf_destroy(conf);
+        if (conf) weir_doctor_conf_free(rd, conf, made);
         free(client);
         return rc;
     }

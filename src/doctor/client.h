@@ -19,6 +19,8 @@ struct weir_doctor_client {
 /* The properties in force: the file's, then ours. NULL with an error: a property is wrong. */
 rd_kafka_conf_t *weir_doctor_conf(struct weir_doctor *doctor, const char *brokers,
                                   struct weir_error *reterr);
+/* Frees a configuration that no client took; `is_failed`: one tried. */
+void weir_doctor_conf_free(const struct weir_rd *rd, rd_kafka_conf_t *conf, bool is_failed);
 /* A consumer that knows these brokers. WEIR_EINVALID: what is wrong with the configuration. */
 int weir_doctor_client_open(struct weir_doctor *doctor, const char *brokers,
                             struct weir_doctor_client **ret, struct weir_error *reterr);

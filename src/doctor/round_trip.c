@@ -89,7 +89,7 @@ static int send_record(struct weir_doctor *doctor, struct trip *trip, struct wei
     rd->conf_set_opaque(conf, trip);
     rd_kafka_t *rk = rd->new (RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!rk) {
-        rd->conf_destroy(conf);
+        weir_doctor_conf_free(rd, conf, true);
         return weir_error_set(reterr, WEIR_EINVALID, "librdkafka: %s", text);
     }
     trip->sent_ms = weir_clock_wall_ns() / WEIR_NS_PER_MS;

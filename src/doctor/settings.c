@@ -42,14 +42,20 @@ static void say_sampler(struct weir_doctor *doctor) {
 static void say_propagators(struct weir_doctor *doctor) {
     unsigned propagators = doctor->config->propagators;
     bool context = propagators & WEIR_PROPAGATOR_TRACECONTEXT;
-    bool baggage = propagators & WEIR_PROPAGATOR_BAGGAGE;
-    weir_report_add(
-        doctor->report, context ? WEIR_FINDING_OK : WEIR_FINDING_FAIL, "telemetry.propagators",
-        context ? "The context travels: OTEL_PROPAGATORS has tracecontext%s."
-                : "The context does not travel: OTEL_PROPAGATORS has no tracecontext%s.",
-        baggage ? " and baggage" : "");
+    bool b3 = propagators & (WEIR_PROPAGATOR_B3 | WEIR_PROPAGATOR_B3_MULTI);
+    weir_report_add(doctor->report,
+                    context ? WEIR_FINDING_OK
+                    : b3    ? WEIR_FINDING_WARN
+                            : WEIR_FINDING_FAIL,
+                    "telemetry.propagators",
+                    context ? "The context travels: OTEL_PROPAGATORS has tracecontext%s."
+                    : b3 ? "The context travels in B3 headers alone%s: who reads traceparent does "
+                           "not see it."
+                         : "The context does not travel: OTEL_PROPAGATORS has no tracecontext%s.",
+                    propagators & WEIR_PROPAGATOR_BAGGAGE ? " and baggage" : "");
     if (!context)
-        weir_report_remedy(doctor->report, "Unset OTEL_PROPAGATORS, or set tracecontext,baggage.");
+        weir_report_remedy(doctor->report, "Unset OTEL_PROPAGATORS, or set tracecontext,baggage%s.",
+                           b3 ? " beside b3" : "");
 }
 
 static void say_exporters(struct weir_doctor *doctor) {

@@ -451,6 +451,7 @@ def test_receivers_clock(doctor, http_server, rng):
     ({"OTEL_TRACES_SAMPLER": "sometimes"}, "telemetry.settings", "fail", "OTEL_TRACES_SAMPLER"),
     ({"OTEL_SDK_DISABLED": "true"}, "telemetry.settings", "fail", "nothing is recorded"),
     ({"OTEL_PROPAGATORS": "baggage"}, "telemetry.propagators", "fail", "no tracecontext"),
+    ({"OTEL_PROPAGATORS": "b3"}, "telemetry.propagators", "warn", "B3 headers alone"),
     ({"OTEL_SERVICE_NAME": ""}, "telemetry.service", "warn", "OTEL_SERVICE_NAME"),
     ({"OTEL_TRACES_EXPORTER": "none"}, "telemetry.exporter", "fail", "go nowhere"),
     ({"OTEL_TRACES_EXPORTER": "console"}, "telemetry.exporter", "warn", "printed"),
@@ -504,12 +505,14 @@ otel_sdk_span_started_total{{otel_span_sampling_result="DROP"}} 7
 otel_sdk_processor_span_processed_total{{error_type="queue_full"}} {full}
 otel_sdk_processor_span_processed_total{{error_type="out_of_memory"}} {memory}
 otel_sdk_exporter_span_exported_total{{error_type="export_failed"}} {failed}
+otel_sdk_exporter_span_exported_total{{error_type="rejected"}} 5
 weir_kafka_broker_connected{{client="a"}} 0
 """
     found = doctor("--app", f"http://127.0.0.1:{http_server(body=page.encode())}/metrics")
     words = found.one("application.dropped", "fail")
-    assert f"{full + memory + failed} spans were recorded and then dropped" in words
+    assert f"{full + memory + failed + 5} spans were recorded and then dropped" in words
     assert f"{full} because the queue was full" in words and "OTEL_BSP_MAX_QUEUE_SIZE" in words and f"{memory} because memory" in words
+    assert "5 because the receiver took the request, but not these" in words
     assert f"{full * 3} spans that are recorded and 7 that are not" in found.one("application.spans", "ok")
     found.one("application.clients", "fail")
     other = doctor("--app", f"127.0.0.1:{http_server(body=b'up 1')}")
