@@ -240,6 +240,7 @@ static __attribute__((noinline)) void failed(struct weir_kafka_sends *self,
 }
 
 static void find_part(const struct weir_kafka_sends *self, const rd_kafka_message_t *raw) {
+    if (!acked.rkt) weir_lane_get(); /* the one time that this thread allocates: now, not later */
     struct weir_kafka_topic *topic =
         weir_kafka_topic_find(self->sender.topics, raw->rkt, self->sender.rd->topic_name(raw->rkt));
     acked.topic = topic ? topic : weir_kafka_topic_other(self->sender.topics);

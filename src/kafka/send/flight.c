@@ -108,7 +108,10 @@ bool weir_kafka_flight_put(struct weir_kafka_flight *flight, const void *message
         if (level >= atomic_load_explicit(&flight->levels_count, memory_order_acquire) &&
             !open_level(flight, level))
             return false;
+        /* Counted before it is there: whoever looks for it finds it counted. */
+        if (level) atomic_fetch_add_explicit(&flight->above, 1, memory_order_release);
         if (put_into(line_of(flight, level, hash), tag << POINTER_BITS | pointer)) return true;
+        if (level) atomic_fetch_sub_explicit(&flight->above, 1, memory_order_relaxed);
     }
     return false;
 }

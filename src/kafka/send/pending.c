@@ -17,13 +17,10 @@ static struct weir_kafka_pending_key unpack(uint64_t key) {
                                            .err = (int16_t)key};
 }
 
-static void clear(struct weir_kafka_pending_slot *slot) {
-    atomic_store(&slot->min_ns, INT64_MAX);
-    atomic_store(&slot->max_ns, -1);
-}
-
-void weir_kafka_pending_init(struct weir_kafka_pending *pending) {
-    for (unsigned i = 0; i < WEIR_KAFKA_PENDING_SLOTS; i++) clear(&pending->slots[i]);
+static void raise_to(_Atomic int64_t *to, int64_t value) {
+    int64_t old = atomic_load(to);
+    while (value > old && !atomic_compare_exchange_weak(to, &old, value)) {
+    }
 }
 
 static void add_to(struct weir_kafka_pending_slot *slot, int64_t ns) {
@@ -32,12 +29,8 @@ static void add_to(struct weir_kafka_pending_slot *slot, int64_t ns) {
     while (bucket < weir_kafka_bounds_count && seconds > weir_kafka_bounds[bucket]) bucket++;
     atomic_fetch_add(&slot->buckets[bucket], 1);
     atomic_fetch_add(&slot->sum_ns, (uint64_t)ns);
-    int64_t old = atomic_load(&slot->min_ns);
-    while (ns < old && !atomic_compare_exchange_weak(&slot->min_ns, &old, ns)) {
-    }
-    old = atomic_load(&slot->max_ns);
-    while (ns > old && !atomic_compare_exchange_weak(&slot->max_ns, &old, ns)) {
-    }
+    raise_to(&slot->below_ns, INT64_MAX - ns);
+    raise_to(&slot->max_ns, ns);
     atomic_fetch_add(&slot->count, 1);
 }
 
@@ -75,11 +68,10 @@ static bool take(struct weir_kafka_pending_slot *slot, struct weir_kafka_pending
     ret->key = unpack(key);
     ret->count = atomic_exchange(&slot->count, 0);
     ret->sum = (double)atomic_exchange(&slot->sum_ns, 0) / 1e9;
-    ret->min = (double)atomic_load(&slot->min_ns) / 1e9;
-    ret->max = (double)atomic_load(&slot->max_ns) / 1e9;
+    ret->min = (double)(INT64_MAX - atomic_exchange(&slot->below_ns, 0)) / 1e9;
+    ret->max = (double)atomic_exchange(&slot->max_ns, 0) / 1e9;
     for (unsigned i = 0; i < WEIR_KAFKA_PENDING_BUCKETS; i++)
         ret->buckets[i] = atomic_exchange(&slot->buckets[i], 0);
-    clear(slot);
     atomic_store(&slot->key, 0);
     return ret->count > 0;
 }

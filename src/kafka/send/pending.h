@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WEIR_KAFKA_PENDING_SLOTS = 64, WEIR_KAFKA_PENDING_BUCKETS = 15 };
+enum { WEIR_KAFKA_PENDING_SLOTS = 256, WEIR_KAFKA_PENDING_BUCKETS = 15 };
 
 struct weir_kafka_pending_key {
     uint32_t topic;    /* its number, from 0 on */
@@ -21,12 +21,13 @@ struct weir_kafka_pending_key {
     int err;           /* rd_kafka_resp_err_t */
 };
 
+/* Zeroed it is empty. */
 struct weir_kafka_pending {
     struct weir_kafka_pending_slot {
         _Atomic uint64_t key;   /* 0: free */
         _Atomic uint32_t users; /* that look at it just now */
         _Atomic uint64_t count, sum_ns;
-        _Atomic int64_t min_ns, max_ns;
+        _Atomic int64_t below_ns, max_ns; /* INT64_MAX less the least; the greatest */
         _Atomic uint64_t buckets[WEIR_KAFKA_PENDING_BUCKETS]; /* of weir_kafka_bounds */
     } slots[WEIR_KAFKA_PENDING_SLOTS];
     atomic_bool any; /* something was added since the last drain */
@@ -39,7 +40,6 @@ struct weir_kafka_pending_sum {
     double sum, min, max; /* seconds */
 };
 
-void weir_kafka_pending_init(struct weir_kafka_pending *pending);
 /* False: all slots are others'. `ns` >= 0. */
 bool weir_kafka_pending_add(struct weir_kafka_pending *pending, struct weir_kafka_pending_key key,
                             int64_t ns);

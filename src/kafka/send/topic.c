@@ -137,12 +137,10 @@ static struct weir_kafka_topic *topic_new(struct weir_kafka_topics *topics, cons
     topic->name = strdup(name);
     topic->number = topics->count;
     if (topic->name) {
-        const struct weir_kafka_entry *entry = weir_kafka_entry_get(topics->client, name, -1);
         topic->observed = weir_kafka_settings_observes(topics->client->settings, name);
         topic->propagates = weir_kafka_settings_propagates(topics->client->settings, name);
         topic->label = make_label(topics->client, name);
-        if (entry && (topic->whole = get_part(topics, topic, -1)) &&
-            make_failed(&topic->other, entry, ERR_OTHER)) {
+        if (room_for(topic, 0)) {
             topics->topics[topics->count++] = topic;
             return topic;
         }
@@ -181,14 +179,21 @@ static struct weir_kafka_topic_table *table_new(struct weir_kafka_topic_table *b
     return table;
 }
 
+/* Series that nothing was measured in are not exported. */
+static bool make_rest(struct weir_kafka_topics *topics) {
+    struct weir_kafka_topic *topic = topic_new(topics, "");
+    const struct weir_kafka_entry *entry = weir_kafka_entry_get(topics->client, "", -1);
+    return topic && entry && (topics->rest = get_part(topics, topic, -1)) &&
+           make_failed(&topics->rest_failed, entry, ERR_OTHER);
+}
+
 struct weir_kafka_topics *weir_kafka_topics_new(struct weir_kafka_client *client) {
     struct weir_kafka_topics *topics = calloc(1, sizeof *topics);
     if (!topics) return NULL;
     topics->client = client;
     pthread_mutex_init(&topics->lock, NULL);
-    weir_kafka_pending_init(&topics->pending);
     atomic_init(&topics->table, table_new(NULL));
-    if (topics->table && topic_new(topics, "")) return topics;
+    if (topics->table && make_rest(topics)) return topics;
     weir_kafka_topics_free(topics);
     return NULL;
 }
@@ -261,9 +266,9 @@ void weir_kafka_topic_count(struct weir_kafka_topics *topics, struct weir_kafka_
             weir_exporter_wake(NULL);
         return;
     }
-    if (!failed && err) failed = &topic->other;
-    count_in(failed ? failed->sent : topic->whole->sent,
-             failed ? failed->duration : topic->whole->duration, duration_ns, exemplar);
+    if (!failed && err) failed = &topics->rest_failed;
+    count_in(failed ? failed->sent : topics->rest->sent,
+             failed ? failed->duration : topics->rest->duration, duration_ns, exemplar);
 }
 
 static void hand_over(void *arg, const struct weir_kafka_pending_sum *sum) {
@@ -273,8 +278,8 @@ static void hand_over(void *arg, const struct weir_kafka_pending_sum *sum) {
     struct weir_kafka_failed *failed =
         part && sum->key.err ? get_failed(topics, topic, part, sum->key.partition, sum->key.err)
                              : NULL;
-    if (!failed && sum->key.err) failed = &topic->other;
-    if (!part) part = topic->whole;
+    if (!failed && sum->key.err) failed = &topics->rest_failed;
+    if (!part) part = topics->rest;
     weir_series_add_with(failed ? failed->sent : part->sent, (int64_t)sum->count, NULL);
     weir_series_merge(failed ? failed->duration : part->duration, sum->buckets, sum->sum, sum->min,
                       sum->max);

@@ -27,7 +27,7 @@ struct weir_kafka_failed { /* series of one error */
     struct weir_series *sent, *duration;
 };
 
-struct weir_kafka_part { /* one partition; or the topic as a whole */
+struct weir_kafka_part { /* one partition */
     struct weir_series *sent, *duration;
     _Atomic(struct weir_kafka_failed *) failed; /* a list that only grows */
     _Atomic uint32_t acks;                      /* about so many; its broker's thread counts */
@@ -46,8 +46,6 @@ struct weir_kafka_topic {
     const struct weir_kafka_label *label; /* NULL: memory is out, or there are too many */
     atomic_bool exact; /* its messages' timestamps are not the times of their sends */
     _Atomic(struct weir_kafka_parts *) parts;
-    struct weir_kafka_part *whole;  /* partition -1: what has no part of its own */
-    struct weir_kafka_failed other; /* failures that have no series of their own */
 };
 
 struct weir_kafka_topic_slot {
@@ -69,6 +67,9 @@ struct weir_kafka_topics {
     pthread_mutex_t lock; /* guards what follows, and whoever makes something */
     struct weir_kafka_topic *topics[WEIR_KAFKA_TOPICS_MAX]; /* by number; 0 has no name */
     uint32_t count;
+    /* What finds no room in `pending` is counted without topic and partition. */
+    struct weir_kafka_part *rest;
+    struct weir_kafka_failed rest_failed;
 };
 
 /* NULL: out of memory. The client outlives it. */
