@@ -67,8 +67,8 @@ struct weir_exponential_series {
 
 /* NULL: out of memory. */
 struct weir_exponential_series *weir_exponential_series_new(void);
-/* `bucket`: of the instrument's bounds, for the case that others were interrupted while they held the
- * shared cells. */
+/* `bucket`: of the instrument's bounds, for the case that others were interrupted while they held
+ * the shared cells. */
 void weir_exponential_series_add(struct weir_exponential_series *series, double value,
                                  uint64_t count, uint32_t bucket);
 /* Adds up all threads' since the beginning, forgotten or not. False: one was interrupted for too

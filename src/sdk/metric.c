@@ -111,7 +111,10 @@ static struct weir_series *lookup(struct weir_instrument *it, const struct weir_
 struct weir_series *weir_series_get(struct weir_instrument *instrument,
                                     const struct weir_attribute *attrs, size_t count) {
     struct weir_series *series = lookup(instrument, attrs, count, true);
-    if (series) weir_cells_open(atomic_load_explicit(&series->first, memory_order_relaxed));
+    if (!series) return NULL;
+    weir_cells_open(atomic_load_explicit(&series->first, memory_order_relaxed));
+    if (series->exponential)
+        weir_cells_open(atomic_load_explicit(&series->exponential->first, memory_order_relaxed));
     return series;
 }
 
