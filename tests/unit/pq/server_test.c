@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../sdk/capture.h"
@@ -334,6 +335,33 @@ static void a_pool_is_shared(void **state) {
     weir_pq_pool_close(shared);
 }
 
+/* A child has neither the pool nor its connections, and does not end the parent's. */
+static void a_fork_leaves_them_alone(void **state) {
+    (void)state;
+    int status = -1;
+    struct weir_error err = {.code = 0};
+    struct weir_pq_pool *pool = open_pool(2, 50, 0, 0);
+    struct weir_pq *one = weir_pq_pool_take(pool, NULL), *two = weir_pq_pool_take(pool, NULL);
+    weir_pq_pool_give(pool, two);
+    pid_t child = fork();
+    if (!child) {
+        bool ok = !weir_pq_pool_take(pool, &err) && err.code == WEIR_ECLOSED;
+        weir_pq_pool_give(pool, one);
+        weir_pq_pool_close(pool);
+        weir_pq_close(pq);
+        _exit(ok ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    run(weir_pq_exec(one, "SELECT 1"), PGRES_TUPLES_OK);
+    run(weir_pq_exec(pq, "SELECT 1"), PGRES_TUPLES_OK);
+    weir_pq_pool_give(pool, one);
+    two = weir_pq_pool_take(pool, NULL);
+    assert_int_equal(stats_of(pool).opened, 2); /* none was lost */
+    weir_pq_pool_give(pool, two);
+    weir_pq_pool_close(pool);
+}
+
 static void pool_metrics(void **state) {
     (void)state;
     capture_done();
@@ -387,6 +415,7 @@ int main(void) {
                                        TEST(a_pool_replaces_the_dead),
                                        TEST(a_pool_closes_the_idle),
                                        TEST(a_pool_is_shared),
+                                       TEST(a_fork_leaves_them_alone),
                                        TEST(pool_metrics)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
