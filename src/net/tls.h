@@ -30,7 +30,7 @@ enum weir_tls_version { WEIR_TLS_1_2, WEIR_TLS_1_3 };
 
 struct weir_tls_options {
     const char *ca_file;   /* PEM. Client: trusts these, not the system's; NULL: the system's.
-                              Server: peers must show a certificate of these; NULL: no one needs to */
+                              Server: peers must show a certificate of these; NULL: none is asked */
     const char *cert_file; /* PEM, the certificate and then its chain; NULL: none (client only) */
     const char *key_file;  /* PEM, unencrypted; both or none */
     enum weir_tls_version version_min;

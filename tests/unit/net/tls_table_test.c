@@ -127,7 +127,7 @@ static void test_fork_while_others_send(void **state) {
     for (int i = 0; i < 20; i++) {
         pid_t child = fork();
         if (child == 0) _exit(child_work(client));
-        int status;
+        int status = -1;
         assert_true(child > 0 && waitpid(child, &status, 0) == child);
         assert_int_equal(status, 0);
         assert_int_equal(post(client), WEIR_OK);
