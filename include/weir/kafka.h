@@ -123,6 +123,35 @@ WEIR_API int weir_producer_flush(struct weir_producer *producer, int64_t timeout
 /* librdkafka's handle, for calls that Weir does not wrap. Borrowed. */
 WEIR_API struct rd_kafka_s *weir_producer_handle(struct weir_producer *producer);
 
+/* Transactions: what is sent between begin and commit is seen by readers all at once, or, after
+ * abort, not at all. The producer needs the property transactional.id. One transaction at a time,
+ * from one thread; each call is a span, child of the current context.
+ *
+ *     weir_producer_begin(producer, &err);
+ *     weir_producer_send_async(producer, record, NULL, NULL, &err);
+ *     weir_producer_send_offsets(producer, consumer, 10000, &err);  // what was read for it
+ *     if (weir_producer_commit(producer, 10000, &err)) weir_producer_abort(producer, 10000, NULL);
+ *
+ * Errors of all four: WEIR_EINVALID (no transactional.id, or not in a transaction), WEIR_ECONFLICT
+ * (another producer has taken over the transactional.id: close this one), WEIR_ETIMEOUT and
+ * WEIR_EUNAVAILABLE (try the same call again), WEIR_EUNSUPPORTED (librdkafka lacks them); the words
+ * say when the transaction has to be aborted, and when the producer cannot go on. */
+struct weir_consumer;
+/* Starts one; the first one also makes the producer known to its coordinator, waiting for up to
+ * transaction.timeout.ms. */
+WEIR_API int weir_producer_begin(struct weir_producer *producer, struct weir_error *reterr);
+/* Makes the consumer's given-out positions part of the transaction, instead of a commit of its own:
+ * set enable.auto.commit=false there. Waits up to `timeout_ms` (-1: as long as it may take). */
+WEIR_API int weir_producer_send_offsets(struct weir_producer *producer,
+                                        struct weir_consumer *consumer, int64_t timeout_ms,
+                                        struct weir_error *reterr);
+/* Waits until all messages are acknowledged, then commits. */
+WEIR_API int weir_producer_commit(struct weir_producer *producer, int64_t timeout_ms,
+                                  struct weir_error *reterr);
+/* Gives up what was sent since begin: messages that wait get their callback with WEIR_ECANCELED. */
+WEIR_API int weir_producer_abort(struct weir_producer *producer, int64_t timeout_ms,
+                                 struct weir_error *reterr);
+
 /* ── consuming ───────────────────────────────────────────────────────────────────────────────── */
 
 /* A received message; a view that lives until the message is freed or its handler returns. */

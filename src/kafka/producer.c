@@ -6,18 +6,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
-#include "kafka/send/send.h"
+#include "kafka/send/producer.h"
 #include "sdk/context.h"
 
 #define CLOSE_TIMEOUT_MS 10000
 #define POLL_MS          100
-
-struct weir_producer {
-    struct weir_kafka_client *client;
-    struct weir_kafka_sender sender;
-    pthread_t thread;
-    atomic_bool stopping;
-};
 
 /* One message on its way. */
 struct sending {

@@ -79,9 +79,11 @@
     X(ListConsumerGroupOffsets) X(event_ListConsumerGroupOffsets_result)                          \
     X(ListConsumerGroupOffsets_result_groups) X(group_result_partitions) X(group_result_error)
 
-/* Calls of the Admin API that only weir/admin.h and weir doctor make, since 2.0.2: NULL where a
- * host was linked without them, so ask before calling. */
+/* Calls that only some make, since 2.0.2: transactions of our own producers, the Admin API for
+ * weir/admin.h and weir doctor. NULL where a host was linked without them, so ask before calling. */
 #define WEIR_RD_CALLS_ADMIN(X)                                                                    \
+    X(init_transactions) X(begin_transaction) X(send_offsets_to_transaction)                      \
+    X(commit_transaction) X(abort_transaction)                                                    \
     X(controllerid)                                                                               \
     X(DeleteTopic_new) X(DeleteTopic_destroy) X(DeleteTopics) X(event_DeleteTopics_result)        \
     X(DeleteTopics_result_topics)                                                                 \
