@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server's own bare paths: /metrics, /-/ready, /-/healthy. */
 #include "api/api.h"
+#include "base/clock.h"
 #include "base/metric.h"
 #include "base/state.h"
+#include "wire/json.h"
 #include "wire/promtext.h"
 
 enum { METRICS_BYTES_MAX = 4 << 20 };
@@ -50,6 +52,32 @@ static void get_ready(void *ctx, struct weir_http_request *req) {
 static void get_healthy(void *ctx, struct weir_http_request *req) {
     (void)ctx;
     weir_http_reply_view(req, 200, "text/plain; charset=utf-8", WEIR_VIEW("weir is healthy\n"));
+}
+
+/* The Collector's health_check: every path answers. */
+static void get_status(void *ctx, struct weir_http_request *req) {
+    const struct weir_api *api = ctx;
+    bool ready = weir_state_all_ready() && !atomic_load(&api->stopping);
+    struct weir_buf json;
+    weir_buf_init(&json, METRICS_BYTES_MAX);
+    struct weir_json_writer w = weir_json_writer(&json);
+    weir_json_begin_object(&w);
+    weir_json_key(&w, "status");
+    weir_json_add_cstr(&w, ready ? "Server available" : "Server not available");
+    weir_json_key(&w, "upSince");
+    char room[64];
+    struct weir_buf text = {.ptr = room, .room = sizeof room, .size_max = sizeof room};
+    weir_clock_add_rfc3339(&text, api->started_ns, 3);
+    weir_json_add_str(&w, weir_buf_view(&text));
+    weir_json_end_object(&w);
+    weir_http_reply_buf(req, ready ? 200 : 503, "application/json", &json);
+}
+
+const struct weir_http_route *weir_api_health_routes(size_t *ret_count) {
+    static const struct weir_http_route routes[] = {
+        {.method = "GET", .pattern = "/*", .handler = get_status}};
+    *ret_count = sizeof routes / sizeof *routes;
+    return routes;
 }
 
 const struct weir_http_route *weir_api_admin_routes(size_t *ret_count) {

@@ -41,5 +41,7 @@ const struct weir_http_route *weir_api_loki_routes(size_t *ret_count);
 const struct weir_http_route *weir_api_tempo_routes(size_t *ret_count);
 const struct weir_http_route *weir_api_weir_routes(size_t *ret_count);
 const struct weir_http_route *weir_api_admin_routes(size_t *ret_count);
+/* For a door of its own. */
+const struct weir_http_route *weir_api_health_routes(size_t *ret_count);
 
 #endif

@@ -140,9 +140,11 @@ static bool is_loopback(const char *address) {
 }
 
 static int check_open(const struct weir_config *config, struct weir_error *reterr) {
-    const char *const addresses[] = {config->grpc, config->http, config->ui};
-    for (size_t i = 0; i < 3 && !config->allow_open; i++)
-        if (addresses[i] && !is_loopback(addresses[i]) && !config->tls[i].options.cert_file)
+    const char *const addresses[] = {config->grpc, config->http, config->ui, config->health,
+                                     config->metrics}; /* the last two speak no TLS */
+    for (size_t i = 0; i < 5 && !config->allow_open; i++)
+        if (addresses[i] && !is_loopback(addresses[i]) &&
+            (i >= WEIR_CONFIG_DOORS_COUNT || !config->tls[i].options.cert_file))
             return weir_error_set(reterr, WEIR_EINVALID,
                                   "%s can be reached from outside, without TLS and without a "
                                   "login: listen on 127.0.0.1, give --tls-cert and --tls-key, put "
@@ -157,6 +159,8 @@ static int fill_typed(struct weir_config *config, struct weir_error *reterr) {
     config->grpc = address_of(config, "listen-otlp-grpc");
     config->http = address_of(config, "listen-otlp-http");
     config->ui = address_of(config, "listen");
+    config->health = address_of(config, "listen-health");
+    config->metrics = address_of(config, "listen-metrics");
     weir_yaml_size_parse(text_of(config, "memory"), &config->memory_bytes);
     weir_yaml_size_parse(text_of(config, "retention-size"), &config->retention_bytes);
     weir_view_to_duration_ns(text_of(config, "retention-age"), &config->retention_age_ns);

@@ -53,6 +53,7 @@ struct weir_config {
     /* typed */
     const char *data;             /* folder */
     const char *grpc, *http, *ui; /* listen addresses; NULL = off */
+    const char *health, *metrics; /* plain HTTP: they tell nothing but counts */
     struct weir_config_tls tls[WEIR_CONFIG_DOORS_COUNT];
     uint64_t memory_bytes;    /* --memory */
     int64_t retention_age_ns; /* > 0 */

@@ -20,6 +20,12 @@ struct walk {
 static const char *const structural[] = {"processors", "connectors", "service.extensions",
                                          "service.pipelines", NULL};
 
+/* The Collector's keys that have no meaning here and do no harm. */
+static const char *const passed_over[] = {
+    "service.telemetry.metrics.level", "service.telemetry.metrics.readers",
+    "service.telemetry.traces",        "service.telemetry.resource",
+    "extensions.health_check.path",    NULL};
+
 static const struct weir_option *option_at(const char *path) {
     for (const struct weir_option *option = weir_options; option->name; option++)
         if (option->yaml && strcmp(option->yaml, path) == 0) return option;
@@ -136,17 +142,30 @@ static int set_option(struct walk *walk, const struct weir_option *option,
     return WEIR_OK;
 }
 
-static int check_names(struct walk *walk, const struct weir_yaml *list, const char *what,
-                       const char *known) {
-    if (!list) return WEIR_OK;
-    if (list->type != WEIR_YAML_LIST)
-        return weir_yaml_fail(list, walk->reterr, "%s must be a list of names", what);
-    for (uint32_t i = 0; i < list->count; i++)
-        if (!known || !weir_view_is(list->items[i]->text, known))
-            return weir_yaml_fail(list->items[i], walk->reterr,
-                                  "there is no %.*s '%.*s'; this version has %s",
-                                  (int)strlen(what) - 1, what, WEIR_VIEW_ARG(list->items[i]->text),
-                                  known ? known : "none");
+/* An extension that is listed is on: health_check on the Collector's port if it names no other. */
+static void turn_on_health(struct walk *walk, const struct weir_yaml *name) {
+    struct weir_config_text *place =
+        &walk->config->texts[weir_options_get(WEIR_VIEW("listen-health")) - weir_options];
+    if (place->origin < WEIR_CONFIG_FILE)
+        *place = (struct weir_config_text){WEIR_VIEW("127.0.0.1:13133"), WEIR_CONFIG_FILE,
+                                           name->line, name->column};
+}
+
+static int load_extensions(struct walk *walk, const struct weir_yaml *list) {
+    static const char *const known[] = {"weir_ui", "health_check", NULL};
+    if (list->type != WEIR_YAML_LIST && list->type != WEIR_YAML_NULL)
+        return weir_yaml_fail(list, walk->reterr, "extensions must be a list of names");
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct weir_view name = list->items[i]->text;
+        if (weir_view_is(name, "health_check")) turn_on_health(walk, list->items[i]);
+        if (weir_view_is(name, known[0]) || weir_view_is(name, known[1])) continue;
+        const char *nearest = weir_view_nearest(name, known);
+        return weir_yaml_fail(list->items[i], walk->reterr,
+                              "there is no extension '%.*s'%s%s%s; this version has weir_ui and "
+                              "health_check",
+                              WEIR_VIEW_ARG(name), nearest ? ", did you mean '" : "",
+                              nearest ? nearest : "", nearest ? "'?" : "");
+    }
     return WEIR_OK;
 }
 
@@ -180,8 +199,7 @@ static void expand_below(struct walk *walk, struct weir_yaml *node) {
 
 static int load_structural(struct walk *walk, const char *path, struct weir_yaml *node) {
     struct weir_graph_options *graph = &walk->config->graph;
-    if (strcmp(path, "service.extensions") == 0)
-        return check_names(walk, node, "extensions", "weir_ui");
+    if (strcmp(path, "service.extensions") == 0) return load_extensions(walk, node);
     expand_below(walk, node);
     if (strcmp(path, "processors") == 0) graph->processors = node;
     if (strcmp(path, "connectors") == 0) graph->connectors = node;
@@ -224,6 +242,8 @@ static int load_key(struct walk *walk, const char *path, const struct weir_yaml 
         expand_below(walk, value);
         return WEIR_OK;
     }
+    for (size_t i = 0; passed_over[i]; i++)
+        if (strcmp(passed_over[i], below) == 0) return WEIR_OK;
     const struct weir_option *option = option_at(below);
     if (option) return set_option(walk, option, value);
     if (!has_below(below)) return unknown_key(walk, key, path);

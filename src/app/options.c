@@ -17,6 +17,11 @@ const struct weir_option weir_options[] = {
      "Take OTLP over HTTP (protobuf and JSON) here; off closes it."},
     {"listen", "WEIR_LISTEN", "extensions.weir_ui.endpoint", WEIR_OPTION_ADDRESS, "HOST:PORT",
      "127.0.0.1:3000", "Serve the web page and every query API here; off closes it."},
+    {"listen-health", "WEIR_LISTEN_HEALTH", "extensions.health_check.endpoint", WEIR_OPTION_ADDRESS,
+     "HOST:PORT", "off", "Tell load balancers here whether this server is ready."},
+    {"listen-metrics", "WEIR_LISTEN_METRICS", "service.telemetry.metrics.address",
+     WEIR_OPTION_ADDRESS, "HOST:PORT", "off",
+     "Serve the server's own /metrics here too, as the Collector does on port 8888."},
     {"tls-cert", "WEIR_TLS_CERT", "service.tls.cert_file", WEIR_OPTION_STRING, "FILE", NULL,
      "Speak TLS on every door, with this certificate and its chain (PEM); read again when it "
      "changes."},

@@ -38,7 +38,7 @@ struct rooms {
     struct weir_api api;
     struct weir_http_route routes[ROUTES_MAX]; /* of the page and the query APIs */
     size_t routes_count;
-    uint16_t grpc_port, http_port, ui_port;
+    uint16_t grpc_port, http_port, ui_port, health_port, metrics_port;
 };
 
 static int open_store(struct rooms *rooms, const struct weir_config *config,
@@ -117,6 +117,26 @@ static const struct weir_tls_options *tls_of(const struct weir_config *config,
     return options->cert_file ? options : NULL;
 }
 
+/* For load balancers and scrapers that look where the Collector has these. */
+static int open_side_doors(struct rooms *rooms, const struct weir_config *config,
+                           struct weir_error *reterr) {
+    size_t count;
+    const struct weir_http_route *routes = weir_api_health_routes(&count);
+    struct weir_http_door health = {.listen = config->health,
+                                    .name = "health",
+                                    .routes = routes,
+                                    .routes_count = count,
+                                    .ctx = &rooms->api};
+    int rc = open_door(rooms, &health, &rooms->health_port, reterr);
+    routes = weir_api_admin_routes(&count);
+    struct weir_http_door metrics = {.listen = config->metrics,
+                                     .name = "metrics",
+                                     .routes = routes,
+                                     .routes_count = count,
+                                     .ctx = &rooms->api};
+    return rc == WEIR_OK ? open_door(rooms, &metrics, &rooms->metrics_port, reterr) : rc;
+}
+
 static int open_doors(struct rooms *rooms, const struct weir_config *config,
                       struct weir_error *reterr) {
     struct weir_http_options options = {.loops_count = 1, .pool = rooms->pool};
@@ -147,7 +167,7 @@ static int open_doors(struct rooms *rooms, const struct weir_config *config,
                                 .check_host = true,
                                 .tls = tls_of(config, WEIR_CONFIG_DOOR_UI)};
     if (rc == WEIR_OK) rc = open_door(rooms, &ui, &rooms->ui_port, reterr);
-    return rc;
+    return rc == WEIR_OK ? open_side_doors(rooms, config, reterr) : rc;
 }
 
 static int open_rooms(struct rooms *rooms, const struct weir_config *config,
@@ -219,6 +239,16 @@ static void announce(const struct rooms *rooms, const struct weir_config *config
         weir_buf_add_str(&line, "otlp/http=");
         add_address(&line, config->http, rooms->http_port);
         weir_buf_add_char(&line, ' ');
+    }
+    if (config->health) {
+        weir_buf_add_str(&line, "health=http://");
+        add_address(&line, config->health, rooms->health_port);
+        weir_buf_add_char(&line, ' ');
+    }
+    if (config->metrics) {
+        weir_buf_add_str(&line, "metrics=http://");
+        add_address(&line, config->metrics, rooms->metrics_port);
+        weir_buf_add_str(&line, "/metrics ");
     }
     weir_buf_printf(&line, "data=%s after=%lldms", config->data,
                     (long long)((weir_clock_mono_ns() - started_ns) / WEIR_NS_PER_MS));

@@ -3,6 +3,8 @@
 import collections
 import gzip
 import http.server
+import pathlib
+import re
 import subprocess
 import threading
 
@@ -13,6 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otlp_json import attributes_of, spans_of
 from shops import make_traces, requests_of, send
 from weir_server import Weir, free_port, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -197,3 +201,32 @@ def test_two_servers_share_what_one_refuses_for_now(serve, build_dir, tmp_path, 
     wait_until(lambda: len(seen) >= len(expected), 30, 0.2, "all spans")
     assert sorted(seen) == expected
     receiver.shutdown()
+
+
+def test_a_collectors_file_loads_unchanged(build_dir):
+    path = ROOT / "tests/golden/collector/three-backends.yaml"
+    done = subprocess.run([build_dir / "src/app/weir", "--config", path, "--allow-open", "--print-config"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "extensions.health_check.endpoint: 0.0.0.0:13133" in done.stdout and "service.pipelines.traces: on" in done.stdout
+    done = subprocess.run([build_dir / "src/app/weir", "--config", path, "--print-config"], capture_output=True, text=True)
+    assert done.returncode == 2 and "--allow-open" in done.stderr
+
+
+def test_doors_for_load_balancers_and_scrapers(serve, rng):
+    weir = serve("""
+exporters: {otlphttp: {endpoint: "http://127.0.0.1:9", retry_on_failure: {initial_interval: 100ms}}}
+extensions: {health_check: {endpoint: "127.0.0.1:0"}}
+service:
+  extensions: [health_check, weir_ui]
+  telemetry: {metrics: {level: detailed, address: "127.0.0.1:0"}}
+  pipelines:
+    traces: {receivers: [otlp], exporters: [weir, otlphttp]}
+""")
+    found = dict(re.findall(r"(\S+)=(http://\S+)", weir.output()))
+    answer = requests.get(found["health"] + "/", timeout=10)
+    assert answer.status_code == 200 and answer.json()["status"] == "Server available"
+    for request in requests_of(rng, make_traces(rng, 5)):
+        send(weir.http, request)
+    text = requests.get(found["metrics"], timeout=10).text
+    assert re.search(r'otelcol_exporter_sent_spans_total\{exporter="otlphttp"\} 0', text)
+    assert float(re.search(r'otelcol_exporter_queue_size\{exporter="otlphttp"\} (\S+)', text)[1]) > 0, "what nobody takes waits"
