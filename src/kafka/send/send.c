@@ -64,7 +64,7 @@ static struct weir_kafka_record *take_spare(struct weir_kafka_sender *sender) {
  * needed to get rid of a block. */
 static void give_back(struct weir_kafka_sender *sender, struct weir_kafka_record *record) {
     struct weir_kafka_record *first = atomic_load_explicit(&sender->returned, memory_order_relaxed);
-    do record->record.next = &first->record;
+    do record->record.next = (void *)first;
     while (!atomic_compare_exchange_weak_explicit(&sender->returned, &first, record,
                                                   memory_order_release, memory_order_relaxed));
 }
@@ -74,7 +74,7 @@ static bool collect_returned(struct weir_kafka_sender *sender, struct weir_lane 
     if (!atomic_load_explicit(&sender->returned, memory_order_relaxed)) return false;
     struct weir_kafka_record *first =
         atomic_exchange_explicit(&sender->returned, NULL, memory_order_acquire);
-    for (struct weir_lane_record *each = &first->record, *next; each; each = next) {
+    for (struct weir_lane_record *each = (void *)first, *next; each; each = next) {
         next = each->next;
         weir_lane_give(lane, each);
     }
