@@ -8,6 +8,7 @@ A planted-bug twin of a row runs on a bed that is broken on purpose, in one of t
 that goes through (BUGS), the programs have a libweir with one line changed (workshop.MUTANTS), or the row itself is
 told (bed.bug) to spoil what it compares with.
 """
+import collections
 import http.server
 import itertools
 import json
@@ -171,15 +172,15 @@ class Relay:
     def __init__(self, target, bug):
         spoil = BUGS.get(bug)
         relay = self
-        self.refuse = 0  # so many requests with spans are answered 503
+        self.refuse = collections.Counter()  # so many requests to a path are answered 503
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):  # noqa: N802 - the library's name
                 body = self.rfile.read(int(self.headers["content-length"]))
-                if relay.refuse > 0 and self.path == "/v1/traces":
-                    relay.refuse -= 1
+                if relay.refuse[self.path] > 0:
+                    relay.refuse[self.path] -= 1
                     return self.answer(503, b"")
                 if spoil:
                     request = REQUESTS[self.path].FromString(body)

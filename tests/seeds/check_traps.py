@@ -407,13 +407,14 @@ def moved(bed, base):
 
 def provoke_everything(bed, rng):
     quick = {"OTEL_METRIC_EXPORT_INTERVAL": "200", "OTEL_BSP_SCHEDULE_DELAY": "2000", "OTEL_BLRP_SCHEDULE_DELAY": "2000"}
+    bed.relay.refuse.update({"/v1/logs": 1, "/v1/metrics": 1})
     bed.client("provoke", WEIR_LOG_FILE="/dev/full", **quick)
     topic, group = names(bed, rng)
     make_topic(bed.bootstrap, f"{topic}.dlq")
     sender = bed.worker("send", "async", topic, 5, **quick)
     assert sender.join() == 0
     produce(bed.bootstrap, topic, ["reject", "retry:1", "skip", "sleep:4500", "fine", "sleep:3000"] + ["fine"] * 5)
-    bed.relay.refuse = 3
+    bed.relay.refuse["/v1/traces"] = 3
     worker = bed.worker("run", "least", topic, group, "drain_ms=300", "retry_first_ms=10", *FAST, **quick)
     worker.wait(r"begin \S+ 0 10 ", timeout=25)
     worker.stop()
