@@ -7,6 +7,7 @@
  * group TOPIC GROUP                            a group handler kafka_worker raw-send TOPIC COUNT
  * [header=value …]        librdkafka itself, instrumented kafka_worker raw-receive TOPIC GROUP
  * COUNT
+ *   kafka_worker raw-poll TOPIC GROUP COUNT poll|batch|event|callback [forward=TOPIC] [name=value …]
  *
  * A record's value commands the handler: "sleep:MS", "reject", "skip", "retry:N" (fails the first N
  * tries), "hang"; anything else is fine. Its lines: "begin TOPIC PARTITION OFFSET TRY", "end …".
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "weir/metric.h"
 #include "weir/propagation.h"
 #include "weir/runner.h"
 
@@ -240,22 +242,31 @@ static int send_some(int argc, char **argv) {
 
 /* ── librdkafka itself ───────────────────────────────────────────────────────────────────────── */
 
-static rd_kafka_t *raw_open(rd_kafka_type_t type, const char *group_id) {
+static rd_kafka_t *raw_open(rd_kafka_type_t type, const char *group_id, int argc, char **argv,
+                            int events) {
     char text[256];
     struct weir_error err;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (events) rd_kafka_conf_set_events(conf, events);
     rd_kafka_conf_set(conf, "bootstrap.servers", getenv("KAFKA_BROKERS"), text, sizeof text);
     if (group_id) rd_kafka_conf_set(conf, "group.id", group_id, text, sizeof text);
     if (group_id) rd_kafka_conf_set(conf, "auto.offset.reset", "earliest", text, sizeof text);
     if (weir_kafka_instrument(conf, 0, &err)) die(&err);
     if (weir_kafka_instrument(conf, 0, &err)) die(&err); /* a second time: no difference */
+    for (int i = 0; i < argc; i++) {
+        char *value = strchr(argv[i], '=');
+        if (!value || !memchr(argv[i], '.', (size_t)(value - argv[i]))) continue;
+        *value = 0;
+        if (rd_kafka_conf_set(conf, argv[i], value + 1, text, sizeof text)) tell("error %s", text);
+        *value = '=';
+    }
     rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof text);
     if (!rk) exit(1);
     return rk;
 }
 
 static int raw_send(int argc, char **argv) {
-    rd_kafka_t *rk = raw_open(RD_KAFKA_PRODUCER, NULL);
+    rd_kafka_t *rk = raw_open(RD_KAFKA_PRODUCER, NULL, 0, NULL, 0);
     struct weir_header headers[16];
     size_t count = headers_of(argc - 4, argv + 4, headers, 16);
     for (long i = strtol(argv[3], NULL, 10); i > 0; i--) {
@@ -277,13 +288,17 @@ static int raw_send(int argc, char **argv) {
     return 0;
 }
 
-static int raw_receive(char **argv) {
-    rd_kafka_t *rk = raw_open(RD_KAFKA_CONSUMER, argv[3]);
+static void raw_subscribe(rd_kafka_t *rk, const char *topic) {
     rd_kafka_poll_set_consumer(rk);
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(topics, argv[2], -1);
+    rd_kafka_topic_partition_list_add(topics, topic, -1);
     rd_kafka_subscribe(rk, topics);
     rd_kafka_topic_partition_list_destroy(topics);
+}
+
+static int raw_receive(char **argv) {
+    rd_kafka_t *rk = raw_open(RD_KAFKA_CONSUMER, argv[3], 0, NULL, 0);
+    raw_subscribe(rk, argv[2]);
     for (long left = strtol(argv[4], NULL, 10); left > 0;) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 1000);
         if (message && !message->err) {
@@ -296,6 +311,93 @@ static int raw_receive(char **argv) {
     }
     rd_kafka_consumer_close(rk);
     rd_kafka_destroy(rk);
+    return 0;
+}
+
+/* What a plain program does with librdkafka, and how it gets its messages. */
+struct loop {
+    rd_kafka_t *consumer, *producer;
+    const char *forward; /* topic, or NULL */
+    long left;
+};
+
+static void raw_handle(rd_kafka_message_t *message, void *opaque) {
+    struct loop *loop = opaque;
+    if (message->err) return;
+    tell("received %d %lld", (int)message->partition, (long long)message->offset);
+    nap(5);
+    if (loop->forward) {
+        rd_kafka_vu_t vus[] = {
+            {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = loop->forward},
+            {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+            {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {message->payload, message->len}}};
+        rd_kafka_error_t *error = rd_kafka_produceva(loop->producer, vus, 3);
+        if (error) rd_kafka_error_destroy(error);
+        rd_kafka_poll(loop->producer, 0);
+    }
+    loop->left--;
+}
+
+static void raw_get(struct loop *loop, const char *how, rd_kafka_queue_t *queue) {
+    rd_kafka_message_t *messages[16];
+    ssize_t count = 0;
+    if (!strcmp(how, "callback")) {
+        rd_kafka_consume_callback_queue(queue, 100, raw_handle, loop);
+    } else if (!strcmp(how, "event")) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 100);
+        const rd_kafka_message_t *message;
+        while (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH &&
+               (message = rd_kafka_event_message_next(event)))
+            raw_handle((rd_kafka_message_t *)(uintptr_t)message, loop);
+        if (event) rd_kafka_event_destroy(event);
+    } else if (!strcmp(how, "batch")) {
+        count = rd_kafka_consume_batch_queue(queue, 300, messages, 16);
+    } else {
+        messages[0] = rd_kafka_consumer_poll(loop->consumer, 100);
+        count = messages[0] != NULL;
+    }
+    for (ssize_t i = 0; i < count; i++) {
+        raw_handle(messages[i], loop);
+        rd_kafka_message_destroy(messages[i]);
+    }
+}
+
+/* The lines of /metrics that say something of the topic. */
+static void tell_metrics(const char *topic) {
+    char *text = weir_metrics_text(NULL), *save;
+    for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+         line = strtok_r(NULL, "\n", &save))
+        if (strstr(line, topic) && !strstr(line, "_bucket")) tell("metric %s", line);
+    free(text);
+}
+
+/* raw-poll TOPIC GROUP COUNT poll|batch|event|callback [forward=TOPIC] [librdkafka.property=…] */
+static int raw_poll(int argc, char **argv) {
+    int events = strcmp(argv[5], "event") ? 0 : RD_KAFKA_EVENT_FETCH;
+    struct loop loop = {.consumer = raw_open(RD_KAFKA_CONSUMER, argv[3], argc, argv, events),
+                        .forward = option(argc, argv, "forward"),
+                        .left = strtol(argv[4], NULL, 10)};
+    if (loop.forward) loop.producer = raw_open(RD_KAFKA_PRODUCER, NULL, 0, NULL, 0);
+    raw_subscribe(loop.consumer, argv[2]);
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(loop.consumer);
+    while (loop.left > 0) raw_get(&loop, argv[5], queue);
+    rd_kafka_commit(loop.consumer, NULL, 0);
+    nap(300); /* statistics are due */
+    raw_get(&loop, argv[5], queue);
+    tell_metrics(argv[2]);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_consumer_close(loop.consumer);
+    if (loop.producer) rd_kafka_flush(loop.producer, 10000);
+    if (loop.producer) rd_kafka_destroy(loop.producer);
+    rd_kafka_destroy(loop.consumer);
+    struct weir_stats stats = {.struct_size = sizeof stats};
+    weir_flush(5000, NULL);
+    weir_stats_get(&stats);
+    tell("spans started=%llu exported=%llu dropped=%llu cancelled=%llu open=%llu",
+         (unsigned long long)stats.spans_started, (unsigned long long)stats.spans_exported,
+         (unsigned long long)(stats.spans_dropped_queue + stats.spans_dropped_memory +
+                              stats.spans_dropped_export + stats.spans_dropped_closed),
+         (unsigned long long)stats.spans_cancelled, (unsigned long long)stats.spans_open);
     return 0;
 }
 
@@ -313,6 +415,8 @@ int main(int argc, char **argv) {
         code = raw_send(argc, argv);
     else if (argc > 4 && !strcmp(argv[1], "raw-receive"))
         code = raw_receive(argv);
+    else if (argc > 5 && !strcmp(argv[1], "raw-poll"))
+        code = raw_poll(argc, argv);
     weir_shutdown(5000, NULL);
     return code;
 }
