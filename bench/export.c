@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
                                 .metrics_exporter = "none",
                                 .logs_exporter = "none"};
     struct weir_error err = {.message = ""};
-    int threads = argc == 4 ? atoi(argv[1]) : 0;
+    int threads = argc == 4 ? (int)strtol(argv[1], NULL, 10) : 0;
     double rate = argc == 4 ? strtod(argv[2], NULL) : 0,
            seconds = argc == 4 ? strtod(argv[3], NULL) : 0;
     if (threads < 1 || threads > THREADS_MAX || rate <= 0 || seconds <= 0)

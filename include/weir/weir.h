@@ -97,8 +97,9 @@ struct weir_options {
     bool insecure_skip_verify; /* takes any certificate: for tries, never for production */
 };
 
-/* Starts the process-wide SDK: one exporter thread (see WEIR_INIT_LAZY), no connection yet. `options` may be NULL. Calls
- * nest: a further call with NULL options succeeds and wants its own weir_shutdown.
+/* Starts the process-wide SDK: one exporter thread (see WEIR_INIT_LAZY), no connection yet.
+ * `options` may be NULL. Calls nest: a further call with NULL options succeeds and wants its own
+ * weir_shutdown.
  * Errors: WEIR_EINVALID (an option or variable, named in the message), WEIR_EUNSUPPORTED (protocol
  * http/json), WEIR_ECONFLICT (runs already, with options given), WEIR_EBUSY (port taken),
  * WEIR_ENOMEMORY. After an error nothing runs and every other call does nothing. */

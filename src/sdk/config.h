@@ -31,7 +31,7 @@ enum weir_config_exporter { /* bits */
 enum weir_config_propagator { /* bits */
                               WEIR_PROPAGATOR_TRACECONTEXT = 1,
                               WEIR_PROPAGATOR_BAGGAGE = 2,
-                              WEIR_PROPAGATOR_B3 = 4,       /* writes one header, reads both forms */
+                              WEIR_PROPAGATOR_B3 = 4,       /* writes one header, reads both */
                               WEIR_PROPAGATOR_B3_MULTI = 8, /* writes several */
 };
 

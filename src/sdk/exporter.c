@@ -239,8 +239,8 @@ static bool under_way(const struct stream *stream) {
     return stream->request.len > 0;
 }
 
-/* Also tells how many records this stream holds, as a difference: there may be an abandoned exporter
- * that holds some, too. */
+/* Also tells how many records this stream holds, as a difference: an abandoned exporter may hold
+ * some, too. */
 static void set_records(struct stream *stream, uint64_t records) {
     const struct queue *queue = stream->queue;
     uint64_t held = records + (queue ? queue->count - queue->from : 0);
@@ -348,7 +348,8 @@ static bool is_local(const struct weir_exporter *ex, const struct queue *queue) 
            (ex->log_file || ex->config->exporters[WEIR_SDK_LOGS] & WEIR_EXPORTER_CONSOLE);
 }
 
-/* Into ex->lines, for the file, and behind *ret_console for the console. Call with the lock held. */
+/* Into ex->lines, for the file, and behind *ret_console for the console. Call with the lock
+ * held. */
 static void add_lines(struct weir_exporter *ex, struct weir_lane_record *const *batch,
                       uint32_t count, bool is_log, size_t *ret_console) {
     bool text = is_log && ex->config->log_text;

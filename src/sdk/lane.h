@@ -22,8 +22,9 @@
  * When a thread ends its lane waits for the next new thread. After a fork the child keeps its own
  * lane and forgets what the parent still had to send.
  *
- * Accounts: every span that is started (spans_started) ends in exactly one of: pushed, dropped_full,
- * dropped_memory, dropped_closed, cancelled. Whoever ends it counts; the ring counts pushes itself.
+ * Accounts: every span that is started (spans_started) ends in exactly one of: pushed,
+ * dropped_full, dropped_memory, dropped_closed, cancelled. Whoever ends it counts; the ring counts
+ * pushes itself.
  *
  * Threads: as said. Memory: lanes and blocks live until the process ends.
  */
@@ -168,8 +169,8 @@ static inline bool weir_lane_push(struct weir_lane *lane, struct weir_lane_recor
     return weir_lane_push_kind(lane, record, record->class->is_log);
 }
 
-/* How many records may wait in each ring of the kind, and how many make a batch. The exporter, as it
- * starts. */
+/* How many records may wait in each ring of the kind, and how many make a batch. The exporter, as
+ * it starts. */
 void weir_lanes_limit_set(bool is_log, uint32_t waiting_max, uint32_t batch);
 /* Takes up to `room` waiting records of the kind, each lane's oldest first, turn by turn; gives
  * their number. `marked`: only those from before weir_lanes_mark. The exporter only. */
@@ -191,7 +192,8 @@ struct weir_lane_sums {
 };
 void weir_lanes_sum(struct weir_lane_sums *ret);
 
-/* Called by weir_lane_push when a ring may hold a batch; set once by the exporter. Must not block. */
+/* Called by weir_lane_push when a ring may hold a batch; set once by the exporter. Must not
+ * block. */
 void weir_lanes_wake_set(void (*wake)(bool is_log));
 
 /* Fork: the lock to hold across it, and what the child does (holding it). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every span that was started is accounted for, whatever the receiver, the queue and the program's
- * threads do: started = exported + dropped + cancelled + open + waiting, exactly, and what counts as
- * exported is what the receiver took, each span once. */
+ * threads do: started = exported + dropped + cancelled + open + waiting, exactly, and what counts
+ * as exported is what the receiver took, each span once. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -120,7 +120,7 @@ static void what_became_of_spans(void **state) {
     capture_forget();
     script(0, (struct weir_outbound_answer){.rejected = 2, .retry_after_ms = -1});
     script(2, (struct weir_outbound_answer){.code = WEIR_EINVALID, .retry_after_ms = -1});
-    captured.script[1] = (struct weir_outbound_answer){.retry_after_ms = -1}; /* the first metrics */
+    captured.script[1] = (struct weir_outbound_answer){.retry_after_ms = -1}; /* metrics */
     for (int i = 0; i < 5; i++) weir_span_end(weir_span_start(tracer, "s", NULL));
     assert_int_equal(weir_flush(5000, NULL), WEIR_EUNAVAILABLE);
     weir_span_end(weir_span_start(tracer, "s", NULL));
