@@ -2,7 +2,7 @@
 /* One loop of a Kafka client, with or without instrumentation: what is measured differs in nothing
  * else.
  *
- *     kafka_client produce|consume BROKERS TOPIC MESSAGES BYTES [MODE]
+ *     kafka_client produce|consume|consume-batch BROKERS TOPIC MESSAGES BYTES [MODE]
  *
  *     raw             librdkafka alone
  *     instrument      weir_kafka_instrument(); OTEL_* and WEIR_KAFKA_* say what is recorded
@@ -10,6 +10,7 @@
  *                     counted and some are sampled: a coarse clock, one random draw, the adds
  *     control-header  the application itself adds a traceparent to each message
  *     time            instrument, and how long on_send takes
+ *     wrapper         consume-batch: weir_consumer_poll_batch; else librdkafka's own batch call
  *
  * Prints messages per second (wall), microseconds of CPU per message of this process and its
  * memory at half time and at the end (KiB). BROKERS "mock" is librdkafka's own mock cluster, in this
@@ -28,10 +29,10 @@
 
 #include "weir/kafka.h"
 
-enum mode { RAW, INSTRUMENT, CONTROL, CONTROL_HEADER, TIME, MODES_COUNT };
+enum mode { RAW, INSTRUMENT, CONTROL, CONTROL_HEADER, TIME, WRAPPER, MODES_COUNT };
 
-static const char *const mode_names[MODES_COUNT] = {"raw", "instrument", "control",
-                                                    "control-header", "time"};
+static const char *const mode_names[MODES_COUNT] = {
+    "raw", "instrument", "control", "control-header", "time", "wrapper"};
 
 struct run {
     const char *brokers, *topic;
@@ -241,12 +242,16 @@ static void produce(struct run *run, rd_kafka_t *rk) {
     free(payload);
 }
 
-static void consume(const struct run *run, rd_kafka_t *rk, double *ret_started, double *ret_cpu) {
+static void subscribe(const struct run *run, rd_kafka_t *rk) {
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(topics, run->topic, RD_KAFKA_PARTITION_UA);
     rd_kafka_poll_set_consumer(rk);
     rd_kafka_subscribe(rk, topics);
     rd_kafka_topic_partition_list_destroy(topics);
+}
+
+static void consume(const struct run *run, rd_kafka_t *rk, double *ret_started, double *ret_cpu) {
+    subscribe(run, rk);
     double deadline = now() + 120;
     for (long seen = 0; seen < run->messages && now() < deadline;) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 100);
@@ -256,6 +261,53 @@ static void consume(const struct run *run, rd_kafka_t *rk, double *ret_started, 
         rd_kafka_message_destroy(message);
     }
     rd_kafka_consumer_close(rk);
+}
+
+enum { BATCH = 1000 };
+
+/* The first call takes one message: joining the group is not measured. */
+static void consume_batch(const struct run *run, rd_kafka_t *rk, double *ret_started,
+                          double *ret_cpu) {
+    rd_kafka_message_t *messages[BATCH];
+    subscribe(run, rk);
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
+    double deadline = now() + 120;
+    for (long seen = 0; seen < run->messages && now() < deadline;) {
+        ssize_t count = rd_kafka_consume_batch_queue(queue, 10, messages, seen ? BATCH : 1);
+        if (count > 0 && seen == 0) *ret_started = now(), *ret_cpu = cpu();
+        for (ssize_t i = 0; i < count; i++) {
+            seen += !messages[i]->err;
+            rd_kafka_message_destroy(messages[i]);
+        }
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_consumer_close(rk);
+}
+
+static void consume_wrapped(const struct run *run, double *ret_started, double *ret_cpu) {
+    char group[64];
+    snprintf(group, sizeof group, "bench-%ld-%ld", (long)time(NULL), (long)clock());
+    const char *const topics[] = {run->topic, NULL};
+    struct weir_message *messages[BATCH];
+    struct weir_error err;
+    struct weir_kafka_options options = {
+        .struct_size = sizeof options,
+        .brokers = run->brokers,
+        .group_id = group,
+        .properties = "enable.auto.commit=false\nfetch.queue.backoff.ms=5\n"};
+    struct weir_consumer *consumer = weir_consumer_open(&options, topics, &err);
+    if (!consumer) {
+        fprintf(stderr, "kafka_client: %s\n", err.message);
+        exit(1);
+    }
+    double deadline = now() + 120;
+    for (long seen = 0; seen < run->messages && now() < deadline;) {
+        int count = weir_consumer_poll_batch(consumer, 10, messages, seen ? BATCH : 1, NULL);
+        if (count > 0 && seen == 0) *ret_started = now(), *ret_cpu = cpu();
+        for (int i = 0; i < count; i++) weir_message_free(messages[i]);
+        seen += count > 0 ? count : 0;
+    }
+    weir_consumer_close(consumer);
 }
 
 static enum mode mode_of(const char *name) {
@@ -268,9 +320,10 @@ static enum mode mode_of(const char *name) {
 
 int main(int argc, char **argv) {
     if (argc < 6)
-        return fputs("usage: kafka_client produce|consume BROKERS TOPIC MESSAGES BYTES "
-                     "[raw|instrument|control|control-header|time]\n",
-                     stderr),
+        return fputs(
+                   "usage: kafka_client produce|consume|consume-batch BROKERS TOPIC MESSAGES BYTES "
+                   "[raw|instrument|control|control-header|time|wrapper]\n",
+                   stderr),
                2;
     int producing = strcmp(argv[1], "produce") == 0;
     struct run run = {.brokers = argv[2],
@@ -278,13 +331,17 @@ int main(int argc, char **argv) {
                       .messages = strtol(argv[4], NULL, 10),
                       .size = (size_t)strtol(argv[5], NULL, 10),
                       .mode = argc > 6 ? mode_of(argv[6]) : RAW};
-    int instrumented = run.mode == INSTRUMENT || run.mode == TIME;
+    int instrumented = run.mode == INSTRUMENT || run.mode == TIME || run.mode == WRAPPER;
     if (instrumented) weir_init(NULL, NULL);
     rd_kafka_t *rk = open_client(&run, producing ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER);
     double started = now(), used = cpu();
     unsigned long ticks_started = clock_ticks();
     if (producing)
         produce(&run, rk);
+    else if (run.mode == WRAPPER)
+        consume_wrapped(&run, &started, &used);
+    else if (strcmp(argv[1], "consume-batch") == 0)
+        consume_batch(&run, rk, &started, &used);
     else
         consume(&run, rk, &started, &used);
     double seconds = now() - started, cpu_seconds = cpu() - used;

@@ -49,8 +49,6 @@ void weir_kafka_receives_idle(struct weir_kafka_receives *receives);
  * tells so before it does. `rk` NULL: whose it is, is not known. Any thread. */
 WEIR_API void weir_kafka_message_destroyed(struct rd_kafka_s *rk,
                                            const struct rd_kafka_message_s *message);
-/* Consumers that could not be observed, since librdkafka gives share consumers no interceptors. */
-uint64_t weir_kafka_share_consumers(void);
 
 /* Within on_conf_destroy: ends what is open and frees the state. Both take NULL. */
 void weir_kafka_sends_free(struct weir_kafka_sends *sends);

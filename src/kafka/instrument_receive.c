@@ -31,12 +31,6 @@ static _Thread_local struct here {
     struct weir_series_run run;
 } here __attribute__((tls_model("initial-exec")));
 
-static _Atomic uint64_t share_consumers;
-
-uint64_t weir_kafka_share_consumers(void) {
-    return atomic_load_explicit(&share_consumers, memory_order_relaxed);
-}
-
 /* ── a message ───────────────────────────────────────────────────────────────────────────────── */
 
 static __attribute__((noinline)) void look_up(struct weir_kafka_receives *self,
@@ -141,7 +135,8 @@ void weir_kafka_receives_attach(struct weir_kafka_instrumented *self, rd_kafka_t
     rd_kafka_resp_err_t err =
         rd->interceptor_add_on_consume(rk, WEIR_KAFKA_INTERCEPTOR, on_consume, receives);
     if (err) { /* a share consumer: no consume interceptor ever runs */
-        atomic_fetch_add_explicit(&share_consumers, 1, memory_order_relaxed);
+        weir_kafka_entry_add(weir_kafka_entry_get(self->client, "", -1),
+                             WEIR_KAFKA_CONSUMERS_UNOBSERVED, 1, NULL);
         free(receives);
         return;
     }

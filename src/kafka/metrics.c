@@ -63,6 +63,8 @@ static const struct row {
         "Changes of the consumer's assignment.", NULL, NULL, COUNTER},
     [WEIR_KAFKA_UNOBSERVED] = {"weir.kafka.sends.unobserved", "{message}",
         "Sends whose span or header was left out, by reason.", NULL, NULL, COUNTER},
+    [WEIR_KAFKA_CONSUMERS_UNOBSERVED] = {"weir.kafka.consumers.unobserved", "{consumer}",
+        "Share consumers, which librdkafka lets nobody observe.", NULL, NULL, COUNTER},
     [WEIR_KAFKA_REQUEST_DURATION] = {"weir.kafka.broker.request.duration", "s",
         "Round trips of requests to brokers.", NULL, NULL, DURATION},
 };
