@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "../sdk/capture.h"
+#include "random_sql.h"
+#include "sql/sql.h"
 #include "weir/metric.h"
 #include "weir/trace.h"
 
@@ -134,6 +136,44 @@ static void errors_are_told_without_values(void **state) {
                                  SIZE_MAX);
 }
 
+/* SQLite is the judge: what it returns as a value must not be told. */
+static int judge_one(const struct random_sql *sql) {
+    static struct weir_sql told;
+    sqlite3_stmt *stmt = NULL;
+    int code = sqlite3_prepare_v2(weir_sqlite_handle(db), sql->text, -1, &stmt, NULL);
+    int accepted = code == SQLITE_OK && stmt && sqlite3_step(stmt) == SQLITE_ROW;
+    weir_sql_scan(weir_view_str(sql->text), WEIR_SQL_SQLITE, &told);
+    for (int k = 0; accepted && k < sqlite3_column_count(stmt); k++) {
+        const char *value = (const char *)sqlite3_column_text(stmt, k);
+        for (int i = 0; value && i < sql->count; i++)
+            if (strstr(value, sql->secrets[i]) && strstr(told.text, sql->secrets[i]))
+                fail_msg("%s\n  is told as %s", sql->text, told.text);
+    }
+    sqlite3_finalize(stmt);
+    return accepted;
+}
+
+static void sqlite_judges(void **state) {
+    (void)state;
+    static const char *const forms[] = {
+        "'%s'",       "'a''%s'",       "\"%s\"",     "\"a\"\"%s\"",   "'\\'||'%s'",
+        "'--%s'",     "'/*%s*/'",      "1",          "x'00'",         "'a' -- %s\n",
+        "/* %s */ 1", "\"a b%s\"",     "(\"%s\")",   "upper('%s')",   "?1",
+        ":a",         "'%s' AS \"n\"", "NOT \"%s\"", "\"%s\" = '%s'", "'a'\n"};
+    const char *given = getenv("WEIR_SEED");
+    uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)weir_clock_wall_ns();
+    print_message("WEIR_SEED=%llu\n", (unsigned long long)seed);
+    struct weir_rand rand;
+    weir_rand_init(&rand, seed);
+    int accepted = 0;
+    for (int i = 0; i < 20000; i++) {
+        struct random_sql sql;
+        random_sql_make(&sql, &rand, forms, sizeof forms / sizeof forms[0]);
+        accepted += judge_one(&sql);
+    }
+    assert_in_range(accepted, 2000, 20000);
+}
+
 static void below_the_current_span(void **state) {
     (void)state;
     struct weir_span *span = weir_span_start(weir_tracer_get("unit", NULL), "parent", NULL);
@@ -216,6 +256,7 @@ int main(void) {
                                        TEST(rows_and_batches),
                                        TEST(a_statement_is_a_span_for_each_run),
                                        TEST(errors_are_told_without_values),
+                                       TEST(sqlite_judges),
                                        TEST(below_the_current_span),
                                        TEST(a_file_is_named_without_its_folder),
                                        TEST(metrics_count_every_run),
