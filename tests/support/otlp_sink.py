@@ -91,6 +91,8 @@ class Sink:
                 for point in data.data_points:
                     key = (process, metric.name, frozenset(attributes(point.attributes).items()))
                     self.points[key] = point.count if hasattr(point, "bucket_counts") else point.as_double or point.as_int
+                    if hasattr(point, "bucket_counts"):
+                        self.points[process, metric.name + ".sum", key[2]] = point.sum
 
     def spans(self, name=None, service=None):
         with self.lock:

@@ -21,7 +21,7 @@ static struct weir_rand rng;
 
 #if defined(__SANITIZE_ADDRESS__)
 /* What test_t1_batch_with_an_unknown_partition is about: librdkafka forgets the message. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) {
     return "leak:rd_kafka_msg_new00\n";
 }
