@@ -98,8 +98,9 @@ WEIR_API int weir_admin_describe_configs(struct weir_admin *admin, enum weir_adm
                                          const char *name, int64_t timeout_ms,
                                          weir_admin_visit_config *visit, void *arg,
                                          struct weir_error *reterr);
-/* Changes these settings and leaves the others. WEIR_EUNSUPPORTED with librdkafka before 2.2, which
- * can only replace all of them at once. */
+/* Changes these settings and leaves the others. librdkafka before 2.2 can only replace all of them
+ * at once: there a topic's are read first, and who changes others meanwhile loses; a broker's give
+ * WEIR_EUNSUPPORTED. */
 WEIR_API int weir_admin_alter_configs(struct weir_admin *admin, enum weir_admin_resource type,
                                       const char *name, const struct weir_admin_setting *settings,
                                       size_t count, int64_t timeout_ms, struct weir_error *reterr);

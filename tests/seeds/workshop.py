@@ -52,6 +52,8 @@ MUTANTS = {
                      "ended = skip_quoted(lexer, '\\'', backslash);\n    return WEIR_SQL_WORD;"),
     "sql-goes-well": ("src/pq/outcome.c", "return status == PGRES_FATAL_ERROR ||", "return status == PGRES_NONFATAL_ERROR ||"),
     "samples-all": ("src/sdk/propagation.c", "    weir_text_hex_put(at, &flags, 1);", "    flags = 1;\n    weir_text_hex_put(at, &flags, 1);"),
+    "unfiltered": ("src/kafka/settings.c", "return !settings->header || has_header(settings->header, rd, headers);", "return true;"),
+    "own-name": ("src/kafka/settings.c", "const char *from = settings->names[operation];", "const char *from = NULL;"),
 }
 
 
@@ -110,7 +112,7 @@ def program(build, source, mutant=None, text=None, more=(), folder=None):
         source.write_text(text)
     flags = ["-std=gnu17", "-g", "-Wall", "-I", ROOT / "include", *sanitizers(build), "-pthread"]
     if mutant:
-        rooms = ("pq/libweir_pq", "sqlite/libweir_sqlite", "sql/libweir_sql", "http/libweir_http", "kafka/libweir_kafka", "kafka/libweir_runner_core", "sdk/libweir_sdk", "rd/libweir_rd", "otlp/libweir_otlp",
+        rooms = ("pq/libweir_pq", "sqlite/libweir_sqlite", "sql/libweir_sql", "http/libweir_http", "kafka/libweir_kafka", "kafka/libweir_runner_core", "sdk/libweir_sdk", "outbound/libweir_outbound", "rd/libweir_rd", "otlp/libweir_otlp",
                  "net/libweir_net", "wire/libweir_wire", "base/libweir_base")
         weir = [mutated_object(build, mutant), "-Wl,--start-group", *filter(pathlib.Path.exists, (build / "src" / f"{room}.a" for room in rooms)), "-Wl,--end-group",
                 "-lnghttp2", "-lssl", "-lcrypto", "-lz", "-ldeflate", "-lzstd", "-lsnappy", "-llz4", "-lyaml", "-lm", "-ldl"]
