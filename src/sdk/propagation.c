@@ -22,8 +22,26 @@ void weir_traceparent_format(const struct weir_span_context *sc, char ret[WEIR_T
     weir_text_hex_put(at, &flags, 1);
 }
 
+/* Eight digits into four bytes, all at once: in each byte of `x` one digit. */
+static bool get_hex8(const char *at, uint8_t bytes[4]) {
+    const uint64_t each = 0x0101010101010101u, top = 0x80 * each;
+    uint64_t x;
+    memcpy(&x, at, 8);
+    uint64_t digits = (x + (0x80 - '0') * each) & ~(x + (0x7F - '9') * each);
+    uint64_t letters = (x + (0x80 - 'a') * each) & ~(x + (0x7F - 'f') * each);
+    if (x & top || ((digits | letters) & top) != top) return false;
+    x = (x & 0x0F * each) + 9 * (x >> 6 & each);
+    x = (x << 4 | x >> 8) & 0x00FF00FF00FF00FFu;
+    x = (x | x >> 8) & 0x0000FFFF0000FFFFu;
+    uint32_t packed = (uint32_t)(x | x >> 16);
+    memcpy(bytes, &packed, 4);
+    return true;
+}
+
 /* Lower-case hex only. */
 static bool get_hex(const char *at, uint8_t *bytes, size_t size) {
+    for (; size >= 4; at += 8, bytes += 4, size -= 4)
+        if (!get_hex8(at, bytes)) return false;
     for (size_t i = 0; i < 2 * size; i++) {
         unsigned digit = at[i] >= '0' && at[i] <= '9'   ? (unsigned)(at[i] - '0')
                          : at[i] >= 'a' && at[i] <= 'f' ? (unsigned)(at[i] - 'a' + 10)
