@@ -49,7 +49,7 @@ struct group {      /* a batch's records of one scope, as a list of their indice
     uint32_t first, last, next_group;
 };
 
-struct stream {                           /* one signal's request under way */
+struct stream {                      /* one signal's request under way */
     struct weir_outbound *transport; /* NULL: not exported by OTLP */
     enum weir_sdk_signal signal;
     struct queue *queue;                         /* NULL: metrics */
@@ -449,11 +449,12 @@ static void pump_metrics(struct weir_exporter *ex, int64_t flush_deadline_ns) {
 /* ── the thread ──────────────────────────────────────────────────────────────────────────────── */
 
 static int64_t wait_ms(const struct weir_exporter *ex) {
+    const struct queue *logs = &ex->logs;
     int64_t now = weir_clock_mono_ns(), wait = TICK_MS;
-    bool local = ex->log_file || ex->config->exporters[WEIR_SDK_LOGS] & WEIR_EXPORTER_CONSOLE;
-    if (local) wait = TICK_LOCAL_MS;
+    int64_t logs_ms = is_local(ex, logs) ? TICK_LOCAL_MS : logs->limits->delay_ms;
     if (ex->config->spans.delay_ms < wait) wait = ex->config->spans.delay_ms;
-    if (ex->config->logs.delay_ms < wait) wait = ex->config->logs.delay_ms;
+    /* Who has to look often for logs sleeps until the next one. */
+    if (logs_ms < wait && (logs->from < logs->count || !weir_lanes_call_me())) wait = logs_ms;
     int64_t metrics = (ex->metrics_next_ns - now) / WEIR_NS_PER_MS + 1;
     if (metrics < wait) wait = metrics;
     for (int i = 0; i < WEIR_SDK_SIGNALS_COUNT; i++) {

@@ -18,6 +18,7 @@ static struct {
     } stacks[WEIR_LANE_SIZES_COUNT];
     char *slabs; /* each begins with a pointer to the one before */
     _Atomic uint32_t waiting_max[2], batch[2];
+    atomic_bool call; /* the exporter sleeps until the next log */
     void (*_Atomic wake)(bool is_log);
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .stacks = {{.blocks = free_small, .max = WEIR_LANE_SMALL_MAX},
@@ -138,6 +139,23 @@ bool weir_lane_look(struct weir_lane_ring *ring, bool is_log) {
     return true;
 }
 
+/* In one order with weir_lanes_call_me: one of the two sees what the other has written. */
+void weir_lane_push_log(struct weir_lane_ring *ring, uint64_t tail) {
+    atomic_store_explicit(&ring->tail, tail, memory_order_seq_cst);
+    if (!atomic_load_explicit(&pool.call, memory_order_seq_cst) ||
+        !atomic_exchange_explicit(&pool.call, false, memory_order_relaxed))
+        return;
+    void (*wake)(bool) = atomic_load_explicit(&pool.wake, memory_order_acquire);
+    if (wake) wake(true);
+}
+
+bool weir_lanes_call_me(void) {
+    atomic_store_explicit(&pool.call, true, memory_order_seq_cst);
+    if (!weir_lanes_waiting(true)) return true;
+    atomic_store_explicit(&pool.call, false, memory_order_relaxed);
+    return false;
+}
+
 /* Takes up to `room` of one ring's oldest, none from `end` on. */
 static uint32_t drain(struct weir_lane_ring *ring, uint64_t end, struct weir_lane_record **to,
                       uint32_t room) {
@@ -170,7 +188,7 @@ void weir_lanes_mark(void) {
 
 static uint64_t waiting_in(const struct weir_lane_ring *ring) {
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-    return atomic_load_explicit(&ring->tail, memory_order_acquire) - head;
+    return atomic_load_explicit(&ring->tail, memory_order_seq_cst) - head;
 }
 
 uint64_t weir_lanes_waiting(bool is_log) {

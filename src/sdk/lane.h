@@ -154,6 +154,7 @@ void weir_lane_give(struct weir_lane *lane, struct weir_lane_record *record);
 /* Hands the record to the exporter, waking it when a batch may be complete. False when the ring is
  * full: the record stays the caller's. Lane's owner. */
 bool weir_lane_look(struct weir_lane_ring *ring, bool is_log);
+void weir_lane_push_log(struct weir_lane_ring *ring, uint64_t tail);
 static inline bool weir_lane_push_kind(struct weir_lane *lane, struct weir_lane_record *record,
                                        bool is_log) {
     struct weir_lane_ring *ring = &lane->rings[is_log];
@@ -162,7 +163,10 @@ static inline bool weir_lane_push_kind(struct weir_lane *lane, struct weir_lane_
         !weir_lane_look(ring, is_log))
         return false;
     ring->slots[tail & atomic_load_explicit(&ring->mask, memory_order_relaxed)] = record;
-    atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+    if (is_log)
+        weir_lane_push_log(ring, tail + 1);
+    else
+        atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
     return true;
 }
 static inline bool weir_lane_push(struct weir_lane *lane, struct weir_lane_record *record) {
@@ -175,6 +179,8 @@ void weir_lanes_limit_set(bool is_log, uint32_t waiting_max, uint32_t batch);
 /* Takes up to `room` waiting records of the kind, each lane's oldest first, turn by turn; gives
  * their number. `marked`: only those from before weir_lanes_mark. The exporter only. */
 uint32_t weir_lanes_drain(bool is_log, bool marked, struct weir_lane_record **to, uint32_t room);
+/* Asks to be woken at the next log, once; false when some wait already. The exporter only. */
+bool weir_lanes_call_me(void);
 /* Begins a flush: marks what waits now. The exporter only. */
 void weir_lanes_mark(void);
 /* Records of the kind that wait. Any thread. */

@@ -13,7 +13,7 @@ struct small {
     uint32_t thread, number;
 };
 
-static atomic_uint done_count, woken;
+static atomic_uint done_count, woken, called;
 
 static void done(struct weir_lane_record *record) {
     (void)record;
@@ -44,7 +44,7 @@ static uint32_t push(uint32_t thread, uint32_t from, uint32_t count) {
 }
 
 static void wake(bool is_log) {
-    if (!is_log) atomic_fetch_add(&woken, 1);
+    atomic_fetch_add(is_log ? &called : &woken, 1);
 }
 
 /* A ring holds what it was told, gives the oldest first, and changes its size when it is empty. */
@@ -96,6 +96,34 @@ static void marks(void **state) {
     weir_lanes_give_back(records, 10);
     assert_int_equal(weir_lanes_drain(true, false, records, 32), 2);
     weir_lanes_give_back(records, 2);
+}
+
+static bool push_log(void) {
+    struct weir_lane_record *log = weir_lane_take(weir_lane_get(), &log_class, NULL);
+    return log && weir_lane_push(weir_lane_get(), log);
+}
+
+/* Who asked is called at the next log, once; nobody sleeps on logs that wait. */
+static void calls(void **state) {
+    struct weir_lane_record *records[32];
+    (void)state;
+    weir_lanes_limit_set(true, 1000, 1000);
+    weir_lanes_wake_set(wake);
+    atomic_store(&called, 0);
+    assert_true(push_log());
+    assert_int_equal(atomic_load(&called), 0);
+    assert_false(weir_lanes_call_me());
+    assert_int_equal(weir_lanes_drain(true, false, records, 32), 1);
+    weir_lanes_give_back(records, 1);
+    assert_true(weir_lanes_call_me());
+    push(0, 0, 1); /* a span is none */
+    assert_int_equal(atomic_load(&called), 0);
+    for (int i = 0; i < 3; i++) assert_true(push_log());
+    assert_int_equal(atomic_load(&called), 1);
+    assert_int_equal(weir_lanes_drain(true, false, records, 32), 3);
+    assert_int_equal(weir_lanes_drain(false, false, records + 3, 29), 1);
+    weir_lanes_give_back(records, 4);
+    weir_lanes_wake_set(NULL);
 }
 
 enum { THREADS = 4, EACH = 40000 };
@@ -175,7 +203,7 @@ static void clock_agrees(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(limits), cmocka_unit_test(marks),
-                                       cmocka_unit_test(threads), cmocka_unit_test(blocks),
-                                       cmocka_unit_test(clock_agrees)};
+                                       cmocka_unit_test(calls),  cmocka_unit_test(threads),
+                                       cmocka_unit_test(blocks), cmocka_unit_test(clock_agrees)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
