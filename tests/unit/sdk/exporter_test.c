@@ -25,9 +25,9 @@ static void record_spans(int count) {
 
 static void script(int attempt, int code, bool retry, int64_t retry_after_ms) {
     captured.script[attempt] = (struct weir_outbound_answer){.code = code,
-                                                        .retry = retry,
-                                                        .retry_after_ms = retry_after_ms,
-                                                        .message = "as the script says"};
+                                                             .retry = retry,
+                                                             .retry_after_ms = retry_after_ms,
+                                                             .message = "as the script says"};
     if (captured.script_count <= attempt) captured.script_count = attempt + 1;
 }
 
@@ -131,6 +131,70 @@ static void scopes_are_grouped(void **state) {
     assert_int_equal(captured.batches[0]->resources_count, 1);
     assert_int_equal(captured.batches[0]->spans_count, 6);
     assert_view_is(captured.batches[0]->scopes[1].version, "9");
+    capture_done();
+}
+
+/* Receivers refuse messages over 4 MiB: what one batch holds beyond that goes into the next. */
+static void requests_are_bounded(void **state) {
+    enum { SPANS = 60, SIZE = 100 << 10 };
+    static char large[SIZE];
+    (void)state;
+    struct weir_stats before = stats_now();
+    capture_init("t", NULL);
+    memset(large, 'x', sizeof large);
+    script(0, WEIR_EUNAVAILABLE, true, 1);
+    for (int i = 0; i < SPANS; i++) {
+        struct weir_span *span = weir_span_start(tracer, "s", NULL);
+        weir_span_set(span, weir_attribute_strn("large", large, sizeof large));
+        weir_span_set(span, WEIR_INT("n", i));
+        weir_span_end(span);
+    }
+    assert_int_equal(weir_flush(5000, NULL), WEIR_OK);
+    assert_true(captured.count >= 2);
+    for (int i = 0; i < captured.count; i++) assert_true(captured.batches[i]->bytes.len < 4 << 20);
+    for (int i = 0; i < SPANS; i++) {
+        const struct weir_value *n =
+            weir_attrs_get(captured_span((uint32_t)i)->attrs, WEIR_VIEW("n"));
+        assert_true(n && n->i64 == i);
+    }
+    assert_int_equal(stats_now().spans_exported - before.spans_exported, SPANS);
+    assert_int_equal(stats_now().spans_waiting, 0);
+    capture_done();
+}
+
+/* Many scopes in one batch: each once, with its own spans in their order. */
+static void many_scopes(void **state) {
+    enum { SCOPES = 40, ROUNDS = 9 };
+    struct weir_tracer *tracers[SCOPES];
+    (void)state;
+    capture_init("t", NULL);
+    for (int i = 0; i < SCOPES; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "scope %d", i);
+        tracers[i] = weir_tracer_get(name, NULL);
+    }
+    for (int n = 0; n < ROUNDS * SCOPES; n++) {
+        struct weir_span *span = weir_span_start(tracers[n * 7 % SCOPES], "s", NULL);
+        weir_span_set(span, WEIR_INT("n", n));
+        weir_span_end(span);
+    }
+    assert_int_equal(weir_flush(5000, NULL), WEIR_OK);
+    assert_int_equal(captured.count, 1);
+    const struct weir_otlp_batch *batch = captured.batches[0];
+    assert_int_equal(batch->scopes_count, SCOPES);
+    assert_int_equal(batch->spans_count, ROUNDS * SCOPES);
+    int64_t last[SCOPES];
+    memset(last, -1, sizeof last);
+    for (uint32_t i = 0; i < batch->spans_count; i++) {
+        const struct weir_otlp_span *span = &batch->spans[i];
+        const struct weir_value *n = weir_attrs_get(span->attrs, WEIR_VIEW("n"));
+        char name[24];
+        if (!n) abort();
+        snprintf(name, sizeof name, "scope %d", (int)(n->i64 * 7 % SCOPES));
+        assert_view_is(batch->scopes[span->scope].name, name);
+        assert_true(n->i64 > last[span->scope]);
+        last[span->scope] = n->i64;
+    }
     capture_done();
 }
 
@@ -276,6 +340,8 @@ int main(void) {
                                        cmocka_unit_test(partial_success),
                                        cmocka_unit_test(batches_leave_by_themselves),
                                        cmocka_unit_test(scopes_are_grouped),
+                                       cmocka_unit_test(requests_are_bounded),
+                                       cmocka_unit_test(many_scopes),
                                        cmocka_unit_test(logs),
                                        cmocka_unit_test(answers_are_read),
                                        cmocka_unit_test(bugs_switch_off),
