@@ -58,6 +58,7 @@ int weir_http_client_open(const struct weir_http_client_options *options,
     int rc = weir_dial_parse(options->url, false, ports, &client->target, reterr);
     if (rc == WEIR_OK && client->target.tls)
         rc = weir_tls_new(options->tls, WEIR_TLS_HTTP_CLIENT, &client->tls, reterr);
+    if (rc == WEIR_OK && client->tls) weir_tls_preload();
     if (rc != WEIR_OK) {
         weir_http_client_close(client);
         return rc;

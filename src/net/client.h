@@ -47,8 +47,8 @@ struct weir_http_client_answer {
     int64_t retry_after_ms; /* -1: none; from seconds or an HTTP date */
 };
 
-/* Parses the URL and copies what it needs; does not connect, reads no file. WEIR_EINVALID,
- * WEIR_ENOMEMORY. */
+/* Parses the URL and copies what it needs; does not connect, reads no file; https loads OpenSSL.
+ * WEIR_EINVALID, WEIR_ENOMEMORY. */
 int weir_http_client_open(const struct weir_http_client_options *options,
                           struct weir_http_client **ret, struct weir_error *reterr);
 void weir_http_client_close(struct weir_http_client *client);

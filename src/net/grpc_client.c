@@ -372,6 +372,7 @@ int weir_grpc_client_open(const struct weir_grpc_client_options *options,
                  : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory for the gRPC client");
     if (rc == WEIR_OK && client->target.tls)
         rc = weir_tls_new(options->tls, WEIR_TLS_GRPC_CLIENT, &client->tls, reterr);
+    if (rc == WEIR_OK && client->tls) weir_tls_preload();
     if (rc != WEIR_OK) {
         weir_grpc_client_close(client);
         return rc;

@@ -42,7 +42,7 @@ struct weir_grpc_client_answer {
     int64_t retry_after_ms; /* from google.rpc.RetryInfo in the details; -1: none */
 };
 
-/* Does not connect, reads no file. WEIR_EINVALID, WEIR_ENOMEMORY. */
+/* Does not connect, reads no file; https loads OpenSSL. WEIR_EINVALID, WEIR_ENOMEMORY. */
 int weir_grpc_client_open(const struct weir_grpc_client_options *options,
                           struct weir_grpc_client **ret, struct weir_error *reterr);
 void weir_grpc_client_close(struct weir_grpc_client *client);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct stamp { /* of a file; all zero: none */
 };
 
 struct weir_tls {
+    struct weir_tls *next; /* among those that the process's end has caught */
     enum weir_tls_role role;
     enum weir_tls_version version_min;
     bool skip_verify;
@@ -69,16 +71,29 @@ int weir_tls_new(const struct weir_tls_options *given, enum weir_tls_role role,
     return WEIR_OK;
 }
 
-static void drop_context(SSL_CTX *context) {
+/* False: OpenSSL was cleaned up under it, and it may not be touched any more. */
+static bool drop_context(SSL_CTX *context) {
     const struct weir_tls_table *table = context ? weir_tls_enter() : NULL;
-    if (!table) return;
-    table->SSL_CTX_free(context);
-    weir_tls_leave();
+    if (table) {
+        table->SSL_CTX_free(context);
+        weir_tls_leave();
+    }
+    return table || !context;
+}
+
+static void abandon(struct weir_tls *tls) {
+    static struct weir_tls *_Atomic abandoned; /* what still knows of them */
+    tls->next = atomic_load(&abandoned);
+    while (!atomic_compare_exchange_weak(&abandoned, &tls->next, tls)) {
+    }
 }
 
 void weir_tls_free(struct weir_tls *tls) {
     if (!tls) return;
-    drop_context(tls->context);
+    if (!drop_context(tls->context)) {
+        abandon(tls);
+        return;
+    }
     for (int i = 0; i < FILES_COUNT; i++) free(tls->files[i]);
     pthread_mutex_destroy(&tls->lock);
     free(tls);
@@ -228,6 +243,10 @@ static int refresh(struct weir_tls *tls, struct weir_error *reterr) {
     }
     int rc = tls->failure.code;
     return rc == WEIR_OK ? rc : weir_error_set(reterr, rc, "%s", tls->failure.message);
+}
+
+void weir_tls_preload(void) {
+    weir_tls_load(NULL);
 }
 
 int weir_tls_refresh(struct weir_tls *tls, struct weir_error *reterr) {

@@ -43,6 +43,9 @@ int weir_tls_new(const struct weir_tls_options *options, enum weir_tls_role role
                  struct weir_tls **ret, struct weir_error *reterr);
 /* Takes NULL. Connections live on. */
 void weir_tls_free(struct weir_tls *tls);
+/* Loads OpenSSL, if there is one and nobody did it before; without, a refresh will say so. Early,
+ * so that a host's cleanup of its OpenSSL at exit comes late, see net/tls_table.h. */
+void weir_tls_preload(void);
 /* Loads OpenSSL at the first call of the process, and the files when they are new or have changed.
  * While the files are not usable each call says so; what was in force before stays so.
  * WEIR_EUNSUPPORTED: no OpenSSL; WEIR_EINVALID: a file, named, with what is wrong;

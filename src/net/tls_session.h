@@ -15,6 +15,7 @@
 #define WEIR_TLS_NO_ALERT (-1)
 
 struct weir_tls_session {
+    struct weir_tls_session *next; /* among those that the process's end has caught */
     SSL *ssl;
     int fd;
     pid_t pid; /* that made it: a forked child must not say goodbye on its parent's connection */

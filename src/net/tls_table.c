@@ -68,7 +68,7 @@ static bool try_load(const char *name) {
     if (before) dlclose(before);
     void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL | (is_sanitized() ? 0 : RTLD_DEEPBIND));
     if (!library) return false;
-    uint64_t options = OPENSSL_INIT_NO_ATEXIT | (is_hosts ? 0 : OPENSSL_INIT_NO_LOAD_CONFIG);
+    uint64_t options = is_hosts ? 0 : OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG;
     if (!resolve(library, &table) || table.OPENSSL_init_ssl(options, NULL) != 1) {
         dlclose(library);
         return false;

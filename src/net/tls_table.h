@@ -5,9 +5,10 @@
  * but under a sanitizer), and each function is asked for on that handle. So a host that exports
  * OpenSSL's names, with whatever version behind them, never satisfies ours.
  *
- * The library is initialised without an exit handler. A copy that nobody else had opened reads no
- * openssl.cnf either; one that the host has open already is the host's, and is left to its
- * settings.
+ * A copy that nobody else had opened gets no exit handler and reads no openssl.cnf. One that the
+ * host has open already is the host's, and is initialised as the host would do it: with its
+ * settings, and with its cleanup at exit, which is then known to run after whatever is registered
+ * with atexit() later than this.
  *
  *     enter ──▶ calls, none of which waits ──▶ leave
  *

@@ -199,6 +199,14 @@ static void tls_end(struct weir_transport *transport) {
     shutdown(transport->fd, SHUT_WR);
 }
 
+/* OpenSSL was cleaned up under it: nothing of it may be touched, nor freed, any more. */
+static void abandon(struct weir_tls_session *session) {
+    static struct weir_tls_session *_Atomic abandoned; /* what still knows of them */
+    session->next = atomic_load(&abandoned);
+    while (!atomic_compare_exchange_weak(&abandoned, &session->next, session)) {
+    }
+}
+
 static void tls_close(struct weir_transport *transport) {
     struct weir_tls_session *session = transport->session;
     const struct weir_tls_table *table = session ? weir_tls_enter() : NULL;
@@ -206,8 +214,10 @@ static void tls_close(struct weir_transport *transport) {
         say_goodbye(transport, table);
         table->SSL_free(session->ssl);
         weir_tls_leave();
+        free(session);
+    } else if (session) {
+        abandon(session);
     }
-    free(session);
     transport->session = NULL;
     if (transport->fd >= 0) close(transport->fd);
     transport->fd = -1;

@@ -71,7 +71,8 @@ void weir_outbound_read_answer(struct weir_view body, struct weir_outbound_answe
  * while we wait: it is tried again at the usual pace, until the batch's time is up. */
 static void failed(const struct weir_error *err, struct weir_outbound_answer *ret) {
     ret->code = err->code;
-    ret->retry = err->code != WEIR_ECANCELED && err->code != WEIR_ETOOBIG;
+    ret->retry =
+        err->code != WEIR_ECANCELED && err->code != WEIR_ETOOBIG && err->code != WEIR_ECLOSED;
     say(ret, weir_view_str(err->message));
 }
 
