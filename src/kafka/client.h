@@ -22,6 +22,7 @@
 /* Partitions that one client keeps series of; past it their metrics are not split. */
 #define WEIR_KAFKA_ENTRIES_MAX 65536u
 #define WEIR_KAFKA_BUCKETS     1024u
+enum { WEIR_KAFKA_UP_WORDS = 4 };
 
 /* One topic and partition (-1: the topic as a whole) of a client. Lives as long as the client. */
 struct weir_kafka_entry {
@@ -64,7 +65,9 @@ struct weir_kafka_client {
     uint32_t entries_count;
     char last_error[200];
 
-    _Atomic int connected; /* 1, 0, -1: not known yet */
+    _Atomic int connected;                    /* 1, 0, -1: not known yet */
+    _Atomic uint64_t up[WEIR_KAFKA_UP_WORDS]; /* brokers with a connection, by id; instrumented */
+    _Atomic uint32_t connects;                /* attempts since one was up; instrumented */
     int64_t connects_up;   /* connection attempts when one was last up; statistics only */
     _Atomic int64_t queue; /* producer: messages not yet acknowledged */
     _Atomic int64_t bytes_sent, bytes_received;

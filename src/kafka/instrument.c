@@ -60,7 +60,7 @@ static int on_stats(rd_kafka_t *rk, char *json, size_t size, void *opaque) {
 
 /* Our callback in front of the application's, on the configuration that the handle has already: not
  * documented, and works since librdkafka 0.11. An application that takes statistics as events keeps
- * them. */
+ * them. Producers are not made to produce any: one that never polls would pile them up. */
 static void chain_statistics(struct weir_kafka_instrumented *self, const rd_kafka_conf_t *conf) {
     const struct weir_rd *rd = self->rd;
     rd_kafka_conf_t *own = (rd_kafka_conf_t *)(uintptr_t)conf;
@@ -74,6 +74,7 @@ static void chain_statistics(struct weir_kafka_instrumented *self, const rd_kafk
     if (text[0] && sscanf(text, "%p", &callback) != 1) callback = NULL;
     memcpy(&self->stats_cb, &callback, sizeof callback);
     weir_rd_conf_get(rd, conf, "statistics.interval.ms", text, sizeof text);
+    if (strcmp(text, "0") == 0 && self->client->is_producer) return;
     if (strcmp(text, "0") == 0)
         weir_rd_conf_set(rd, own, "statistics.interval.ms", STATISTICS_MS, NULL);
     rd->conf_set_stats_cb(own, on_stats);
@@ -117,6 +118,8 @@ static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, v
         weir_kafka_receives_attach(self, rk, conf);
     self->rd->interceptor_add_on_response_received(rk, WEIR_KAFKA_INTERCEPTOR,
                                                    weir_kafka_requests_on_response, self->client);
+    self->rd->interceptor_add_on_broker_state_change(rk, WEIR_KAFKA_INTERCEPTOR,
+                                                     weir_kafka_requests_on_state, self->client);
     if (!self->rd->interceptor_add_on_destroy(rk, WEIR_KAFKA_INTERCEPTOR, on_destroy, self))
         weir_kafka_stats_observe(self->client);
     chain_statistics(self, conf);

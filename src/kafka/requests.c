@@ -3,6 +3,9 @@
 
 #include "kafka/client.h"
 
+/* Attempts without a connection that an awakening client may need: bootstrap, broker,
+ * coordinator. */
+enum { CONNECTS_DOWN = 2 };
 enum { METADATA = 3, SYNC_GROUP = 14, GROUP_HEARTBEAT = 68 };
 
 static const struct {
@@ -51,5 +54,28 @@ rd_kafka_resp_err_t weir_kafka_requests_on_response(rd_kafka_t *rk, int fd, cons
     if (!err && rtt_us >= 0 && key >= 0 && key < WEIR_KAFKA_APIS_MAX &&
         client->requests.series[key])
         weir_series_record(client->requests.series[key], (double)rtt_us / 1e6);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* Brokers close idle connections, and librdkafka opens them again when it has something to say: down
+ * is who has tried a few times since, and has none. */
+rd_kafka_resp_err_t weir_kafka_requests_on_state(rd_kafka_t *rk, int32_t broker_id,
+                                                 const char *protocol, const char *name, int port,
+                                                 const char *state, void *opaque) {
+    (void)rk, (void)protocol, (void)name, (void)port;
+    struct weir_kafka_client *client = opaque;
+    uint32_t place = (uint32_t)(broker_id + 1) % (64 * WEIR_KAFKA_UP_WORDS), up = 0;
+    uint64_t bit = UINT64_C(1) << place % 64;
+    _Atomic uint64_t *word = &client->up[place / 64];
+    if (strcmp(state, "UP") == 0 || strcmp(state, "UPDATE") == 0) {
+        atomic_fetch_or(word, bit);
+        atomic_store(&client->connects, 0);
+        atomic_store(&client->connected, 1);
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    atomic_fetch_and(word, ~bit);
+    if (strcmp(state, "TRY_CONNECT") == 0) atomic_fetch_add(&client->connects, 1);
+    for (int i = 0; i < WEIR_KAFKA_UP_WORDS; i++) up |= atomic_load(&client->up[i]) != 0;
+    if (!up && atomic_load(&client->connects) > CONNECTS_DOWN) atomic_store(&client->connected, 0);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Round trips of requests to brokers, by kind of request: weir.kafka.broker.request.duration.
+/* What librdkafka's broker threads tell: round trips of requests, by kind of request
+ * (weir.kafka.broker.request.duration), and connections (weir.kafka.broker.connected).
  *
- * Measured on librdkafka's broker threads, which must not wait: every series is made beforehand,
- * and recording is a thread's own add.
+ * Broker threads must not wait: every series is made beforehand, and recording is a thread's own
+ * add.
  *
  * Threads: recording any. Memory: the series live as long as the process.
  */
@@ -22,7 +23,9 @@ struct weir_kafka_requests {
 
 /* Makes the client's series; without metrics none. On the application's thread. */
 void weir_kafka_requests_init(struct weir_kafka_client *client);
-/* The interceptor on_response_received; its opaque is the client. A fetch waits at the broker for
+/* The interceptors' opaque is the client. */
+rd_kafka_interceptor_f_on_broker_state_change_t weir_kafka_requests_on_state;
+/* The interceptor on_response_received. A fetch waits at the broker for
  * data: it is no latency, and not recorded. */
 rd_kafka_interceptor_f_on_response_received_t weir_kafka_requests_on_response;
 

@@ -8,11 +8,10 @@
 #include "sdk/sdk.h"
 #include "weir/kafka.h"
 
-#define PREFIX           "weir."
-#define DUP_VARIABLE     "OTEL_SEMCONV_STABILITY_OPT_IN"
-#define SLOW_DEFAULT_NS  (1000 * INT64_C(1000000))
-#define SLOW_MAX_MS      86400000 /* a day */
-#define TEMPLATE_DEFAULT "{operation} {topic}"
+#define PREFIX          "weir."
+#define DUP_VARIABLE    "OTEL_SEMCONV_STABILITY_OPT_IN"
+#define SLOW_DEFAULT_NS (1000 * INT64_C(1000000))
+#define SLOW_MAX_MS     86400000 /* a day */
 
 const char *const weir_kafka_operation_names[WEIR_KAFKA_OPERATIONS_COUNT] = {
     [WEIR_KAFKA_SEND] = "send",
@@ -324,13 +323,26 @@ bool weir_kafka_settings_passes(const struct weir_kafka_settings *settings,
 
 /* ── names of spans ──────────────────────────────────────────────────────────────────────────── */
 
+/* "{operation} {topic}" without looking for placeholders. */
+static void plain_name(const char *operation, const char *topic, char *ret, size_t size) {
+    size_t at = strnlen(operation, size - 1), room = size - 1 - at;
+    memcpy(ret, operation, at);
+    size_t len = topic && room ? strnlen(topic, room - 1) : 0;
+    if (len) ret[at++] = ' ';
+    if (len) memcpy(ret + at, topic, len);
+    ret[at + len] = 0;
+}
+
 void weir_kafka_settings_name(const struct weir_kafka_settings *settings,
                               enum weir_kafka_operation operation, const char *topic,
                               const char *group, const char *client, char *ret, size_t size) {
     const char *values[] = {weir_kafka_operation_names[operation], topic, group, client};
     const char *from = settings->names[operation];
     size_t at = 0;
-    if (!from) from = TEMPLATE_DEFAULT;
+    if (!from) {
+        plain_name(values[0], topic, ret, size);
+        return;
+    }
     while (*from && at + 1 < size) {
         size_t i = 0;
         while (placeholders[i] && strncmp(from, placeholders[i], strlen(placeholders[i])) != 0) i++;

@@ -227,6 +227,12 @@ static void observe_entries(struct weir_observer *observer, struct weir_kafka_cl
     pthread_mutex_unlock(&client->mutex);
 }
 
+/* librdkafka knows it at any time; its statistics are asked for no sake of it. */
+static int64_t queue_of(struct weir_kafka_client *client) {
+    if (client->owns_rk || !client->rk) return atomic_load(&client->queue);
+    return client->rd->outq_len(client->rk);
+}
+
 static void observe_client(struct weir_observer *observer, struct weir_kafka_client *client,
                            enum weir_kafka_metric metric) {
     struct weir_attribute attrs[6] = {
@@ -238,7 +244,7 @@ static void observe_client(struct weir_observer *observer, struct weir_kafka_cli
     if (metric == WEIR_KAFKA_CONNECTED && connected >= 0)
         weir_observer_record(observer, connected, attrs, count);
     if (metric == WEIR_KAFKA_QUEUE && client->is_producer)
-        weir_observer_record(observer, (double)atomic_load(&client->queue), attrs, count);
+        weir_observer_record(observer, (double)queue_of(client), attrs, count);
     if (!atomic_load(&client->has_statistics)) return;
     if (metric == WEIR_KAFKA_THROTTLE)
         weir_observer_record(observer, (double)atomic_load(&client->throttle_ms) / 1e3, attrs,

@@ -109,8 +109,11 @@ struct weir_span *weir_kafka_poll_start(struct weir_kafka_client *client, int64_
 }
 
 void weir_kafka_poll_place(struct weir_kafka_client *client, struct weir_span *span,
-                           int32_t partition, int64_t offset) {
-    set_partition(client, span, partition, offset);
+                           const struct weir_kafka_message *message) {
+    struct weir_attribute attrs[4] = {
+        WEIR_STR("messaging.destination.partition.id", message->entry->partition_text),
+        WEIR_INT("messaging.kafka.offset", message->pub.offset)};
+    weir_span_set_all(span, attrs, weir_kafka_names_apply(client->settings, attrs, 2, 4));
 }
 
 static void poll_span(struct weir_kafka_client *client, int64_t start_wall_ns,

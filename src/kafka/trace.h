@@ -34,7 +34,7 @@ void weir_kafka_poll_link(const struct weir_kafka_client *client, struct weir_sp
                           const struct weir_kafka_message *message, bool is_batch);
 /* Where its only message came from. */
 void weir_kafka_poll_place(struct weir_kafka_client *client, struct weir_span *span,
-                           int32_t partition, int64_t offset);
+                           const struct weir_kafka_message *message);
 
 /* Starts the process span of a message, or of a batch that begins with it, at a wall time
  * (0: now). */

@@ -259,8 +259,7 @@ static void begin(struct weir_kafka_handling *self, struct weir_kafka_message *m
     self->first.trace_state_size = 0;
     open_poll(self, message, now_ns);
     if (self->poll) {
-        weir_kafka_poll_place(self->client, self->poll, message->pub.partition,
-                              message->pub.offset);
+        weir_kafka_poll_place(self->client, self->poll, message);
         if (has_sender) weir_kafka_poll_link(self->client, self->poll, message, true);
     }
     open_process(self, message, raw, false, now_ns);
@@ -289,7 +288,7 @@ static bool joins(const struct weir_kafka_handling *self, const struct weir_lane
                   const struct weir_kafka_entry *entry, uint64_t started, int64_t now_ns) {
     return self->count && self->count < WEIR_KAFKA_LINKS_MAX && self->lane == lane &&
            self->started == started && now_ns - self->left_ns < WEIR_KAFKA_JOIN_NS &&
-           self->latest.entry && strcmp(self->latest.entry->topic, entry->topic) == 0 &&
+           strcmp(self->entry->topic, entry->topic) == 0 &&
            self->client->settings->process_end != WEIR_KAFKA_PROCESS_END_DESTROY;
 }
 
@@ -318,6 +317,7 @@ void weir_kafka_handling_polled(struct weir_kafka_handling *self, const rd_kafka
         join(self, &message, raw);
     else if (message.has_spans)
         begin(self, &message, raw, now_ns);
+    self->entry = entry;
     self->lane = lane;
     self->started = started_by(lane);
     self->left_ns = wall_ns(lane);

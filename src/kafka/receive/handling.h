@@ -23,7 +23,7 @@
 #include "kafka/trace.h"
 
 enum {
-    WEIR_KAFKA_JOIN_NS = 2000,    /* a message that comes so soon after another is of its batch */
+    WEIR_KAFKA_JOIN_NS = 1000,    /* a message that comes so soon after another is of its batch */
     WEIR_KAFKA_HANDLED_MAX = 256, /* open at once, when only destruction ends them */
 };
 
@@ -47,16 +47,17 @@ struct weir_kafka_handled { /* one process span */
 struct weir_kafka_handling {
     struct weir_kafka_client *client;
     bool nests;
-    pthread_mutex_t mutex;             /* guards the rest */
-    struct weir_kafka_handled latest;  /* what was polled last */
-    struct weir_kafka_handled *others; /* by message, WEIR_KAFKA_HANDLED_MAX; NULL: none yet */
-    struct weir_span *poll;            /* open: what comes next may belong to it */
-    struct weir_span_context polled;   /* the latest poll's identity, recorded or not */
-    struct weir_span_context first;    /* sender of the first message */
-    uint32_t count;                    /* messages of the poll */
-    const void *lane;                  /* of the polling thread */
-    uint64_t started;                  /* spans that it had started when on_consume returned */
-    int64_t left_ns;                   /* wall time then */
+    pthread_mutex_t mutex;                /* guards the rest */
+    struct weir_kafka_handled latest;     /* what was polled last */
+    struct weir_kafka_handled *others;    /* by message, WEIR_KAFKA_HANDLED_MAX; NULL: none yet */
+    struct weir_span *poll;               /* open: what comes next may belong to it */
+    struct weir_span_context polled;      /* the latest poll's identity, recorded or not */
+    struct weir_span_context first;       /* sender of the first message */
+    uint32_t count;                       /* messages of the poll */
+    const struct weir_kafka_entry *entry; /* of the latest one */
+    const void *lane;                     /* of the polling thread */
+    uint64_t started;                     /* spans that it had started when on_consume returned */
+    int64_t left_ns;                      /* wall time then */
 };
 
 void weir_kafka_handling_init(struct weir_kafka_handling *self, struct weir_kafka_client *client,
