@@ -89,6 +89,7 @@ int weir_doctor_connect(const struct weir_doctor_endpoint *endpoint, int64_t dea
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
     int error = EADDRNOTAVAIL;
+    *ret_fd = -1;
     snprintf(ret_address, address_size, "no address");
     int rc = getaddrinfo(endpoint->host, endpoint->port, &hints, &list);
     if (rc != 0)

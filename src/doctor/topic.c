@@ -162,13 +162,14 @@ static void check_settings(struct weir_doctor *doctor) {
     if (settings.format[0])
         weir_report_add(doctor->report, headerless ? WEIR_FINDING_FAIL : WEIR_FINDING_OK,
                         "topic.format",
-                        headerless ? "message.format.version is %s: the broker throws headers "
-                                     "away, no context can travel."
+                        headerless ? "message.format.version is %s, which has no headers: the "
+                                     "broker refuses instrumented sends, or drops the context."
                                    : "message.format.version is %s: headers are kept.",
                         settings.format);
     if (headerless)
-        weir_report_remedy(doctor->report, "Set the topic's message.format.version to 0.11.0 or "
-                                           "newer, or remove it.");
+        weir_report_remedy(doctor->report,
+                           "Set the topic's message.format.version to 0.11.0 or newer, or remove "
+                           "it; until then name the topic in WEIR_KAFKA_PROPAGATE_EXCLUDE.");
     say_room(doctor, settings.max_bytes);
     bool append = !strcmp(settings.timestamp_type, "LogAppendTime");
     weir_report_add(doctor->report, WEIR_FINDING_OK, "topic.timestamps",

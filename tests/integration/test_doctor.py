@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """weir doctor: each thing that may be wrong is made wrong for real, and the doctor names it, with a remedy."""
 import concurrent.futures
+import contextlib
 import ctypes
 import http.server
 import json
@@ -275,20 +276,92 @@ def test_security_protocol_is_wrong(kafka, doctor, tmp_path):
     assert "did you mean 'bootstrap.servers'" in doctor("--properties", properties).one("kafka.properties", "fail")
 
 
-@pytest.fixture
-def misled_kafka(tmp_path):
-    """A real broker that gives out an address where nobody listens."""
-    port, wrong = free_port(span=120), free_port()
-    command = [str(ROOT / "tools/kafka")]
-    place = ["--dir", str(tmp_path / "kafka")]
+@contextlib.contextmanager
+def changed_kafka(folder, change):
+    """A real broker whose configuration went through change(text, port) before its start; gives its port."""
+    port = free_port(span=120)
+    command, place = [str(ROOT / "tools/kafka")], ["--dir", str(folder)]
     up = subprocess.run([*command, "up", *place, "--port", str(port)], capture_output=True, text=True)
     assert up.returncode == 0, up.stderr
-    subprocess.run([*command, "down", *place], check=True, capture_output=True)
-    config = tmp_path / "kafka/node1.properties"
-    config.write_text(config.read_text().replace(f"advertised.listeners=PLAINTEXT://127.0.0.1:{port}", f"advertised.listeners=PLAINTEXT://127.0.0.1:{wrong}"))
-    subprocess.run([*command, "start", *place, "--node", "1"], check=True, capture_output=True)
-    yield f"127.0.0.1:{port}", wrong
-    subprocess.run([*command, "down", *place], capture_output=True)
+    try:
+        subprocess.run([*command, "down", *place], check=True, capture_output=True)
+        config = folder / "node1.properties"
+        config.write_text(change(config.read_text(), port))
+        subprocess.run([*command, "start", *place, "--node", "1"], check=True, capture_output=True)
+        yield port
+    finally:
+        subprocess.run([*command, "down", *place], capture_output=True)
+
+
+@pytest.fixture
+def misled_kafka(tmp_path):
+    """A broker that gives out an address where nobody listens."""
+    wrong = free_port()
+    with changed_kafka(tmp_path / "kafka", lambda text, port: text.replace(f"advertised.listeners=PLAINTEXT://127.0.0.1:{port}",
+                                                                           f"advertised.listeners=PLAINTEXT://127.0.0.1:{wrong}")) as port:
+        yield f"127.0.0.1:{port}", wrong
+
+
+@pytest.fixture
+def guarded_kafka(tmp_path, certificate):
+    """A broker with a listener for TLS and one for SASL: their addresses, and the certificate."""
+    chain = tmp_path / "chain.pem"
+    chain.write_text((certificate[1].parent / "key.pem").read_text() + certificate[1].read_text())
+
+    def change(text, port):
+        more = f",SSL://127.0.0.1:{port + 50},SASL_PLAINTEXT://127.0.0.1:{port + 51}"
+        text = re.sub(r"^((?:advertised\.)?listeners=.*)$", rf"\1{more}", text, flags=re.M)
+        text = re.sub(r"^(listener\.security\.protocol\.map=.*)$", r"\1,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", text, flags=re.M)
+        return text + f"""ssl.keystore.type=PEM
+ssl.keystore.location={chain}
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_ann="right";
+"""
+
+    with changed_kafka(tmp_path / "kafka", change) as port:
+        yield f"127.0.0.1:{port + 50}", f"127.0.0.1:{port + 51}", certificate[1]
+
+
+def test_tls_and_sasl_of_a_broker(guarded_kafka, doctor, tmp_path):
+    tls, sasl, authority = guarded_kafka
+    properties = tmp_path / "client.properties"
+
+    def ask(server, text):
+        properties.write_text(text)
+        return doctor("--brokers", server, "--properties", properties)
+
+    trusted = f"security.protocol=SSL\nssl.ca.location={authority}\n"
+    found = wait_until(lambda: (answer := ask(tls, trusted)) and not answer.wrong() & {"kafka.server", "kafka.cluster"} and answer, 60, 0.5, "the broker")
+    assert "over TLS" in found.one("kafka.server", "ok") and "1 broker" in found.one("kafka.cluster", "ok")
+    assert "ssl.ca.location" in ask(tls, "security.protocol=SSL\n").one("kafka.server", "fail")
+    words = ask(tls, "security.protocol=PLAINTEXT\n").one("kafka.server", "fail")
+    assert "speaks TLS" in words and "security.protocol=SSL" in words
+    login = "security.protocol=SASL_PLAINTEXT\nsasl.mechanism={}\nsasl.username=ann\nsasl.password={}\n"
+    ask(sasl, login.format("PLAIN", "right")).one("kafka.cluster", "ok")
+    words = ask(sasl, login.format("PLAIN", "wrong")).one("kafka.server", "fail")
+    assert "sasl.username and sasl.password" in words
+    assert "sasl.enabled.mechanisms" in ask(sasl, login.format("SCRAM-SHA-256", "right")).one("kafka.server", "fail")
+    assert "SASL" in ask(sasl, "security.protocol=PLAINTEXT\n").one("kafka.cluster", "fail")
+
+
+@pytest.mark.slow
+def test_a_topic_in_an_old_format(build_dir, doctor, tmp_path, rng):
+    """The oldest broker can still keep a topic in the format before headers."""
+    command, place = [str(ROOT / "tools/kafka")], ["--dir", str(tmp_path / "kafka")]
+    up = subprocess.run([*command, "up", "--version", "2.8.2", *place, "--port", str(free_port(span=120))], capture_output=True, text=True)
+    assert up.returncode == 0, up.stderr
+    try:
+        kafka, topic = up.stdout.strip().splitlines()[-1], f"old-{rng.randrange(16**8):08x}"
+
+        def create(*settings):
+            worker = Worker(build_dir / "tests/unit/kafka/admin_worker", kafka, tmp_path, "create", 1, topic, "--", *settings)
+            return worker.join() == 0 and worker.find(r"code (0|-15)")
+
+        wait_until(lambda: create("message.format.version=0.10.2"), 60, 0.5, "the topic")
+        found = doctor("--brokers", kafka, "--topic", topic)
+        assert "0.10.2" in found.one("topic.format", "fail") and "Kafka 2.7 or newer" in found.one("kafka.server", "ok")
+    finally:
+        subprocess.run([*command, "down", *place], capture_output=True)
 
 
 def test_advertised_listener_is_wrong(misled_kafka, doctor):
