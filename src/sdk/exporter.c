@@ -509,7 +509,9 @@ static void set_deaf(const struct weir_exporter *ex) {
 
 static void *run(void *arg) {
     struct weir_exporter *ex = arg;
-    for (bool stopping = false, more = false; !stopping;) {
+    weir_now_measure();
+    wait_for_bell(WEIR_NOW_MEASURE_MS); /* then the clock is quick from the first spans on */
+    for (bool stopping = false, more = true; !stopping;) {
         set_deaf(ex);
         wait_for_bell(more ? 0 : wait_ms(ex));
         weir_cells_tick();

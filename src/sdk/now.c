@@ -15,17 +15,22 @@ enum {
     INTERVAL_FIRST_MS = 10, /* the rate is measured over at least so long, at first … */
     INTERVAL_MS = 900,      /* … and once it is known */
     READING_MAX = 4096,     /* counts that a clock reading may take: more means that we were away */
+    READINGS = 4,
     WINDOW_MS = 1,
 };
 
 static _Atomic uint64_t scale; /* 0: not known */
 
-/* A clock and the counter at the same time; false if something came between them. */
+/* A clock and the counter at the same time; false if something came between them each time. The
+ * first reading after a sleep is often slow. */
 static bool read_both(int64_t (*clock)(void), int64_t *ret_ns, uint64_t *ret_counter) {
-    uint64_t before = __rdtsc();
-    *ret_ns = clock();
-    uint64_t took = __rdtsc() - before;
-    *ret_counter = before + took / 2;
+    uint64_t took = READING_MAX;
+    for (int i = 0; took >= READING_MAX && i < READINGS; i++) {
+        uint64_t before = __rdtsc();
+        *ret_ns = clock();
+        took = __rdtsc() - before;
+        *ret_counter = before + took / 2;
+    }
     return took < READING_MAX;
 }
 

@@ -39,7 +39,9 @@ static inline int64_t weir_now_ns(struct weir_now *now) {
     return weir_now_anchor(now);
 }
 
-/* Measures the counter's rate since the last call. The exporter, each second or so. */
+/* Measures the counter's rate since the last call, if that was WEIR_NOW_MEASURE_MS ago. The
+ * exporter, each second or so. */
+enum { WEIR_NOW_MEASURE_MS = 11 };
 void weir_now_measure(void);
 
 #endif
