@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from otlp_sink import Sink
+from shop import LANGUAGES, Shop
 from test_plugin import check_sends, hosts, plugin, run, told, topic  # noqa: F401  fixtures
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -59,3 +60,18 @@ def test_every_span_arrives(run, rng, kafka, sink, topic, kind, way, sends):  # 
 def test_program_that_ends_in_full_swing(run, kafka, sink, topic, kind):  # noqa: F811
     run(kind, "busy", topic, 5)
     assert len(sink.spans(f"send {topic}")) >= 5
+
+
+@pytest.mark.slow
+def test_every_language_sends_over_https(kafka, build_dir, rng, tmp_path, sink):
+    """Python and Node bring an OpenSSL of their own, Node with its symbols exported; Go and Rust bring none."""
+    shop = Shop(kafka, build_dir / "src/plugin/libweir-kafka.so", tmp_path, rng, sink)
+    if "kcat" in shop.missing:
+        pytest.skip(shop.missing["kcat"])
+    shop.run()
+    for hop in shop.hops:
+        hop.check(shop.count)
+    assert sink.assert_nothing_lost() == 0
+    left_out = [f"{language}: {shop.missing[language]}" for language in LANGUAGES if language in shop.missing]
+    if left_out:
+        pytest.skip("; ".join(left_out))

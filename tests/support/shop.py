@@ -93,9 +93,9 @@ class Hop:
 class Shop:
     """Runs orders through the stages that this machine has; then .hops tells what became of them."""
 
-    def __init__(self, kafka, plugin, folder, rng):
+    def __init__(self, kafka, plugin, folder, rng, sink=None):
         self.kafka, self.plugin, self.folder, self.rng = kafka, str(plugin), folder, rng
-        self.count, self.sink, self.missing, self.stages = rng.randrange(3, 12), Sink(), {}, {}
+        self.count, self.sink, self.missing, self.stages = rng.randrange(3, 12), sink or Sink(), {}, {}
         for language in (*LANGUAGES, "kcat"):
             try:
                 self.stages[language] = command(language, folder)
