@@ -3,7 +3,8 @@
  *
  *     {"status":"success","data":{"resultType":"vector","result":[…]},"warnings":[…],"infos":[…]}
  *
- * prometheus.c answers queries, prometheus_meta.c what there is to query. Every route exists bare
+ * prometheus.c answers queries, prometheus_meta.c what there is to query,
+ * alerts.c tells the rules and what fires. Every route exists bare
  * and under /prometheus. `?explain=1` adds data.explain (what the query cost) and data.plan.
  *
  * Threads: handlers run on the pool. Source: Prometheus 3, "HTTP API".
@@ -45,7 +46,8 @@ bool weir_api_prometheus_range(struct weir_http_request *req, int64_t *ret_start
 /* prometheus_meta.c */
 weir_http_handler weir_api_prometheus_labels, weir_api_prometheus_values,
     weir_api_prometheus_series, weir_api_prometheus_metadata, weir_api_prometheus_buildinfo,
-    weir_api_prometheus_exemplars, weir_api_prometheus_rules, weir_api_prometheus_alerts,
-    weir_api_prometheus_targets, weir_api_prometheus_runtimeinfo;
+    weir_api_prometheus_exemplars, weir_api_prometheus_targets, weir_api_prometheus_runtimeinfo;
+/* alerts.c */
+weir_http_handler weir_api_prometheus_rules, weir_api_prometheus_alerts;
 
 #endif

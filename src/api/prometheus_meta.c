@@ -346,16 +346,6 @@ void weir_api_prometheus_exemplars(void *ctx, struct weir_http_request *req) {
     answer_empty(req, NULL, NULL);
 }
 
-void weir_api_prometheus_rules(void *ctx, struct weir_http_request *req) {
-    (void)ctx;
-    answer_empty(req, "groups", NULL);
-}
-
-void weir_api_prometheus_alerts(void *ctx, struct weir_http_request *req) {
-    (void)ctx;
-    answer_empty(req, "alerts", NULL);
-}
-
 void weir_api_prometheus_targets(void *ctx, struct weir_http_request *req) {
     (void)ctx;
     answer_empty(req, "activeTargets", "droppedTargets");

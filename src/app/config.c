@@ -113,17 +113,30 @@ static const char *default_data(struct weir_config *config) {
     return "/var/lib/weir";
 }
 
-static int fill_hosts(struct weir_config *config, struct weir_error *reterr) {
-    struct weir_view rest = text_of(config, "allow-host");
+static int fill_list(struct weir_config *config, const char *name,
+                     const char *list[WEIR_CONFIG_HOSTS_MAX + 1], struct weir_error *reterr) {
+    struct weir_view rest = text_of(config, name);
     size_t count = 0;
     while (rest.len) {
         if (count == WEIR_CONFIG_HOSTS_MAX)
-            return weir_error_set(reterr, WEIR_EINVALID, "more than %d --allow-host names",
+            return weir_error_set(reterr, WEIR_EINVALID, "--%s is given more than %d times", name,
                                   WEIR_CONFIG_HOSTS_MAX);
-        config->hosts[count++] =
+        list[count++] =
             weir_arena_strdup(&config->arena, weir_view_trim(weir_view_cut(&rest, ',')));
     }
     return WEIR_OK;
+}
+
+static int fill_rules(struct weir_config *config, struct weir_error *reterr) {
+    const char *files[WEIR_CONFIG_HOSTS_MAX + 1] = {NULL};
+    int64_t interval_ns = 0;
+    weir_view_to_duration_ns(text_of(config, "rules-interval"), &interval_ns);
+    int rc = fill_list(config, "rules", files, reterr);
+    if (!rc) rc = fill_list(config, "alertmanager", config->alertmanagers, reterr);
+    if (!rc) rc = fill_list(config, "webhook", config->webhooks, reterr);
+    for (size_t i = 0; !rc && files[i]; i++)
+        rc = weir_alert_rules_load(&config->rules, files[i], interval_ns, &config->arena, reterr);
+    return rc;
 }
 
 static enum weir_log_level level_of(struct weir_view text) {
@@ -172,7 +185,8 @@ static int fill_typed(struct weir_config *config, struct weir_error *reterr) {
     if (config->memory_bytes < 32U << 20)
         return weir_error_set(reterr, WEIR_EINVALID, "memory is %.*s; the least is 32MiB",
                               WEIR_VIEW_ARG(text_of(config, "memory")));
-    int rc = fill_hosts(config, reterr);
+    int rc = fill_list(config, "allow-host", config->hosts, reterr);
+    if (rc == WEIR_OK) rc = fill_rules(config, reterr);
     if (rc == WEIR_OK) rc = weir_config_tls_fill(config, reterr);
     if (rc == WEIR_OK && config->arena.failed)
         rc = weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
@@ -181,7 +195,7 @@ static int fill_typed(struct weir_config *config, struct weir_error *reterr) {
 
 int weir_config_load(struct weir_config *config, int argc, char **argv, struct weir_error *reterr) {
     *config = (struct weir_config){.signals = {true, true, true}};
-    weir_arena_init(&config->arena, 4 << 20);
+    weir_arena_init(&config->arena, 32 << 20);
     int rc = load_flags(config, argc, argv, reterr);
     if (rc == WEIR_OK) rc = load_environment(config, reterr);
     if (rc == WEIR_OK) config->file = string_of(config, "config");

@@ -11,6 +11,7 @@
 #ifndef WEIR_APP_CONFIG_H
 #define WEIR_APP_CONFIG_H
 
+#include "alert/rule.h"
 #include "app/options.h"
 #include "base/arena.h"
 #include "base/log.h"
@@ -60,6 +61,8 @@ struct weir_config {
     uint64_t retention_bytes; /* 0 = half of what is free plus what is already ours */
     int64_t query_timeout_ns; /* > 0 */
     const char *hosts[WEIR_CONFIG_HOSTS_MAX + 1]; /* --allow-host, NULL-ended */
+    struct weir_alert_rules rules;
+    const char *alertmanagers[WEIR_CONFIG_HOSTS_MAX + 1], *webhooks[WEIR_CONFIG_HOSTS_MAX + 1];
     bool allow_open, print, help;
     bool signals[WEIR_SIGNALS_COUNT]; /* which pipelines exist */
     struct weir_graph_options graph;  /* the file's part of it: names and configurations */

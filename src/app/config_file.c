@@ -152,17 +152,19 @@ static void turn_on_health(struct walk *walk, const struct weir_yaml *name) {
 }
 
 static int load_extensions(struct walk *walk, const struct weir_yaml *list) {
-    static const char *const known[] = {"weir_ui", "health_check", NULL};
+    static const char *const known[] = {"weir_ui", "health_check", "weir_rules", NULL};
     if (list->type != WEIR_YAML_LIST && list->type != WEIR_YAML_NULL)
         return weir_yaml_fail(list, walk->reterr, "extensions must be a list of names");
     for (uint32_t i = 0; i < list->count; i++) {
         struct weir_view name = list->items[i]->text;
         if (weir_view_is(name, "health_check")) turn_on_health(walk, list->items[i]);
-        if (weir_view_is(name, known[0]) || weir_view_is(name, known[1])) continue;
+        if (weir_view_is(name, known[0]) || weir_view_is(name, known[1]) ||
+            weir_view_is(name, known[2]))
+            continue;
         const char *nearest = weir_view_nearest(name, known);
         return weir_yaml_fail(list->items[i], walk->reterr,
-                              "there is no extension '%.*s'%s%s%s; this version has weir_ui and "
-                              "health_check",
+                              "there is no extension '%.*s'%s%s%s; this version has weir_ui, "
+                              "weir_rules and health_check",
                               WEIR_VIEW_ARG(name), nearest ? ", did you mean '" : "",
                               nearest ? nearest : "", nearest ? "'?" : "");
     }

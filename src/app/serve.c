@@ -35,6 +35,7 @@ struct rooms {
     struct weir_otlp_receiver *receiver;
     struct weir_http_server *http;
     struct weir_self *self;
+    struct weir_alert_engine *alerts;
     struct weir_api api;
     struct weir_http_route routes[ROUTES_MAX]; /* of the page and the query APIs */
     size_t routes_count;
@@ -74,6 +75,20 @@ static int open_collect(struct rooms *rooms, const struct weir_config *config,
     return rooms->receiver ? WEIR_OK : weir_error_set(reterr, WEIR_ENOMEMORY, "out of memory");
 }
 
+static int open_alerts(struct rooms *rooms, const struct weir_config *config,
+                       struct weir_error *reterr) {
+    const struct weir_alert_options options = {
+        .rules = &config->rules,
+        .source = weir_store_source(rooms->store),
+        .sink = weir_store_sink(rooms->store),
+        .query_memory_max = (size_t)(config->memory_bytes / 100 * QUERY_PERCENT),
+        .query_timeout_ns = config->query_timeout_ns,
+        .alertmanagers = config->alertmanagers,
+        .webhooks = config->webhooks};
+    return config->rules.groups_count ? weir_alert_engine_open(&options, &rooms->alerts, reterr)
+                                      : WEIR_OK;
+}
+
 static void add_routes(struct rooms *rooms, const struct weir_http_route *routes, size_t count) {
     WEIR_ASSERT(rooms->routes_count + count <= ROUTES_MAX);
     memcpy(rooms->routes + rooms->routes_count, routes, count * sizeof *routes);
@@ -83,6 +98,7 @@ static void add_routes(struct rooms *rooms, const struct weir_http_route *routes
 static void open_api(struct rooms *rooms, const struct weir_config *config) {
     rooms->api = (struct weir_api){
         .source = weir_store_source(rooms->store),
+        .alerts = rooms->alerts,
         .pool = rooms->pool,
         .query_timeout_ns = config->query_timeout_ns,
         .query_memory_max = (size_t)(config->memory_bytes / 100 * QUERY_PERCENT),
@@ -179,6 +195,8 @@ static int open_rooms(struct rooms *rooms, const struct weir_config *config,
         return weir_error_set(reterr, WEIR_ENOMEMORY, "cannot start the query threads");
     rc = open_collect(rooms, config, reterr);
     if (rc != WEIR_OK) return rc;
+    rc = open_alerts(rooms, config, reterr);
+    if (rc != WEIR_OK) return rc;
     open_api(rooms, config);
     rc = open_doors(rooms, config, reterr);
     if (rc != WEIR_OK) return rc;
@@ -204,6 +222,7 @@ static void close_rooms(struct rooms *rooms) {
     if (rooms->http) weir_http_server_stop(rooms->http, DRAIN_TIMEOUT_NS);
     if (rooms->graph) weir_graph_stop(rooms->graph, weir_clock_mono_ns() + DRAIN_TIMEOUT_NS);
     await_tails(rooms);
+    weir_alert_engine_close(rooms->alerts);
     weir_self_free(rooms->self);
     weir_pool_free(rooms->pool);
     weir_http_server_close(rooms->http);
