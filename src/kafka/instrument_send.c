@@ -23,7 +23,7 @@
 
 enum {
     EXPIRED_AT_ONCE = 256,
-    EXPIRE_EVERY = 16,   /* ticks */
+    EXPIRE_EVERY_S = 30,
     EXPIRE_GRACE_S = 60, /* after message.timeout.ms */
     CHECK_EVERY = 64,    /* acknowledgements of a partition: is the timestamp the send's time? */
     CHECK_MS = 20,       /* it is when the two differ by less */
@@ -38,7 +38,7 @@ struct weir_kafka_sends {
     bool measures;
     int64_t expire_ns; /* 0: never */
     struct weir_kafka_flight flight;
-    unsigned ticks; /* the exporter's */
+    int64_t settled_ns, expired_ns; /* the exporter's: when it last did so */
 };
 
 /* What this thread sent last: whoever is acknowledged on the same thread has failed in the call. */
@@ -46,7 +46,7 @@ static _Thread_local struct {
     const struct weir_kafka_sends *sends;
     const void *message;
     const rd_kafka_topic_t *rkt;
-    uint8_t injected;
+    uint16_t injected;
 } last __attribute__((tls_model("initial-exec")));
 
 /* What this thread, a broker's, was acknowledged last: mostly the next is of the same partition. A
@@ -302,16 +302,22 @@ static rd_kafka_resp_err_t on_acknowledgement(rd_kafka_t *rk, rd_kafka_message_t
 
 /* ── life ────────────────────────────────────────────────────────────────────────────────────── */
 
-/* The exporter's tick. */
-static void expire(struct weir_kafka_sender *sender) {
+/* The exporter's tick, which may come often. */
+static void look_after(struct weir_kafka_sender *sender) {
     struct weir_kafka_sends *self = (void *)sender;
     struct weir_kafka_record *old[EXPIRED_AT_ONCE];
     uint64_t cursor = 0;
     size_t found;
-    if (!self->expire_ns || ++self->ticks % EXPIRE_EVERY != 0) return;
+    int64_t now_ns = coarse_ns();
+    if (now_ns - self->settled_ns > WEIR_NS_PER_S || now_ns < self->settled_ns) {
+        self->settled_ns = now_ns;
+        weir_kafka_flight_settle(&self->flight);
+    }
+    if (!self->expire_ns || now_ns - self->expired_ns < EXPIRE_EVERY_S * WEIR_NS_PER_S) return;
+    self->expired_ns = now_ns;
     do {
-        found = weir_kafka_flight_expire(&self->flight, weir_clock_wall_ns() - self->expire_ns,
-                                         &cursor, old, EXPIRED_AT_ONCE);
+        found = weir_kafka_flight_expire(&self->flight, now_ns - self->expire_ns, &cursor, old,
+                                         EXPIRED_AT_ONCE);
         for (size_t i = 0; i < found; i++) {
             weir_kafka_skip(WEIR_KAFKA_SKIP_ABANDONED);
             weir_kafka_sending_abandon(sender, old[i]);
@@ -342,7 +348,8 @@ static struct weir_kafka_sends *sends_new(const struct weir_kafka_instrumented *
     sends->coarse_lag_ns = coarse_lag_ns();
     sends->measures = self->client->settings->metrics;
     sends->expire_ns = expire_ns(self->rd, conf);
-    sends->sender.tick = expire;
+    sends->expired_ns = coarse_ns();
+    sends->sender.tick = look_after;
     if (weir_kafka_flight_init(&sends->flight)) {
         if (weir_kafka_sender_init(&sends->sender, self->client, conf)) return sends;
         weir_kafka_flight_done(&sends->flight);

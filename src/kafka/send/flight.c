@@ -6,23 +6,15 @@
 enum {
     POINTER_BITS = WEIR_KAFKA_FLIGHT_POINTER_BITS,
     ALIGN_BITS = 6,
-    LEVEL_0_BITS = WEIR_KAFKA_FLIGHT_LEVEL_0_BITS,
-    LEVEL_STEP_BITS = 3
+    LEVEL_0_BITS = 13,
+    LEVEL_STEP_BITS = 3,
+    WAY_BITS = 3,
+    EMPTY_ENOUGH = 3, /* looks in a row: whoever was about to put something there has done it */
 };
 #define POINTER_MASK ((UINT64_C(1) << POINTER_BITS) - 1)
 
 static size_t entries_in(unsigned level) {
     return (size_t)1 << (LEVEL_0_BITS + LEVEL_STEP_BITS * level);
-}
-
-static _Atomic uint64_t *level_at(const struct weir_kafka_flight *flight, unsigned level) {
-    return atomic_load_explicit(&flight->levels[level], memory_order_acquire);
-}
-
-static _Atomic uint64_t *line_of(const struct weir_kafka_flight *flight, unsigned level,
-                                 uint64_t hash) {
-    unsigned bits = LEVEL_0_BITS + LEVEL_STEP_BITS * level - 3;
-    return level_at(flight, level) + (hash >> (64 - bits)) * WEIR_KAFKA_FLIGHT_WAYS;
 }
 
 static struct weir_kafka_record *record_of(uint64_t entry) {
@@ -33,30 +25,50 @@ static bool is_of(uint64_t entry, const void *message) {
     return atomic_load_explicit(&record_of(entry)->message, memory_order_relaxed) == message;
 }
 
-/* Untouched pages of it cost no memory. Another thread may make it at the same time: the first one
- * counts. Lines begin at the first whole one of the block. */
-static bool open_level(struct weir_kafka_flight *flight, unsigned level) {
-    void *block = calloc(1, entries_in(level) * sizeof(uint64_t) + 64);
-    if (!block) return false;
-    _Atomic uint64_t *none = NULL, *entries = (void *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
-    if (atomic_compare_exchange_strong_explicit(&flight->levels[level], &none, entries,
-                                                memory_order_release, memory_order_relaxed))
-        flight->blocks[level] = block;
-    else
-        free(block);
-    unsigned count = level;
-    atomic_compare_exchange_strong_explicit(&flight->levels_count, &count, level + 1,
-                                            memory_order_release, memory_order_relaxed);
-    return true;
+/* Makes the level after the last one that the caller knows, unless another thread has. Untouched
+ * pages of it cost no memory; lines begin at the first whole one of the block. */
+static bool open_level(struct weir_kafka_flight *flight, unsigned number) {
+    struct weir_kafka_flight_level *level = &flight->levels[number];
+    pthread_mutex_lock(&flight->lock);
+    if (!level->block && (level->block = calloc(1, entries_in(number) * sizeof(uint64_t) + 64))) {
+        level->entries = (void *)(((uintptr_t)level->block + 63) & ~(uintptr_t)63);
+        level->mask = (entries_in(number) >> WAY_BITS) - 1;
+        atomic_store_explicit(&flight->only, number ? NULL : level, memory_order_release);
+        atomic_store_explicit(&flight->to, number + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&flight->lock);
+    return level->block != NULL;
 }
 
 bool weir_kafka_flight_init(struct weir_kafka_flight *flight) {
     memset(flight, 0, sizeof *flight);
+    pthread_mutex_init(&flight->lock, NULL);
     return open_level(flight, 0);
 }
 
 void weir_kafka_flight_done(struct weir_kafka_flight *flight) {
-    for (unsigned i = 0; i < WEIR_KAFKA_FLIGHT_LEVELS; i++) free(flight->blocks[i]);
+    for (unsigned i = 0; i < WEIR_KAFKA_FLIGHT_LEVELS; i++) free(flight->levels[i].block);
+    pthread_mutex_destroy(&flight->lock);
+}
+
+static bool is_empty(const struct weir_kafka_flight_level *level, unsigned number) {
+    for (size_t i = 0; i < entries_in(number); i++)
+        if (atomic_load_explicit(&level->entries[i], memory_order_relaxed)) return false;
+    return true;
+}
+
+void weir_kafka_flight_settle(struct weir_kafka_flight *flight) {
+    if (atomic_load_explicit(&flight->only, memory_order_relaxed)) return;
+    pthread_mutex_lock(&flight->lock);
+    unsigned to = atomic_load_explicit(&flight->to, memory_order_relaxed);
+    unsigned from = atomic_load_explicit(&flight->from, memory_order_relaxed);
+    struct weir_kafka_flight_level *level = &flight->levels[from];
+    level->seen_empty = is_empty(level, from) ? level->seen_empty + 1 : 0;
+    if (from + 1 < to && level->seen_empty >= EMPTY_ENOUGH)
+        atomic_store_explicit(&flight->from, ++from, memory_order_release);
+    if (from + 1 == to)
+        atomic_store_explicit(&flight->only, &flight->levels[from], memory_order_release);
+    pthread_mutex_unlock(&flight->lock);
 }
 
 static struct weir_kafka_record *take_from(_Atomic uint64_t *line, uint64_t tag,
@@ -74,15 +86,14 @@ static struct weir_kafka_record *take_from(_Atomic uint64_t *line, uint64_t tag,
 
 struct weir_kafka_record *weir_kafka_flight_take(struct weir_kafka_flight *flight,
                                                  const void *message) {
-    uint64_t hash = weir_kafka_flight_hash(message), tag = weir_kafka_flight_tag(hash);
-    unsigned levels = atomic_load_explicit(&flight->levels_count, memory_order_acquire);
-    for (unsigned level = 0; level < levels; level++) {
-        _Atomic uint64_t *line = line_of(flight, level, hash);
+    uint64_t tag = weir_kafka_flight_tag(message);
+    unsigned from = atomic_load_explicit(&flight->from, memory_order_relaxed);
+    for (unsigned level = atomic_load_explicit(&flight->to, memory_order_acquire);
+         level-- > from;) {
+        _Atomic uint64_t *line = weir_kafka_flight_line(&flight->levels[level], message);
         if (!weir_kafka_flight_may_hold(line, tag)) continue;
         struct weir_kafka_record *record = take_from(line, tag, message);
-        if (!record) continue;
-        if (level) atomic_fetch_sub_explicit(&flight->above, 1, memory_order_relaxed);
-        return record;
+        if (record) return record;
     }
     return NULL;
 }
@@ -99,41 +110,34 @@ static bool put_into(_Atomic uint64_t *line, uint64_t entry) {
 
 bool weir_kafka_flight_put(struct weir_kafka_flight *flight, const void *message,
                            struct weir_kafka_record *record, struct weir_kafka_record **ret_stale) {
-    uint64_t hash = weir_kafka_flight_hash(message), tag = weir_kafka_flight_tag(hash);
+    uint64_t tag = weir_kafka_flight_tag(message);
     uint64_t pointer = (uintptr_t)record >> ALIGN_BITS;
     *ret_stale = weir_kafka_flight_take(flight, message);
     if (pointer & ~POINTER_MASK || (uintptr_t)record & ((1u << ALIGN_BITS) - 1)) return false;
     atomic_store_explicit(&record->message, message, memory_order_relaxed);
-    for (unsigned level = 0; level < WEIR_KAFKA_FLIGHT_LEVELS; level++) {
-        if (level >= atomic_load_explicit(&flight->levels_count, memory_order_acquire) &&
-            !open_level(flight, level))
-            return false;
-        /* Counted before it is there: whoever looks for it finds it counted. */
-        if (level) atomic_fetch_add_explicit(&flight->above, 1, memory_order_release);
-        if (put_into(line_of(flight, level, hash), tag << POINTER_BITS | pointer)) return true;
-        if (level) atomic_fetch_sub_explicit(&flight->above, 1, memory_order_relaxed);
+    for (unsigned to = atomic_load_explicit(&flight->to, memory_order_acquire);; to++) {
+        if (put_into(weir_kafka_flight_line(&flight->levels[to - 1], message),
+                     tag << POINTER_BITS | pointer))
+            return true;
+        if (to == WEIR_KAFKA_FLIGHT_LEVELS || !open_level(flight, to)) return false;
     }
-    return false;
 }
 
 size_t weir_kafka_flight_expire(struct weir_kafka_flight *flight, int64_t before_ns,
                                 uint64_t *cursor, struct weir_kafka_record **to, size_t room) {
-    unsigned levels = atomic_load_explicit(&flight->levels_count, memory_order_acquire);
+    unsigned to_level = atomic_load_explicit(&flight->to, memory_order_acquire);
     uint64_t base = 0;
     size_t count = 0;
-    for (unsigned level = 0; level < levels; base += entries_in(level++)) {
-        _Atomic uint64_t *entries = level_at(flight, level);
+    for (unsigned level = 0; level < to_level; base += entries_in(level++)) {
         while (*cursor < base + entries_in(level) && count < room) {
-            _Atomic uint64_t *at = &entries[(*cursor)++ - base];
+            _Atomic uint64_t *at = &flight->levels[level].entries[(*cursor)++ - base];
             uint64_t entry = atomic_load_explicit(at, memory_order_acquire);
             if (entry &&
                 atomic_load_explicit(&record_of(entry)->start_ns, memory_order_relaxed) <
                     before_ns &&
                 atomic_compare_exchange_strong_explicit(at, &entry, 0, memory_order_acquire,
-                                                        memory_order_relaxed)) {
-                if (level) atomic_fetch_sub_explicit(&flight->above, 1, memory_order_relaxed);
+                                                        memory_order_relaxed))
                 to[count++] = record_of(entry);
-            }
         }
     }
     return count;

@@ -2,31 +2,42 @@
 /* Sends in flight: from a message's address to the record of its span.
  *
  *     level 0   2^13 entries   always there
- *     level 1   2^16           made by whoever finds no room below
- *     level 2   2^19
- *     level 3   2^22
+ *     level 1   2^16           each opened by whoever finds no room in the one before;
+ *     level 2   2^19           records go into the last one from then on, and those before
+ *     level 3   2^22           run empty
  *
  *     entry     tag of the address (22 bits) │ record's address / 64 (42 bits)      0: empty
  *
- * Eight entries share a cache line and a hash. An entry is put by one compare-and-swap and removed
- * by one; a search reads one line of each level in use. No lock anywhere; a message that has no
- * record costs one line.
+ * Eight entries share a cache line: that of the KiB that the message lies in, since messages that
+ * are sent one after the other mostly lie side by side, and are acknowledged in that order. An entry is put by one compare-and-swap and removed
+ * by one; a search reads one line of each level that may hold something, which is one level but for
+ * a while after it grew. A message that has no record costs one line.
  *
- * Threads: any. An address is put by one thread, and taken after that. put may allocate.
+ * Threads: any. An address is put by one thread, and taken after that. put may allocate, and locks
+ * when it opens a level; take does neither.
  * Memory: levels stay until the end; records are the caller's.
  */
 #ifndef WEIR_KAFKA_SEND_FLIGHT_H
 #define WEIR_KAFKA_SEND_FLIGHT_H
 
+#include <pthread.h>
+
 #include "kafka/send/record.h"
 
 enum { WEIR_KAFKA_FLIGHT_LEVELS = 4, WEIR_KAFKA_FLIGHT_WAYS = 8 };
 
+struct weir_kafka_flight_level {
+    _Atomic uint64_t *entries;
+    uint64_t mask; /* of line numbers */
+    unsigned seen_empty;
+    void *block; /* that the entries lie in */
+};
+
 struct weir_kafka_flight {
-    _Atomic(_Atomic uint64_t *) levels[WEIR_KAFKA_FLIGHT_LEVELS]; /* NULL: not there yet */
-    atomic_uint levels_count;                                     /* in use: from the first on */
-    atomic_uint above;                      /* records that lie above level 0 */
-    void *blocks[WEIR_KAFKA_FLIGHT_LEVELS]; /* that the levels lie in */
+    _Atomic(const struct weir_kafka_flight_level *) only; /* the one level in use; NULL: several */
+    atomic_uint from, to;                                 /* levels in use: from <= level < to */
+    pthread_mutex_t lock; /* guards opening a level, and giving one up */
+    struct weir_kafka_flight_level levels[WEIR_KAFKA_FLIGHT_LEVELS];
 };
 
 /* False: out of memory. */
@@ -47,17 +58,17 @@ struct weir_kafka_record *weir_kafka_flight_take(struct weir_kafka_flight *fligh
 size_t weir_kafka_flight_expire(struct weir_kafka_flight *flight, int64_t before_ns,
                                 uint64_t *cursor, struct weir_kafka_record **to, size_t room);
 
+/* Looks whether levels have run empty, so that none need search them. Now and then; one thread. */
+void weir_kafka_flight_settle(struct weir_kafka_flight *flight);
+
 /* ── the usual case: it has none ─────────────────────────────────────────────────────────────── */
 
-enum { WEIR_KAFKA_FLIGHT_POINTER_BITS = 42, WEIR_KAFKA_FLIGHT_LEVEL_0_BITS = 13 };
-
-static inline uint64_t weir_kafka_flight_hash(const void *message) {
-    return ((uintptr_t)message >> 4) * 0x9e3779b97f4a7c15u;
-}
+enum { WEIR_KAFKA_FLIGHT_POINTER_BITS = 42 };
 
 /* Never zero: an empty entry is no one's. */
-static inline uint64_t weir_kafka_flight_tag(uint64_t hash) {
-    return (uint32_t)hash >> (WEIR_KAFKA_FLIGHT_POINTER_BITS - 32) | 1;
+static inline uint64_t weir_kafka_flight_tag(const void *message) {
+    uint32_t hash = (uint32_t)((uintptr_t)message >> 4) * 0x9e3779b9u;
+    return hash >> (WEIR_KAFKA_FLIGHT_POINTER_BITS - 32) | 1;
 }
 
 /* Whether some entry of the line may have the tag. All at once: nearly always none has. What a race
@@ -84,15 +95,19 @@ static inline bool weir_kafka_flight_may_hold(const _Atomic uint64_t *line, uint
 #endif
 }
 
+static inline _Atomic uint64_t *weir_kafka_flight_line(const struct weir_kafka_flight_level *level,
+                                                       const void *message) {
+    uint64_t kib = (uintptr_t)message >> 10, region = (uintptr_t)message >> 24;
+    return level->entries + ((kib + region * 40503u) & level->mask) * WEIR_KAFKA_FLIGHT_WAYS;
+}
+
 /* Whether take may find one: nearly always right, and never wrong when it says no. */
 static inline bool weir_kafka_flight_may_take(const struct weir_kafka_flight *flight,
                                               const void *message) {
-    uint64_t hash = weir_kafka_flight_hash(message);
-    const _Atomic uint64_t *line =
-        atomic_load_explicit(&flight->levels[0], memory_order_relaxed) +
-        (hash >> (64 - WEIR_KAFKA_FLIGHT_LEVEL_0_BITS + 3)) * WEIR_KAFKA_FLIGHT_WAYS;
-    return atomic_load_explicit(&flight->above, memory_order_acquire) ||
-           weir_kafka_flight_may_hold(line, weir_kafka_flight_tag(hash));
+    const struct weir_kafka_flight_level *only =
+        atomic_load_explicit(&flight->only, memory_order_acquire);
+    return !only || weir_kafka_flight_may_hold(weir_kafka_flight_line(only, message),
+                                               weir_kafka_flight_tag(message));
 }
 
 #endif

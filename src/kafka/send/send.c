@@ -21,9 +21,11 @@ enum {
     OVERHEAD = 80, /* of a message and each header on the wire, at most */
     HEADER_OVERHEAD = 16,
     STATE_SIZE_MAX = 560,
+    OTHERS_SIZE = 300, /* of B3's headers, at most */
     INJECTED_TRACEPARENT = 1,
     INJECTED_TRACESTATE = 2,
     INJECTED_BAGGAGE = 4,
+    INJECTED_OTHERS = 8, /* and up: one bit for each of other_names */
 };
 
 /* ── what was left out ───────────────────────────────────────────────────────────────────────── */
@@ -85,10 +87,12 @@ static bool collect_returned(struct weir_kafka_sender *sender, struct weir_lane 
 static void fill_spares(struct weir_kafka_sender *sender) {
     struct weir_lane *lane = weir_lane_get();
     uint32_t wanted = atomic_load_explicit(&sender->spares_wanted, memory_order_relaxed);
-    uint32_t missing = 0;
+    uint32_t at = atomic_load_explicit(&sender->spares_at, memory_order_relaxed), missing = 0;
+    if (lane) collect_returned(sender, lane);
+    if (at == sender->spares_filled_at && atomic_load(&sender->spares[0])) return;
+    sender->spares_filled_at = at;
     for (uint32_t i = 0; i < wanted; i++)
         missing += !atomic_load_explicit(&sender->spares[i], memory_order_relaxed);
-    collect_returned(sender, lane);
     if (!missing || !lane) return;
     if (missing == wanted && wanted < WEIR_KAFKA_SPARES && atomic_load(&sender->spares_at))
         atomic_store_explicit(&sender->spares_wanted, wanted *= 2, memory_order_relaxed);
@@ -231,6 +235,35 @@ static struct weir_view state_of(const struct weir_kafka_sender *sender,
     return size ? weir_view(room, size) : state;
 }
 
+/* Formats besides W3C's, which are rare: what the general way writes, less what is there already. */
+static const char *const other_names[] = {"b3",           "x-b3-traceid", "x-b3-spanid",
+                                          "x-b3-sampled", "x-b3-flags",   "x-b3-parentspanid"};
+enum { OTHER_NAMES = sizeof other_names / sizeof other_names[0] };
+
+struct others {
+    const struct weir_kafka_sender *sender;
+    rd_kafka_headers_t *headers;
+    unsigned injected;
+};
+
+static int set_other(void *arg, const char *name, const char *value, size_t size) {
+    struct others *others = arg;
+    for (int i = 0; i < OTHER_NAMES; i++)
+        if (strcmp(other_names[i], name) == 0 &&
+            !has_header(others->sender, others->headers, name) &&
+            add_header(others->sender, others->headers, name, -1, value, size))
+            others->injected |= (unsigned)INJECTED_OTHERS << i;
+    return WEIR_OK;
+}
+
+static unsigned inject_others(const struct weir_kafka_sender *sender, rd_kafka_headers_t *headers,
+                              const struct weir_span_context *sc) {
+    struct weir_context ctx = {.span = *sc};
+    struct others others = {sender, headers, 0};
+    weir_inject(&ctx, set_other, &others);
+    return others.injected;
+}
+
 /* Headers that the application has are left where they are; of a traceparent there is one, and a
  * tracestate belongs to the traceparent beside it. */
 static void inject(const struct weir_kafka_sender *sender, struct weir_kafka_outgoing *message,
@@ -240,13 +273,14 @@ static void inject(const struct weir_kafka_sender *sender, struct weir_kafka_out
     const struct weir_baggage *bag = message->ctx ? message->ctx->baggage : NULL;
     char traceparent[WEIR_TRACEPARENT_SIZE], baggage[WEIR_BAGGAGE_SIZE_MAX], room[STATE_SIZE_MAX];
     bool traces = which & WEIR_PROPAGATOR_TRACECONTEXT && sc;
+    bool others = which & ~(unsigned)(WEIR_PROPAGATOR_TRACECONTEXT | WEIR_PROPAGATOR_BAGGAGE) && sc;
     struct weir_view state = traces ? state_of(sender, sc, room) : weir_view(NULL, 0);
     size_t bag_size = bag && which & WEIR_PROPAGATOR_BAGGAGE
                           ? weir_baggage_format(bag, baggage, sizeof baggage)
                           : 0;
     size_t added = (traces ? 11 + sizeof traceparent + HEADER_OVERHEAD : 0) +
                    (state.len ? 10 + state.len + HEADER_OVERHEAD : 0) +
-                   (bag_size ? 7 + bag_size + HEADER_OVERHEAD : 0);
+                   (bag_size ? 7 + bag_size + HEADER_OVERHEAD : 0) + (others ? OTHERS_SIZE : 0);
     if (!added || !fits(sender, message, added)) return;
     rd_kafka_headers_t *headers = message->headers;
     bool is_new = !headers;
@@ -265,14 +299,18 @@ static void inject(const struct weir_kafka_sender *sender, struct weir_kafka_out
     if (bag_size && (is_new || !has_header(sender, headers, "baggage")) &&
         add_header(sender, headers, "baggage", 7, baggage, bag_size))
         message->injected |= INJECTED_BAGGAGE;
+    if (others) message->injected |= (uint16_t)inject_others(sender, headers, sc);
     if (is_new) sender->rd->message_set_headers(message->raw, headers);
 }
 
 void weir_kafka_sending_undo(const struct weir_kafka_sender *sender, rd_kafka_headers_t *headers,
-                             uint8_t injected) {
+                             uint16_t injected) {
     if (injected & INJECTED_TRACEPARENT) sender->rd->header_remove(headers, "traceparent");
     if (injected & INJECTED_TRACESTATE) sender->rd->header_remove(headers, "tracestate");
     if (injected & INJECTED_BAGGAGE) sender->rd->header_remove(headers, "baggage");
+    for (int i = 0; i < OTHER_NAMES; i++)
+        if (injected & (unsigned)INJECTED_OTHERS << i)
+            sender->rd->header_remove(headers, other_names[i]);
 }
 
 /* ── beginning ───────────────────────────────────────────────────────────────────────────────── */

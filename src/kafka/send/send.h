@@ -30,8 +30,9 @@ struct weir_kafka_sender {
     /* Records for whoever may not allocate: failures and slow acknowledgements that were not
      * sampled. The exporter's tick fills them up. */
     _Atomic(struct weir_kafka_record *) spares[WEIR_KAFKA_SPARES];
-    _Atomic uint32_t spares_at;                     /* where the next is looked for */
-    _Atomic uint32_t spares_wanted;                 /* so many are kept */
+    _Atomic uint32_t spares_at;     /* where the next is looked for */
+    _Atomic uint32_t spares_wanted; /* so many are kept */
+    uint32_t spares_filled_at;      /* the exporter's: spares_at, when it filled them up */
     _Atomic(struct weir_kafka_record *) returned;   /* blocks that are free again: a list */
     void (*tick)(struct weir_kafka_sender *sender); /* also called by the exporter's; or NULL */
     struct weir_kafka_sender *next;                 /* of all in the process */
@@ -45,7 +46,7 @@ struct weir_kafka_outgoing {
     bool is_tombstone;
     rd_kafka_headers_t *headers; /* NULL: none yet */
     rd_kafka_message_t *raw;     /* takes new headers, where there are none yet; NULL: not */
-    uint8_t injected;            /* given: which headers were added */
+    uint16_t injected;           /* given: which headers were added */
 };
 
 /* Keeps the client by pointer; `conf` is borrowed. The exporter's thread looks after it from now on:
@@ -65,7 +66,7 @@ struct weir_kafka_record *weir_kafka_sending_drawn(struct weir_kafka_sender *sen
                                                    uint64_t draw);
 /* Takes out what begin has put in: the call failed, and the headers are the application's again. */
 void weir_kafka_sending_undo(const struct weir_kafka_sender *sender, rd_kafka_headers_t *headers,
-                             uint8_t injected);
+                             uint16_t injected);
 /* Ends a send with a record, now: gives its duration, and in `*ret_context` whose it was. */
 int64_t weir_kafka_sending_end(struct weir_kafka_sender *sender, struct weir_kafka_record *record,
                                int err, int32_t partition, int64_t offset,

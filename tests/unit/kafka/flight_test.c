@@ -85,7 +85,9 @@ static void test_many(void **state) {
         assert_null(weir_kafka_flight_take(&flight, address(MANY + i)));
         assert_ptr_equal(weir_kafka_flight_take(&flight, address(order[i])), &records[order[i]]);
     }
-    assert_int_equal(flight.above, 0);
+    assert_null(flight.only);
+    for (int i = 0; i < 20; i++) weir_kafka_flight_settle(&flight);
+    assert_ptr_equal(flight.only, &flight.levels[flight.to - 1]);
     for (uint32_t i = 0; i < MANY; i += 100)
         assert_false(weir_kafka_flight_may_take(&flight, address(i)));
     free(order);
