@@ -6,24 +6,30 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "base/view.h"
 #include "plugin/notice.h"
 #include "weir/weir.h"
 
-enum { TIMEOUT_MS = 2000, TIMEOUT_MS_MAX = 60000 };
+enum { TIMEOUT_MS = 2000, TIMEOUT_MS_MAX = 60000, FLUSH_INTERVAL_MS = 1000 };
 
-static _Atomic int clients; /* with a handle; a forked child counts its parent's as well */
-static atomic_bool started, flushing;
+static _Atomic int clients;      /* with a handle */
+static _Atomic pid_t started_in; /* the process that the SDK was started in, 0: none */
+static atomic_bool flushing;
 
 /* ── start ───────────────────────────────────────────────────────────────────────────────────── */
 
+static void say_goodbye(void);
+
 static void start(void) {
     struct weir_error err = {0};
-    if (weir_init(NULL, &err) == WEIR_OK)
-        atomic_store(&started, true);
-    else
+    if (weir_init(NULL, &err) == WEIR_OK) {
+        atomic_store(&started_in, getpid());
+        atexit(say_goodbye);
+    } else
         weir_plugin_notice("Kafka clients of this process are not observed: %s", err.message);
 }
 
@@ -42,11 +48,16 @@ static int64_t timeout_ms(void) {
     return value < TIMEOUT_MS_MAX ? (int64_t)value : TIMEOUT_MS_MAX;
 }
 
-/* Runs inside exit(), after main() and the program's own atexit() functions, while all threads are
- * still there. In a forked child that has recorded nothing there is nothing to wait for. */
-__attribute__((destructor)) static void say_goodbye(void) {
-    int64_t wait_ms = timeout_ms();
-    if (atomic_load(&started) && wait_ms) weir_shutdown(wait_ms, NULL);
+/* In a forked child that made no client of its own there is nothing to wait for. */
+static bool is_ours(void) {
+    return atomic_load(&started_in) == getpid() && timeout_ms() > 0;
+}
+
+/* Runs inside exit(), after main() and after what the program itself registered since its first
+ * client. It comes before what librdkafka's libraries registered (OpenSSL's end makes its threads
+ * crash): while this waits, they must find everything whole, and afterwards our own thread is gone. */
+static void say_goodbye(void) {
+    if (is_ours()) weir_shutdown(timeout_ms(), NULL);
 }
 
 static int note_go(struct dl_phdr_info *info, size_t size, void *arg) {
@@ -82,8 +93,13 @@ static void *flush(void *arg) {
     return NULL;
 }
 
+/* A host may open a client for each of its requests: it does not pay for that each time. */
 static void flush_beside(void) {
+    static _Atomic int64_t last_ns = INT64_MIN;
+    int64_t now = weir_clock_mono_ns(), last = atomic_load(&last_ns);
     pthread_t thread;
+    if (last != INT64_MIN && now - last < FLUSH_INTERVAL_MS * WEIR_NS_PER_MS) return;
+    if (!atomic_compare_exchange_strong(&last_ns, &last, now)) return;
     if (atomic_exchange(&flushing, true)) return;
     if (weir_thread_start(&thread, "weir-flush", flush, NULL))
         atomic_store(&flushing, false);
@@ -91,7 +107,11 @@ static void flush_beside(void) {
         pthread_detach(thread);
 }
 
+/* A child counts its own clients only. */
 void weir_plugin_client_made(void) {
+    pid_t before = atomic_load(&started_in), now = getpid();
+    if (before && before != now && atomic_compare_exchange_strong(&started_in, &before, now))
+        atomic_store(&clients, 0);
     atomic_fetch_add(&clients, 1);
 }
 
@@ -100,7 +120,7 @@ void weir_plugin_client_closing(void) {
 }
 
 void weir_plugin_client_gone(void) {
-    if (!atomic_load(&started) || atomic_load(&clients) > 0 || !timeout_ms()) return;
+    if (!is_ours() || atomic_load(&clients) > 0) return;
     if (is_go())
         weir_flush(timeout_ms(), NULL);
     else

@@ -83,6 +83,8 @@ typedef __typeof__(weir_kafka_instrument) instrument_fn;
 static instrument_fn *host_instrument(void) {
     instrument_fn *call = NULL;
     void *found = dlsym(RTLD_DEFAULT, "weir_kafka_instrument");
+    void *library = found ? NULL : dlopen("libweir.so.0", RTLD_NOW | RTLD_NOLOAD);
+    if (library) found = dlsym(library, "weir_kafka_instrument");
     memcpy(&call, &found, sizeof call);
     return call;
 }

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -198,7 +199,7 @@ def test_switched_off(run, kafka, sink, topic):
 
 
 @pytest.mark.parametrize("kind", ["shared", "debian"])
-@pytest.mark.parametrize("way, sends", [("leave", 1), ("order", 3), ("refused", 1), ("twice", 1), ("threads", 8), ("forked", 3), ("workers", 3)])
+@pytest.mark.parametrize("way, sends", [("leave", 1), ("late", 2), ("order", 3), ("refused", 1), ("twice", 1), ("threads", 8), ("forked", 3), ("workers", 3)])
 def test_every_way_to_treat_clients(run, rng, kafka, sink, topic, kind, way, sends):
     count = rng.randrange(1, 20)
     # librdkafka itself leaks when it refuses a configuration, and in a forked child.
@@ -247,6 +248,26 @@ def test_private_copies_of_different_versions(run, hosts, kafka, sink, topic):
 def test_a_receiver_that_is_away_costs_nothing_but_telemetry(run, kafka, sink, topic):
     assert run("shared", "produce", topic, 5, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1").stderr == ""
     assert len(sent(read_all(kafka, topic, 5))) == 5
+
+
+def test_a_receiver_that_never_answers(run, kafka, topic):
+    """The end of the process waits for it no longer than it must."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        ended = run("shared", "order", topic, 2, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{deaf.getsockname()[1]}")
+    assert ended.stderr == "" and len(sent(read_all(kafka, topic, 6))) == 6
+
+
+def test_program_that_ends_in_full_swing(run, kafka, sink, topic):
+    run("shared", "busy", topic, 5, ASAN_OPTIONS="detect_leaks=0")
+    assert len(sink.spans(f"send {topic}")) >= 5
+
+
+def test_found_by_its_name(run, plugin, kafka, sink, topic, tmp_path):
+    """plugin.library.paths=weir after `make install`: ldconfig goes by the soname."""
+    shutil.copy(plugin, tmp_path)
+    subprocess.run(["/sbin/ldconfig", "-n", tmp_path], check=True)
+    run("shared", "produce", topic, 2, WEIR_PLUGIN="weir", LD_LIBRARY_PATH=str(tmp_path))
+    check_sends(kafka, sink, topic, 2)
 
 
 def test_program_with_libweir_is_instrumented_once(build_dir, plugin, kafka, sink, topic, tmp_path):

@@ -217,14 +217,45 @@ static void threads(void) {
     for (int i = 0; i < 8; i++) pthread_join(all[i], NULL);
 }
 
+static void *produce_for_ever(void *rk) {
+    for (;;) {
+        send_to(rk, RD_KAFKA_PARTITION_UA, NULL);
+        rd_kafka_poll(rk, 0);
+    }
+    return NULL;
+}
+
+/* Ends while sends and acknowledgements are in full swing. */
+static void busy(void) {
+    pthread_t thread;
+    rd_kafka_t *rk = open_producer();
+    send_all(rk);
+    for (int i = 0; i < 3; i++) CHECK(!pthread_create(&thread, NULL, produce_for_ever, rk));
+}
+
+static rd_kafka_t *late_one;
+
+static void close_late(void) {
+    send_all(late_one);
+    rd_kafka_destroy(late_one);
+}
+
+/* Its second client ends when the program does. (After OpenSSL's end librdkafka would crash.) */
+static void late(void) {
+    produce();
+    CHECK(!atexit(close_late));
+    late_one = open_producer();
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } ways[] = {{"produce", produce}, {"leave", leave},    {"abandon", abandon},
-                {"consume", consume}, {"retry", retry},    {"order", order},
-                {"refused", refused}, {"twice", twice},    {"forked", forked},
-                {"workers", workers}, {"threads", threads}};
+    } ways[] = {{"produce", produce}, {"leave", leave},     {"abandon", abandon},
+                {"consume", consume}, {"retry", retry},     {"order", order},
+                {"refused", refused}, {"twice", twice},     {"forked", forked},
+                {"workers", workers}, {"threads", threads}, {"busy", busy},
+                {"late", late}};
     CHECK(argc >= 3);
     topic = argv[2];
     if (argc > 3) count = (int)strtol(argv[3], NULL, 10);
