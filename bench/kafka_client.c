@@ -13,8 +13,8 @@
  *     wrapper         consume-batch: weir_consumer_poll_batch; else librdkafka's own batch call
  *
  * Prints messages per second (wall), microseconds of CPU per message of this process and its
- * memory at half time and at the end (KiB). BROKERS "mock" is librdkafka's own mock cluster, in this
- * process. */
+ * memory at half time and at the end (KiB). BROKERS "mock" is librdkafka's own mock cluster, in
+ * this process. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

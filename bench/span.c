@@ -94,8 +94,8 @@ enum { FLOOR, SPAN, UNSAMPLED, DISABLED, ENABLED, EMPTY, KINDS_COUNT };
 
 /* ── a receiver that accepts everything ──────────────────────────────────────────────────────── */
 
-static void accept_all(struct weir_outbound *transport, struct weir_view body,
-                       int64_t timeout_ms, struct weir_outbound_answer *ret) {
+static void accept_all(struct weir_outbound *transport, struct weir_view body, int64_t timeout_ms,
+                       struct weir_outbound_answer *ret) {
     (void)transport, (void)body, (void)timeout_ms;
     *ret = (struct weir_outbound_answer){.retry_after_ms = -1};
 }

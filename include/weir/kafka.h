@@ -239,8 +239,8 @@ WEIR_API void weir_consumer_stop(struct weir_consumer *consumer);
 
 /* Adds send, consume and commit instrumentation to a configuration, before rd_kafka_new(). A second
  * call on the same configuration does nothing. A polled message is taken as processed until the
- * next one is polled (weir.process.end, docs/kafka.md), and its process span is active on the thread
- * that polled it; weir_kafka_process_begin tells it exactly. When a poll began is not seen.
+ * next one is polled (weir.process.end, docs/kafka.md), and its process span is active on the
+ * thread that polled it; weir_kafka_process_begin tells it exactly. When a poll began is not seen.
  * With librdkafka before 2.13 do not destroy an instrumented configuration that rd_kafka_new() has
  * refused: it crashes (librdkafka #5240). */
 WEIR_API int weir_kafka_instrument(struct rd_kafka_conf_s *conf, unsigned flags,

@@ -90,8 +90,9 @@ struct weir_options {
     /* For https endpoints; files in PEM, read again when they have changed. */
     const char *certificate;        /* OTEL_EXPORTER_OTLP_CERTIFICATE: authorities to trust; default
                                        the system's */
-    const char *client_certificate; /* OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: shown to the receiver */
-    const char *client_key;         /* OTEL_EXPORTER_OTLP_CLIENT_KEY: the key of that, unencrypted */
+    const char *client_certificate; /* OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: what the receiver
+                                       is shown */
+    const char *client_key;         /* OTEL_EXPORTER_OTLP_CLIENT_KEY: its key, unencrypted */
     bool insecure; /* OTEL_EXPORTER_OTLP_INSECURE: a grpc endpoint without a scheme is http, not
                       https */
     bool insecure_skip_verify; /* takes any certificate: for tries, never for production */

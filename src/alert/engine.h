@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules at work: evaluated in their groups' intervals, what they record pushed to a sink, alerts kept
- * as states, and told to whoever asked for it.
+/* Rules at work: evaluated in their groups' intervals, what they record pushed to a sink, alerts
+ * kept as states, and told to whoever asked for it.
  *
  *     inactive ─ true ─▶ pending ─ for so long ─▶ firing ─ not true any more ─▶ resolved
  *
@@ -56,8 +56,8 @@ int weir_alert_engine_open(const struct weir_alert_options *options, struct weir
 /* Ends the evaluation that runs. Takes NULL. */
 void weir_alert_engine_close(struct weir_alert_engine *engine);
 
-/* Visits all alerts (of one rule, or NULL: of all), under the engine's lock: be quick. Resolved ones
- * are left out. */
+/* Visits all alerts (of one rule, or NULL: of all), under the engine's lock: be quick. Resolved
+ * ones are left out. */
 void weir_alert_engine_each(struct weir_alert_engine *engine, const struct weir_alert_rule *rule,
                             void (*visit)(void *arg, const struct weir_alert *alert), void *arg);
 struct weir_alert_health weir_alert_engine_health(struct weir_alert_engine *engine,

@@ -30,8 +30,8 @@ struct target {
     const char *url;
     bool is_alertmanager;
     struct weir_http_client *client;
-    /* guarded by the notifier's mutex: messages, the oldest first. An Alertmanager is told the whole
-     * state each time, so of those only the last one waits; a webhook hears each change. */
+    /* guarded by the notifier's mutex: messages, the oldest first. An Alertmanager is told the
+     * whole state each time, so of those only the last one waits; a webhook hears each change. */
     struct weir_buf waiting[WAITING_MAX];
     unsigned waiting_count;
     bool complained;

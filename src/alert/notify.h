@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Telling: alerts as JSON to Alertmanagers (POST /api/v2/alerts) and to webhooks.
  *
- * Messages are made by the evaluating thread and sent by one of the notifier's own. Alertmanagers are
- * told all that fires, again every minute; webhooks each change once.
+ * Messages are made by the evaluating thread and sent by one of the notifier's own. Alertmanagers
+ * are told all that fires, again every minute; webhooks each change once.
  *
  * Threads: as said. Memory: 32 messages per target wait at most.
  */

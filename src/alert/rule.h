@@ -5,12 +5,14 @@
  *       - name: orders
  *         interval: 15s
  *         rules:
- *           - {record: orders:errors:rate5m, expr: "sum by (service_name) (rate(errors_total[5m]))"}
+ *           - record: orders:errors:rate5m
+ *             expr: sum by (service_name) (rate(errors_total[5m]))
  *           - alert: OrdersFail
  *             expr: orders:errors:rate5m > 0.1
  *             for: 2m
  *             labels: {severity: page}
- *             annotations: {summary: "{{ $labels.service_name }} fails {{ $value | humanize }} times a second"}
+ *             annotations:
+ *               summary: "{{ $labels.service_name }} fails {{ $value | humanize }} times a second"
  *
  * Threads: immutable after load. Memory: all in the caller's arena.
  * Source: Prometheus 3, "Defining recording rules", "Alerting rules".
@@ -49,8 +51,8 @@ struct weir_alert_rules {
 };
 
 /* Adds the groups of one file. `interval_ns`: of groups that name none. Errors: the file's, or
- * WEIR_EINVALID with FILE:LINE:COLUMN (YAML, an unknown key with the nearest, a name that is none, a
- * query with its own position, a template). */
+ * WEIR_EINVALID with FILE:LINE:COLUMN (YAML, an unknown key with the nearest, a name that is none,
+ * a query with its own position, a template). */
 int weir_alert_rules_load(struct weir_alert_rules *rules, const char *path, int64_t interval_ns,
                           struct weir_arena *arena, struct weir_error *reterr);
 

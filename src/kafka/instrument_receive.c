@@ -19,8 +19,8 @@ struct weir_kafka_receives {
     struct weir_kafka_handling handling;
 };
 
-/* What the thread's latest message was of: the next one is mostly of the same. Values and what lives
- * as long as the client, whose number says whether it does. */
+/* What the thread's latest message was of: the next one is mostly of the same. Values and what
+ * lives as long as the client, whose number says whether it does. */
 static _Thread_local struct here {
     uint64_t number;    /* of the consumer; 0: none */
     const void *object; /* librdkafka's topic object … */

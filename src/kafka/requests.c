@@ -57,8 +57,8 @@ rd_kafka_resp_err_t weir_kafka_requests_on_response(rd_kafka_t *rk, int fd, cons
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* Brokers close idle connections, and librdkafka opens them again when it has something to say: down
- * is who has tried a few times since, and has none. */
+/* Brokers close idle connections, and librdkafka opens them again when it has something to say:
+ * down is who has tried a few times since, and has none. */
 rd_kafka_resp_err_t weir_kafka_requests_on_state(rd_kafka_t *rk, int32_t broker_id,
                                                  const char *protocol, const char *name, int port,
                                                  const char *state, void *opaque) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encoded OTLP requests to a receiver, over HTTP or gRPC, one attempt a call: for libweir's exporter
- * and for the server's.
+/* Encoded OTLP requests to a receiver, over HTTP or gRPC, one attempt a call: for libweir's
+ * exporter and for the server's.
  *
  * The answer says whether trying again makes sense, exactly as OTLP has it: HTTP 429, 502, 503,
  * 504; gRPC CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS, and

@@ -80,7 +80,8 @@
     X(ListConsumerGroupOffsets_result_groups) X(group_result_partitions) X(group_result_error)
 
 /* Calls that only some make, since 2.0.2: transactions of our own producers, the Admin API for
- * weir/admin.h and weir doctor. NULL where a host was linked without them, so ask before calling. */
+ * weir/admin.h and weir doctor. NULL where a host was linked without them, so ask before
+ * calling. */
 #define WEIR_RD_CALLS_ADMIN(X)                                                                    \
     X(init_transactions) X(begin_transaction) X(send_offsets_to_transaction)                      \
     X(commit_transaction) X(abort_transaction)                                                    \

@@ -50,7 +50,7 @@ struct weir_series {
     uint64_t *last; /* delta: what was taken last, counts or the sum first; NULL: nothing yet */
     double last_sum;
     struct weir_exponential_series *exponential; /* NULL: the instrument is of no such kind */
-    _Alignas(64) _Atomic uint64_t shared[]; /* cells_count; then slots, attributes */
+    _Alignas(64) _Atomic uint64_t shared[];      /* cells_count; then slots, attributes */
 };
 
 /* Makes one that nothing was measured in; copies `attrs`. NULL: out of memory. */
@@ -73,12 +73,12 @@ void weir_series_record_first(struct weir_series_run *run, struct weir_series *s
                               double value);
 static inline void weir_series_record_run(struct weir_series_run *run, struct weir_series *series,
                                           double value) {
-    if (__builtin_expect(
-            run->series != series || run->value != value ||
-                run->period != atomic_load_explicit(&series->period, memory_order_relaxed) ||
-                !atomic_load_explicit(&series->bounds, memory_order_relaxed) ||
-                weir_sdk_bits() & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL),
-            0)) {
+    if (__builtin_expect(run->series != series || run->value != value ||
+                             run->period !=
+                                 atomic_load_explicit(&series->period, memory_order_relaxed) ||
+                             !atomic_load_explicit(&series->bounds, memory_order_relaxed) ||
+                             weir_sdk_bits() & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL),
+                         0)) {
         weir_series_record_first(run, series, value);
         return;
     }
@@ -89,10 +89,10 @@ static inline void weir_series_record_run(struct weir_series_run *run, struct we
 static inline void weir_series_add_one(struct weir_series *series) {
     _Atomic uint64_t *cells =
         weir_cells_get(atomic_load_explicit(&series->first, memory_order_relaxed));
-    if (__builtin_expect(
-            !cells || atomic_load_explicit(&series->above, memory_order_relaxed) >= 1 ||
-                weir_sdk_bits() & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL),
-            0))
+    if (__builtin_expect(!cells ||
+                             atomic_load_explicit(&series->above, memory_order_relaxed) >= 1 ||
+                             weir_sdk_bits() & (WEIR_SDK_NO_METRICS | WEIR_SDK_EXEMPLARS_ALL),
+                         0))
         weir_series_add_with(series, 1, NULL);
     else
         weir_cell_add(cells, 1);

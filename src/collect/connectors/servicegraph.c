@@ -5,11 +5,11 @@
  *                    latency_histogram_buckets: [100ms, 1s], dimensions: [deployment.environment],
  *                    virtual_node_peer_attributes: [peer.service, db.namespace, server.address]}
  *
- * Two halves make an edge: a CLIENT or PRODUCER span, and the SERVER or CONSUMER span that has it as
- * its parent or, as messages do, links to it. Halves wait for each other for `ttl`, in any order; a
- * producer's half stays, since several consumer groups may take its message. A client whose other
- * half never comes gives an edge to a virtual node when it names its peer (a database, a service
- * without tracing); a server without a parent one from `user`.
+ * Two halves make an edge: a CLIENT or PRODUCER span, and the SERVER or CONSUMER span that has it
+ * as its parent or, as messages do, links to it. Halves wait for each other for `ttl`, in any
+ * order; a producer's half stays, since several consumer groups may take its message. A client
+ * whose other half never comes gives an edge to a virtual node when it names its peer (a database,
+ * a service without tracing); a server without a parent one from `user`.
  *
  *     halves:  this generation ┐ each lives half of ttl and is then the older one; what the older
  *              older one       ┘ one holds unpaired when it goes becomes virtual or is forgotten

@@ -2,8 +2,8 @@
 /* A durable queue in a folder: what was put is answered when it is on disk, and given out in order,
  * after a crash too.
  *
- *     0000000000000000.spool   [len crc kind bytes][len crc kind bytes]…     up to 16 MiB each,
- *     0000000001000000.spool   …                                             named by where they begin
+ *     0000000000000000.spool   [len crc kind bytes][len crc kind bytes]…  up to 16 MiB each,
+ *     0000000001000000.spool   …                                          named by where they begin
  *     cursor                   how far the reader has come
  *
  * len, crc: 32 bits, little-endian; crc (CRC-32C) over kind and bytes. A torn or damaged end is cut

@@ -150,7 +150,8 @@ static struct load *load_of(struct policy *policy, uint64_t service) {
     return &policy->loads[service % SERVICES_MAX]; /* shared: both keep a little less */
 }
 
-/* Keeps the share of the service's traces that its budget allows at the rate of the last seconds. */
+/* Keeps the share of the service's traces that its budget allows at the rate of the last
+ * seconds. */
 static bool is_in_budget(struct policy *policy, const struct weir_tail_trace *trace,
                          int64_t now_ns) {
     struct load *load = load_of(policy, trace->service);

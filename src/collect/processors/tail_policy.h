@@ -9,7 +9,7 @@
  * A trace is kept when any policy keeps it. What a policy asks of single spans is answered as they
  * come, one bit each; so a decision needs none of the spans again.
  *
- *     spans ── weir_tail_policies_see ─▶ struct weir_tail_trace ── weir_tail_policies_decide ─▶ kept
+ *     spans ─ weir_tail_policies_see ─▶ struct weir_tail_trace ─ weir_tail_policies_decide ─▶ kept
  *
  * Types: always_sample, latency, status_code, string_attribute, numeric_attribute,
  * boolean_attribute, probabilistic, span_count, rate_limiting, and, composite, and adaptive, which

@@ -9,7 +9,8 @@
  * counted.
  *
  * Senders are answered at once: what waits for its decision lies in memory alone, and a crash loses
- * it. A trace that is kept and refused downstream for now is tried again until the memory is needed.
+ * it. A trace that is kept and refused downstream for now is tried again until the memory is
+ * needed.
  *
  * Source: opentelemetry-collector-contrib, tailsamplingprocessor.
  */

@@ -6,8 +6,8 @@
  *                     └─ the thread's own slot holds a copy of the identity
  *
  * A process span may end on another thread (librdkafka closes a consumer on its own), and a thread
- * may end before it. So slots hold values, are numbered anew by each begin, and are never freed: who
- * ends an old number changes nothing, and who ends a slot of another thread only empties it.
+ * may end before it. So slots hold values, are numbered anew by each begin, and are never freed:
+ * who ends an old number changes nothing, and who ends a slot of another thread only empties it.
  *
  * Contexts that the application attaches itself win: while there are any when a message is polled,
  * its span is not made active.

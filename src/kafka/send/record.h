@@ -9,7 +9,8 @@
  * older attribute names) is an ordinary span, which the record then stands for.
  *
  * Threads: a record's present owner; labels do not change.
- * Memory: a record is its lane's; labels live until the process ends, at most WEIR_KAFKA_LABELS_MAX.
+ * Memory: a record is its lane's; labels live until the process ends, at most
+ * WEIR_KAFKA_LABELS_MAX.
  * Source: OpenTelemetry semantic conventions 1.44, messaging spans; opentelemetry-proto 1.11.
  */
 #ifndef WEIR_KAFKA_SEND_RECORD_H

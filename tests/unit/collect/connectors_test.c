@@ -45,7 +45,7 @@ static void spans_become_metrics(void **state) {
     finish(&file, graph, &store);
 }
 
-/* ---- servicegraph ------------------------------------------------------------------------------ */
+/* ---- servicegraph ---------------------------------------------------------------------------- */
 
 static const char graphed[] = "connectors: {servicegraph: {dimensions: [tier]}}\n"
                               "service:\n"
@@ -178,7 +178,7 @@ static void halves_become_edges_in_any_order(void **state) {
     finish(&file, graph, &store);
 }
 
-/* ---- tally ------------------------------------------------------------------------------------- */
+/* ---- tally ----------------------------------------------------------------------------------- */
 
 static void sets_past_the_limit_share_one(void **state) {
     (void)state;

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "pipeline.h"
 
-/* ---- tests ------------------------------------------------------------------------------------ */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void without_pipelines_all_goes_to_the_store(void **state) {
     (void)state;

@@ -8,7 +8,7 @@
 #include "otlp/encode.h"
 #include "unit.h"
 
-/* ---- a store that counts, and answers as told ------------------------------------------------- */
+/* ---- a store that counts, and answers as told ------------------------------------------------ */
 
 struct counting {
     struct weir_sink sink;
@@ -38,7 +38,7 @@ static inline void hear(void *arg, const struct weir_sink_answer *answer) {
     heard->code = answer->code;
 }
 
-/* ---- files and batches ------------------------------------------------------------------------ */
+/* ---- files and batches ----------------------------------------------------------------------- */
 
 struct file {
     struct weir_arena arena;

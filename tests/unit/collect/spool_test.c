@@ -17,7 +17,7 @@ static char folder[64];
 
 static int setup(void **state) {
     (void)state;
-    strcpy(folder, "/tmp/weir-spool-XXXXXX");
+    snprintf(folder, sizeof folder, "/tmp/weir-spool-XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
 }
 

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "pipeline.h"
 
-/* ---- traces ----------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 struct made {
     uint8_t trace_id[16];
@@ -62,7 +62,7 @@ static struct weir_otlp_batch *whole(const struct made *made) {
     "  pipelines:\n"                                                                               \
     "    traces: {receivers: [otlp], processors: [tail_sampling], exporters: [weir]}\n"
 
-/* ---- decisions -------------------------------------------------------------------------------- */
+/* ---- decisions ------------------------------------------------------------------------------- */
 
 /* Whole traces in shuffled single spans: all spans of the slow, the failed and the named ones come
  * out, none of the others'. */
@@ -183,7 +183,7 @@ static void what_downstream_refuses_is_tried_again(void **state) {
     finish(&file, graph, &store);
 }
 
-/* ---- policies --------------------------------------------------------------------------------- */
+/* ---- policies -------------------------------------------------------------------------------- */
 
 static struct weir_tail_policies *policies_of(struct file *file, const char *text) {
     struct weir_tail_policies *policies = NULL;
@@ -322,7 +322,7 @@ static void policies_that_cannot_be_are_refused(void **state) {
     }
 }
 
-/* ---- the table -------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static void the_table_finds_what_is_there(void **state) {
     (void)state;

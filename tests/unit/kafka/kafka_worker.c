@@ -2,12 +2,13 @@
 /* A Kafka program for the integration tests: does on stdin's and the records' command what a test
  * needs, and tells on stderr what it did, one write per line.
  *
- *   kafka_worker run most|least TOPIC GROUP [name=value …]   the runner; options of
- * weir_runner_options kafka_worker send sync|async|batch TOPIC COUNT [header=value …] kafka_worker
- * group TOPIC GROUP                            a group handler kafka_worker raw-send TOPIC COUNT
- * [header=value …]        librdkafka itself, instrumented kafka_worker raw-receive TOPIC GROUP
- * COUNT
- *   kafka_worker raw-poll TOPIC GROUP COUNT poll|batch|event|callback [forward=TOPIC] [name=value …]
+ *   kafka_worker run most|least TOPIC GROUP [name=value …]   the runner; its options by name
+ *   kafka_worker send sync|async|batch TOPIC COUNT [header=value …]
+ *   kafka_worker group TOPIC GROUP                           a group handler
+ *   kafka_worker raw-send TOPIC COUNT [header=value …]       librdkafka itself, instrumented
+ *   kafka_worker raw-receive TOPIC GROUP COUNT               the same
+ *   kafka_worker raw-poll TOPIC GROUP COUNT poll|batch|event|callback
+ *                [forward=TOPIC] [name=value …]              the same, by each call that polls
  *
  * A record's value commands the handler: "sleep:MS", "reject", "skip", "retry:N" (fails the first N
  * tries), "hang"; anything else is fine. Its lines: "begin TOPIC PARTITION OFFSET TRY", "end …".

@@ -627,7 +627,8 @@ static void test_t3_the_size_limit_is_respected(void **state) {
     assert_true(METRIC("weir_kafka_sends_unobserved_total", "headers_too_large") == before + 1);
 }
 
-/* Some are acknowledged after on_destroy, some never: none is lost, none is touched after its end. */
+/* Some are acknowledged after on_destroy, some never: none is lost, none is touched after its
+ * end. */
 static void test_t4_destroyed_before_the_acknowledgement(void **state) {
     (void)state;
     enum { COUNT = 1000 };

@@ -24,8 +24,8 @@ static struct {
     int script_count;
 } captured = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void capture_send(struct weir_outbound *transport, struct weir_view body,
-                         int64_t timeout_ms, struct weir_outbound_answer *ret) {
+static void capture_send(struct weir_outbound *transport, struct weir_view body, int64_t timeout_ms,
+                         struct weir_outbound_answer *ret) {
     static const enum weir_signal signals[] = {WEIR_SIGNAL_TRACE, WEIR_SIGNAL_METRIC,
                                                WEIR_SIGNAL_LOG};
     (void)timeout_ms;
