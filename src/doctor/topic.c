@@ -27,8 +27,8 @@ static void say_missing(struct weir_doctor *doctor, const struct rd_kafka_metada
         names ? weir_view_nearest(weir_view_str(doctor->options->topic), names) : NULL;
     weir_report_add(doctor->report, WEIR_FINDING_FAIL, "topic.found", "There is no topic %s.",
                     doctor->options->topic);
-    weir_report_detail(doctor->report, "The cluster shows %d topics to this user%s%s%s.", count,
-                       near ? "; the nearest name is " : "", near ? near : "", near ? "" : "");
+    weir_report_detail(doctor->report, "The cluster shows %d topics to this user%s%s.", count,
+                       near ? "; the nearest name is " : "", near ? near : "");
     weir_report_remedy(doctor->report,
                        near ? "Did you mean %s? Otherwise create the topic, or give "
                               "this user the right to see it (Describe)."

@@ -387,6 +387,24 @@ def test_without_librdkafka(kafka, doctor, weir):
     found.one("telemetry.endpoint", "ok")
 
 
+def test_the_plugin(kafka, topic, weir, build_dir, doctor, tmp_path, rng):
+    """It is found where the loader looks; and it does not observe the doctor."""
+    plugin = build_dir.resolve() / "src/plugin/libweir-kafka.so"
+    if not plugin.exists():
+        pytest.skip("this build has no plugin")
+    words = doctor(LD_LIBRARY_PATH=str(tmp_path)).one("librdkafka.plugin", "warn")
+    assert str(tmp_path) in words and "make install" in words
+    (tmp_path / "weir.so").symlink_to(plugin)
+    doctor(LD_LIBRARY_PATH=str(tmp_path)).one("librdkafka.plugin", "ok")
+    produce(kafka, topic, ["x"] * 3, headers=[("traceparent", traceparent(rng).encode())])
+    properties = tmp_path / "client.properties"
+    properties.write_text(f"plugin.library.paths={plugin}\nweir.propagate=off\n")
+    found = doctor("--brokers", kafka, "--topic", topic, "--properties", properties, "--endpoint", f"http://{weir.http}", "--write", **OTLP)
+    assert "3 of 3 records" in found.one("records.traceparent", "ok") and "propagate=off" in found.one("telemetry.observation", "fail")
+    found.one("telemetry.settings", "ok")
+    assert weir.search("{}") == [], "the doctor's own reading made spans"
+
+
 # ── topics, records, groups ────────────────────────────────────────────────────────────────────
 
 
@@ -687,18 +705,21 @@ def test_explain_without_a_server(doctor, rng, http_server):
 
 def test_hostile_answers(doctor, serve, rng, http_server):
     """Whatever a port answers, the doctor says so and ends."""
-    def framed(connection):
-        """Answers as a broker would, but for the content."""
-        while head := connection.recv(4096):
-            body = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 300)))
-            size = rng.choice([len(body) + 4, len(body) + 400, 2**31 - 1, 0])
-            connection.sendall(size.to_bytes(4, "big") + head[8:12] + body)
+    def framed(size):
+        """Answers as a broker would, but for the content; `size` is what it claims, None: the truth."""
+        def answer(connection):
+            while head := connection.recv(4096):
+                body = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 300)))
+                claimed = len(body) + 4 if size is None else size
+                connection.sendall(claimed.to_bytes(4, "big", signed=True) + head[8:12] + body)
+
+        return answer
 
     def noise(connection):
         connection.sendall(rng.randbytes(rng.randrange(1, 20000)))
         connection.recv(100)
 
-    for handler in (framed, noise) * 4:
+    for handler in (*map(framed, (None, None, 0, 4, 1000, 2**31 - 1, -1)), noise, noise, noise):
         port = serve(handler)
         found = doctor("--brokers", f"127.0.0.1:{port}", "--topic", "x", "--group", "g", "--endpoint", f"http://127.0.0.1:{port}",
                        "--app", f"127.0.0.1:{port}", timeout="6s", **OTLP)

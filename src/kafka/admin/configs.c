@@ -49,7 +49,8 @@ int weir_admin_describe_configs(struct weir_admin *admin, enum weir_admin_resour
         return request.code;
     const struct weir_rd *rd = request.rd;
     rd_kafka_ConfigResource_t *wanted = resource_new(rd, type, name);
-    rd->DescribeConfigs(admin->client->rk, &wanted, 1, request.options, admin->queue);
+    rd->DescribeConfigs(request.admin->client->rk, &wanted, 1, request.options,
+                        request.admin->queue);
     rd->ConfigResource_destroy(wanted);
     if (weir_admin_request_await(&request)) {
         size_t count = 0, entries_count = 0;
@@ -154,11 +155,11 @@ int weir_admin_alter_configs(struct weir_admin *admin, enum weir_admin_resource 
     if (!begin(&request, admin, "alter_configs", RD_KAFKA_ADMIN_OP_ANY, type, name, timeout_ms,
                whole || singly, reterr))
         return request.code;
-    rd_kafka_ConfigResource_t *changed = resource_new(rd, type, name);
+    rd_kafka_ConfigResource_t *changed = resource_new(request.rd, type, name);
     if (singly)
         ask_incrementally(&request, changed, settings, count);
     else
         ask_as_a_whole(&request, changed, settings, count);
-    rd->ConfigResource_destroy(changed);
+    request.rd->ConfigResource_destroy(changed);
     return weir_admin_request_end(&request);
 }

@@ -11,7 +11,7 @@ int weir_admin_list_groups(struct weir_admin *admin, int64_t timeout_ms,
                                   reterr))
         return request.code;
     const struct weir_rd *rd = request.rd;
-    rd->ListConsumerGroups(admin->client->rk, request.options, admin->queue);
+    rd->ListConsumerGroups(request.admin->client->rk, request.options, request.admin->queue);
     if (weir_admin_request_await(&request)) {
         size_t count = 0;
         const rd_kafka_ListConsumerGroups_result_t *result =
@@ -71,7 +71,8 @@ int weir_admin_describe_groups(struct weir_admin *admin, const char *const *ids,
         return request.code;
     const struct weir_rd *rd = request.rd;
     const char **names = (const char **)(uintptr_t)ids; /* librdkafka only reads them */
-    rd->DescribeConsumerGroups(admin->client->rk, names, count, request.options, admin->queue);
+    rd->DescribeConsumerGroups(request.admin->client->rk, names, count, request.options,
+                               request.admin->queue);
     if (weir_admin_request_await(&request)) {
         size_t answers = 0;
         const rd_kafka_ConsumerGroupDescription_t **groups =

@@ -61,7 +61,8 @@ int weir_admin_create_topics(struct weir_admin *admin, const struct weir_admin_t
     for (size_t i = 0; made && i < count && !request.code; i++)
         made[i] = new_topic(&request, &topics[i]);
     if (!request.code) {
-        rd->CreateTopics(admin->client->rk, made, count, request.options, admin->queue);
+        rd->CreateTopics(request.admin->client->rk, made, count, request.options,
+                         request.admin->queue);
         weir_admin_request_await(&request);
     }
     set_all(&request, ret, count);
@@ -91,7 +92,8 @@ int weir_admin_create_partitions(struct weir_admin *admin, const char *topic, in
     rd_kafka_NewPartitions_t *wanted =
         rd->NewPartitions_new(topic, partitions < 0 ? 0 : (size_t)partitions, text, sizeof text);
     if (wanted) {
-        rd->CreatePartitions(admin->client->rk, &wanted, 1, request.options, admin->queue);
+        rd->CreatePartitions(request.admin->client->rk, &wanted, 1, request.options,
+                             request.admin->queue);
         rd->NewPartitions_destroy(wanted);
     } else {
         weir_admin_request_refuse(&request, WEIR_EINVALID, text);
@@ -126,7 +128,8 @@ int weir_admin_delete_topics(struct weir_admin *admin, const char *const *names,
             weir_admin_request_refuse(&request, WEIR_EINVALID, "a topic needs a name");
     }
     if (!request.code) {
-        rd->DeleteTopics(admin->client->rk, doomed, count, request.options, admin->queue);
+        rd->DeleteTopics(request.admin->client->rk, doomed, count, request.options,
+                         request.admin->queue);
         weir_admin_request_await(&request);
     }
     set_all(&request, ret, count);
@@ -144,7 +147,8 @@ int weir_admin_delete_topics(struct weir_admin *admin, const char *const *names,
 
 static const char *only_topic(const struct weir_admin_records *records, size_t count) {
     for (size_t i = 1; i < count; i++)
-        if (!records[i].topic || !records[0].topic || strcmp(records[i].topic, records[0].topic))
+        if (!records[i].topic || !records[0].topic ||
+            strcmp(records[i].topic, records[0].topic) != 0)
             return NULL;
     return records[0].topic;
 }
@@ -189,7 +193,8 @@ int weir_admin_delete_records(struct weir_admin *admin, const struct weir_admin_
     }
     rd_kafka_DeleteRecords_t *doomed = rd->DeleteRecords_new(list);
     if (!request.code) {
-        rd->DeleteRecords(admin->client->rk, &doomed, 1, request.options, admin->queue);
+        rd->DeleteRecords(request.admin->client->rk, &doomed, 1, request.options,
+                          request.admin->queue);
         weir_admin_request_await(&request);
     }
     set_all(&request, ret, count);
