@@ -133,6 +133,35 @@ static void test_everything_goes_through(void **state) {
     fixture_close(&f);
 }
 
+static void test_connection_closed_while_idle_is_opened_anew(void **state) {
+    (void)state;
+    struct weir_tls_options own = certs_options(NULL, "server"), tls = certs_options("ca", NULL);
+    struct weir_http_options options = {.idle_timeout_ms = 50};
+    struct weir_http_door door = {.tls = &own};
+    fixture_open(&f, routes, 1, &options, &door);
+    struct weir_http_client *http;
+    struct weir_http_client_answer http_answer;
+    struct weir_http_client_options http_options = {.url = url_to("localhost", f.port),
+                                                    .tls = &tls};
+    struct weir_http_client_request request = {
+        .method = "POST", .path = "/x", .body = weir_view(body, 100000)};
+    struct weir_grpc_client *grpc;
+    struct weir_grpc_client_answer grpc_answer;
+    struct weir_grpc_client_options grpc_options = {.endpoint = http_options.url, .tls = &tls};
+    struct weir_grpc_client_call call = {.path = "/a.B/C", .message = request.body};
+    assert_int_equal(weir_http_client_open(&http_options, &http, &err), WEIR_OK);
+    assert_int_equal(weir_grpc_client_open(&grpc_options, &grpc, &err), WEIR_OK);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(weir_http_client_do(http, &request, &http_answer, &err), WEIR_OK);
+        assert_int_equal(weir_grpc_client_do(grpc, &call, &grpc_answer, &err), WEIR_OK);
+        assert_true(weir_view_eq(grpc_answer.body, request.body));
+        weir_clock_sleep_ns(150 * WEIR_NS_PER_MS); /* the server says goodbye meanwhile */
+    }
+    weir_http_client_close(http);
+    weir_grpc_client_close(grpc);
+    fixture_close(&f);
+}
+
 static void test_min_version_is_met(void **state) {
     (void)state;
     struct weir_tls_options server = certs_options(NULL, "server"),
@@ -422,6 +451,7 @@ static int setup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_goes_through),
+        cmocka_unit_test(test_connection_closed_while_idle_is_opened_anew),
         cmocka_unit_test(test_min_version_is_met),
         cmocka_unit_test(test_unknown_authority),
         cmocka_unit_test(test_wrong_name),
