@@ -9,6 +9,7 @@ import { Button, ErrorNote } from './kit/basics';
 import { Help } from './kit/help';
 import { Mark } from './kit/icons';
 import { RangePicker, RefreshPicker } from './kit/range-picker';
+import { AlertsPage } from './pages/alerts';
 import { GroupsPage } from './pages/groups';
 import { LogsPage } from './pages/logs/page';
 import { MetricsPage } from './pages/metrics/page';
@@ -28,6 +29,7 @@ const PAGES: readonly { id: string; title: string; key: string; page: ComponentT
   { id: 'logs', title: 'Logs', key: 'l', page: LogsPage },
   { id: 'metrics', title: 'Metrics', key: 'm', page: MetricsPage },
   { id: 'groups', title: 'Groups', key: 'g', page: GroupsPage },
+  { id: 'alerts', title: 'Alerts', key: 'a', page: AlertsPage },
   { id: 'status', title: 'Status', key: 's', page: StatusPage },
 ];
 

@@ -6,7 +6,7 @@ import { Button } from './basics';
 const KEYS: readonly [string, readonly [string, string][]][] = [
   ['Everywhere', [
     ['/', 'Search'], ['g o', 'Overview'], ['g t', 'Traces'], ['g l', 'Logs'], ['g m', 'Metrics'],
-    ['g g', 'Consumer groups'], ['g s', 'Status'], ['r', 'Refresh now'], ['[  ]', 'Earlier, later'],
+    ['g g', 'Consumer groups'], ['g a', 'Alerts'], ['g s', 'Status'], ['r', 'Refresh now'], ['[  ]', 'Earlier, later'],
     ['?', 'This help'], ['Esc', 'Close, leave the box'],
   ]],
   ['Query boxes', [

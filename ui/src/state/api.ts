@@ -46,6 +46,17 @@ export async function promMetadata(signal?: AbortSignal): Promise<Record<string,
   return (await getJson<PromAnswer<Record<string, Metadata[]>>>('/api/v1/metadata', {}, signal)).data ?? {};
 }
 
+export interface AlertNow { labels: Record<string, string>; annotations: Record<string, string>; state: string; activeAt: string; value: string }
+export interface Rule {
+  name: string; query: string; type: string; health: string; lastError: string; evaluationTime: number;
+  state?: string; duration?: number; alerts?: AlertNow[];
+}
+export interface RuleGroup { name: string; file: string; interval: number; rules: Rule[] }
+
+export async function promRules(signal?: AbortSignal): Promise<RuleGroup[]> {
+  return (await getJson<PromAnswer<{ groups: RuleGroup[] }>>('/api/v1/rules', {}, signal)).data.groups;
+}
+
 // ---- Loki ----------------------------------------------------------------------------------------
 
 export type LokiResult =
