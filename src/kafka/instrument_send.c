@@ -32,7 +32,6 @@ enum {
 struct weir_kafka_sends {
     struct weir_kafka_sender sender;  /* first: what the hooks read */
     _Atomic(const void *) topic_seen; /* librdkafka's object of the topic that was sent to last */
-    int64_t slow_ns;
     int64_t coarse_lag_ns; /* how far the coarse clock is behind on average, less half a ms */
     uint64_t plausible_ns; /* below: slow_ns, moved by CHECK_MS */
     bool measures;
@@ -202,7 +201,7 @@ static void fail_last(struct weir_kafka_sends *self, int err) {
 static void end_unsampled(struct weir_kafka_sends *self, const rd_kafka_message_t *raw,
                           struct weir_kafka_topic *topic, int64_t ns) {
     struct weir_kafka_record *record = NULL;
-    if (raw->err || ns >= self->slow_ns) {
+    if (raw->err || ns >= self->sender.slow_ns) {
         rd_kafka_headers_t *headers;
         if (self->sender.rd->message_headers(raw, &headers)) headers = NULL;
         record = weir_kafka_sending_late(&self->sender, topic, weir_view(raw->key, raw->key_len),
@@ -266,7 +265,7 @@ static __attribute__((noinline)) rd_kafka_resp_err_t acknowledge(struct weir_kaf
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
     int64_t ns = latency_ns(self, raw);
-    if (ns >= self->slow_ns)
+    if (ns >= self->sender.slow_ns)
         end_unsampled(self, raw, acked.topic, ns);
     else
         count(self, acked.topic, raw->partition, 0, ns, NULL);
@@ -343,15 +342,16 @@ static struct weir_kafka_sends *sends_new(const struct weir_kafka_instrumented *
                                           const rd_kafka_conf_t *conf) {
     struct weir_kafka_sends *sends = calloc(1, sizeof *sends);
     if (!sends) return NULL;
-    sends->slow_ns = self->client->settings->slow_ns ? self->client->settings->slow_ns : INT64_MAX;
-    sends->plausible_ns = (uint64_t)sends->slow_ns + CHECK_MS * WEIR_NS_PER_MS;
     sends->coarse_lag_ns = coarse_lag_ns();
     sends->measures = self->client->settings->metrics;
     sends->expire_ns = expire_ns(self->rd, conf);
     sends->expired_ns = coarse_ns();
     sends->sender.tick = look_after;
     if (weir_kafka_flight_init(&sends->flight)) {
-        if (weir_kafka_sender_init(&sends->sender, self->client, conf)) return sends;
+        if (weir_kafka_sender_init(&sends->sender, self->client, conf)) {
+            sends->plausible_ns = (uint64_t)sends->sender.slow_ns + CHECK_MS * WEIR_NS_PER_MS;
+            return sends;
+        }
         weir_kafka_flight_done(&sends->flight);
     }
     free(sends);

@@ -30,7 +30,7 @@ static void end_sending(struct sending *sending, const rd_kafka_message_t *raw,
     struct weir_kafka_sender *sender = &sending->producer->sender;
     struct weir_span_context context;
     int64_t ns = weir_clock_mono_ns() - sending->start_ns;
-    if (!sending->record && (err || ns >= sender->settings->slow_ns))
+    if (!sending->record && (err || ns >= sender->slow_ns))
         sending->record = weir_kafka_sending_late(
             sender, sending->topic, raw ? weir_view(raw->key, raw->key_len) : weir_view(NULL, 0),
             raw && raw->key && !raw->payload, headers, ns);

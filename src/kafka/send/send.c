@@ -160,6 +160,7 @@ bool weir_kafka_sender_init(struct weir_kafka_sender *sender, struct weir_kafka_
     sender->rd = client->rd;
     sender->settings = client->settings;
     sender->message_max = message_max(client->rd, conf);
+    sender->slow_ns = client->settings->slow_ns ? client->settings->slow_ns : INT64_MAX;
     sender->filters = weir_kafka_settings_filters(client->settings);
     sender->plain = client->settings->spans && !sender->filters &&
                     client->settings->propagate != WEIR_KAFKA_PROPAGATE_ALWAYS &&
@@ -235,7 +236,7 @@ static struct weir_view state_of(const struct weir_kafka_sender *sender,
     return size ? weir_view(room, size) : state;
 }
 
-/* Formats besides W3C's, which are rare: what the general way writes, less what is there already. */
+/* Formats besides W3C's, which are rare: what the general way writes, less what is there. */
 static const char *const other_names[] = {"b3",           "x-b3-traceid", "x-b3-spanid",
                                           "x-b3-sampled", "x-b3-flags",   "x-b3-parentspanid"};
 enum { OTHER_NAMES = sizeof other_names / sizeof other_names[0] };

@@ -25,6 +25,7 @@ struct weir_kafka_sender {
     const struct weir_kafka_settings *settings;
     struct weir_kafka_topics *topics;
     size_t message_max; /* message.max.bytes */
+    int64_t slow_ns;    /* sends that took so long are kept; INT64_MAX: none */
     bool filters;       /* weir_kafka_settings_filters */
     bool plain;         /* nothing but the draw decides, and unsampled messages get no header */
     /* Records for whoever may not allocate: failures and slow acknowledgements that were not
@@ -49,8 +50,8 @@ struct weir_kafka_outgoing {
     uint16_t injected;           /* given: which headers were added */
 };
 
-/* Keeps the client by pointer; `conf` is borrowed. The exporter's thread looks after it from now on:
- * series that were missed, spares. False: out of memory. */
+/* Keeps the client by pointer; `conf` is borrowed. The exporter's thread looks after it from now
+ * on: series that were missed, spares. False: out of memory. */
 bool weir_kafka_sender_init(struct weir_kafka_sender *sender, struct weir_kafka_client *client,
                             const rd_kafka_conf_t *conf);
 void weir_kafka_sender_done(struct weir_kafka_sender *sender);
