@@ -12,9 +12,9 @@
 #include "net/client.h"
 #include "wire/json.h"
 
-WEIR_COUNTER(sent, "weir_alert_notifications_total", "Messages about alerts that were taken.",
+WEIR_COUNTER(sent, "weir_alert_notifications_total", "Messages about alerts that were sent.",
              "outcome=\"sent\"");
-WEIR_COUNTER(failed, "weir_alert_notifications_total", "Messages about alerts that were taken.",
+WEIR_COUNTER(failed, "weir_alert_notifications_total", "Messages about alerts that were sent.",
              "outcome=\"failed\"");
 
 enum {

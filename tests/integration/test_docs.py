@@ -3,6 +3,8 @@
 import pathlib
 import re
 
+from weir_server import Weir
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = [path for room in ("kafka", "sdk", "rd", "http", "sql", "pq", "sqlite") for path in ROOT.glob(f"src/{room}/**/*.c")]
 PAGES = ("telemetry.md", "kafka.md", "http.md", "sql.md")
@@ -20,10 +22,43 @@ def test_client_metrics():
     assert made == set().union(*(in_table(page, r"[a-z_.]+", r"(?:\{[a-z_]+\}|s|By|1)") for page in PAGES))
 
 
+def described():
+    """Name, type and labels of the server's metrics as the page has them."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| (counter|gauge|histogram) \| ([^|]*)\|", (ROOT / "docs/server-metrics.md").read_text(), re.M)
+    return {(name, kind, *re.findall(r"`(\w+)`", labels)) for name, kind, labels in rows}
+
+
+def served_by(weir):
+    text = weir.get("/metrics")
+    labels = {name: re.findall(r'(\w+)="', inside) for name, inside in re.findall(r"^([a-z_]+)(?:\{(.*)\})? \S+$", text, re.M)}
+    return {(name, kind, *labels[name]) for name, kind in re.findall(r"^# TYPE (\S+) (\S+)", text, re.M)}
+
+
+def is_an_exporters(metric):
+    return metric[0].startswith("otelcol_exporter_")
+
+
 def test_server_metrics(weir_module):
-    served = set(re.findall(r"^# TYPE (\S+)", weir_module.get("/metrics"), re.M))
+    served = served_by(weir_module)
     assert len(served) > 30
-    assert served == in_table("server-metrics.md", r"[a-z_]+")
+    assert served == {metric for metric in described() if not is_an_exporters(metric)}
+
+
+def test_exporter_metrics(build_dir, tmp_path):
+    file = tmp_path / "weir.yaml"
+    file.write_text("""
+exporters: {otlphttp/away: {endpoint: "http://127.0.0.1:9"}}
+service:
+  pipelines:
+    traces: {receivers: [otlp], exporters: [weir, otlphttp/away]}
+""")
+    server = Weir(build_dir, tmp_path / "data", "--config", str(file)).start()
+    try:
+        served = {metric for metric in served_by(server) if is_an_exporters(metric)}
+    finally:
+        server.stop()
+    assert len(served) == 7
+    assert served == {metric for metric in described() if is_an_exporters(metric)}
 
 
 def test_environment():

@@ -299,7 +299,7 @@ def documented_names(bed, rng):
     if bed.bug == "wrong-page":
         root = bed.path / "pages"
         (root / "docs").mkdir(parents=True, exist_ok=True)
-        for name in ("telemetry.md", "server-metrics.md"):
+        for name in (*test_docs.PAGES, "server-metrics.md"):
             page = (workshop.ROOT / "docs" / name).read_text()
             (root / "docs" / name).write_text(page.replace("| `weir.kafka.commits` |", "| `weir.kafka.commit.count` |"))
     test_docs.ROOT = root
