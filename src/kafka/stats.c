@@ -166,9 +166,15 @@ static void top_field(struct weir_json *json, struct weir_view key, void *arg) {
     }
 }
 
+/* Whether librdkafka may be asked about it: not in a forked child, where a thread that is not there
+ * may hold its locks. */
+static bool is_askable(const struct weir_kafka_client *client) {
+    return client->rk && !weir_kafka_client_is_foreign(client);
+}
+
 /* Asks librdkafka for the cluster's id, which it has from its metadata; waits for nothing. */
 static void resolve_cluster(struct weir_kafka_client *client) {
-    if (!client->rk || weir_kafka_client_cluster(client)) return;
+    if (weir_kafka_client_cluster(client) || !is_askable(client)) return;
     char *id = client->rd->clusterid(client->rk, 0), *none = NULL;
     char *copy = id && id[0] ? strdup(id) : NULL;
     if (copy && !atomic_compare_exchange_strong(&client->cluster, &none, copy)) free(copy);
@@ -197,7 +203,8 @@ static double lag_seconds(const struct weir_kafka_entry *entry, int64_t lag) {
 static int64_t lag_by_offsets(const struct weir_kafka_entry *entry) {
     const struct weir_kafka_client *client = entry->client;
     int64_t next = atomic_load(&entry->next_offset), low, high;
-    if (next < 0 || atomic_load(&client->has_statistics) || client->owns_rk || !client->rk ||
+    if (next < 0 || atomic_load(&client->has_statistics) || client->owns_rk ||
+        !is_askable(client) ||
         atomic_load(&entry->assignment) != atomic_load(&client->assignment) ||
         client->rd->get_watermark_offsets(client->rk, entry->topic, entry->partition, &low,
                                           &high) ||
@@ -229,7 +236,7 @@ static void observe_entries(struct weir_observer *observer, struct weir_kafka_cl
 
 /* librdkafka knows it at any time; its statistics are asked for no sake of it. */
 static int64_t queue_of(struct weir_kafka_client *client) {
-    if (client->owns_rk || !client->rk) return atomic_load(&client->queue);
+    if (client->owns_rk || !is_askable(client)) return atomic_load(&client->queue);
     return client->rd->outq_len(client->rk);
 }
 
