@@ -93,8 +93,8 @@ class Hop:
 class Shop:
     """Runs orders through the stages that this machine has; then .hops tells what became of them."""
 
-    def __init__(self, kafka, plugin, folder, rng, sink=None):
-        self.kafka, self.plugin, self.folder, self.rng = kafka, str(plugin), folder, rng
+    def __init__(self, kafka, plugin, folder, rng, sink=None, **variables):
+        self.kafka, self.plugin, self.folder, self.rng, self.variables = kafka, str(plugin), folder, rng, variables
         self.count, self.sink, self.missing, self.stages = rng.randrange(3, 12), sink or Sink(), {}, {}
         for language in (*LANGUAGES, "kcat"):
             try:
@@ -107,7 +107,7 @@ class Shop:
 
     def environment(self, name, extra):
         return {**os.environ, "KAFKA_BROKERS": self.kafka, "KAFKA_GROUP": f"{name}-{self.topics[0]}", "WEIR_PLUGIN": self.plugin,
-                "OTEL_SERVICE_NAME": name, "OTEL_EXPORTER_OTLP_ENDPOINT": self.sink.endpoint, **extra}
+                "OTEL_SERVICE_NAME": name, "OTEL_EXPORTER_OTLP_ENDPOINT": self.sink.endpoint, **extra, **self.variables}
 
     def kcat(self, name, *arguments, **options):
         return subprocess.run(["kcat", "-b", self.kafka, "-X", f"plugin.library.paths={self.plugin}", *arguments], check=True, text=True,
