@@ -323,8 +323,9 @@ static void put_alerts(struct output *out, const struct progress *progress) {
     for (const struct instance *instance = progress->alerts; instance; instance = instance->next) {
         const struct weir_alert *alert = &instance->alert;
         if (alert->state == WEIR_ALERT_RESOLVED) continue;
+        int64_t active_s = alert->active_ns / WEIR_NS_PER_S; /* whole ones, as Prometheus has it */
         put_series(out, WEIR_VIEW("ALERTS_FOR_STATE"), alert->labels, alert->labels_count,
-                   (double)(alert->active_ns / WEIR_NS_PER_S));
+                   (double)active_s);
         struct weir_label labels[LABELS_MAX];
         uint32_t count =
             alert->labels_count < LABELS_MAX - 1 ? alert->labels_count : LABELS_MAX - 1;

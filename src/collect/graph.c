@@ -221,7 +221,7 @@ static int add_exporters(struct weir_graph *graph, struct pipeline *pipeline,
     for (uint32_t i = 0; !rc && i < list->count; i++) {
         const struct weir_yaml *name = list->items[i];
         struct part *part;
-        if ((rc = get_part(graph, name, &part, reterr))) return rc;
+        if ((rc = get_part(graph, name, &part, reterr)) || !part) return rc;
         if (part->component && !(part->component->type->takes >> pipeline->signal & 1))
             return weir_yaml_fail(name, reterr, "%s takes no %s", part->id,
                                   weir_signal_name(pipeline->signal));

@@ -29,6 +29,12 @@ static const struct weir_column_data *column(const struct reading *r,
     return index < 0 ? NULL : &r->block->columns[index];
 }
 
+/* The same of one that is asked for always. */
+static const struct weir_column_data *certain_column(const struct reading *r,
+                                                     enum weir_logql_column which) {
+    return &r->block->columns[r->reader->scan->index[which]];
+}
+
 static struct weir_view str_at(const struct reading *r, enum weir_logql_column which) {
     const struct weir_column_data *data = column(r, which);
     return data ? data->str[r->row] : weir_view("", 0);
@@ -59,7 +65,7 @@ static void learn(struct reading *r, struct resource *resource, struct weir_attr
 }
 
 static struct resource *resource_at(struct reading *r) {
-    const struct weir_column_data *data = column(r, WEIR_LOGQL_COLUMN_RESOURCE);
+    const struct weir_column_data *data = certain_column(r, WEIR_LOGQL_COLUMN_RESOURCE);
     if (data->codes) {
         struct resource *resource = &r->resources[data->codes[r->row]];
         if (!resource->known) learn(r, resource, data->attrs[r->row]);
@@ -115,7 +121,7 @@ static struct weir_view line_at(struct reading *r) {
 
 static int one_row(struct reading *r, struct weir_error *reterr) {
     const struct weir_logql_reader *reader = r->reader;
-    int64_t time_ns = column(r, WEIR_LOGQL_COLUMN_TIME)->i64[r->row];
+    int64_t time_ns = certain_column(r, WEIR_LOGQL_COLUMN_TIME)->i64[r->row];
     if (time_ns < reader->from_ns || time_ns >= reader->until_ns) return 0;
     struct resource *resource = resource_at(r);
     if (resource->rejected) return 0;
@@ -139,7 +145,7 @@ static int one_row(struct reading *r, struct weir_error *reterr) {
 static int one_block(struct reading *r, const struct weir_block *block, struct weir_error *reterr) {
     r->block = block;
     weir_arena_reset(&r->block_arena);
-    const struct weir_column_data *data = column(r, WEIR_LOGQL_COLUMN_RESOURCE);
+    const struct weir_column_data *data = certain_column(r, WEIR_LOGQL_COLUMN_RESOURCE);
     r->resources =
         WEIR_NEW_ARRAY(&r->block_arena, struct resource, data->codes ? data->dict_count : 1);
     r->last_attrs = NULL;

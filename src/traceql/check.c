@@ -110,8 +110,8 @@ static int check_binary(struct check *c, const struct weir_traceql_expr *expr,
 }
 
 static bool has_field(const struct weir_traceql_expr *expr) {
-    if (!expr) return false;
-    return expr->kind == WEIR_TRACEQL_EXPR_FIELD || has_field(expr->left) || has_field(expr->right);
+    return expr->kind == WEIR_TRACEQL_EXPR_FIELD || (expr->left && has_field(expr->left)) ||
+           (expr->right && has_field(expr->right));
 }
 
 static int check_numeric_field(struct check *c, const struct weir_traceql_expr *expr,

@@ -201,7 +201,7 @@ static int match(struct search *s, struct weir_traceql_trace *trace) {
 
 /* Asks candidates from…until the whole query; by halves where they are too large together. */
 static int judge(struct search *s, uint32_t from, uint32_t until) {
-    struct weir_traceql_trace *traces;
+    struct weir_traceql_trace *traces = NULL;
     s->from = from;
     s->until = until;
     int rc = fetch_all(s, &traces);
