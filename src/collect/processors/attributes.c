@@ -166,7 +166,7 @@ static int read_value(const struct weir_yaml *node, struct weir_value *ret,
 static int read_action(const struct weir_yaml *map, struct action *ret, struct weir_error *reterr) {
     static const char *const keys[] = {"key", "action", "value", "from_attribute", "converted_type",
                                        NULL};
-    int choice, rc = weir_yaml_check(map, "an action", keys, reterr);
+    int choice = 0, rc = weir_yaml_check(map, "an action", keys, reterr);
     if (!rc) rc = read_choice(map, "action", verbs, &choice, reterr);
     if (rc) return rc;
     ret->verb = (enum verb)choice;
