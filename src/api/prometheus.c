@@ -115,14 +115,17 @@ void weir_api_prometheus_add_labels(struct weir_json_writer *json, const struct 
     weir_json_end_object(json);
 }
 
-/* Float seconds, a fraction only where there is one, as Prometheus writes them. */
-static void add_sample(struct weir_json_writer *json, int64_t time_ms, double value) {
-    struct weir_buf *buf = json->buf;
-    weir_json_begin_array(json);
+void weir_api_prometheus_add_seconds(struct weir_buf *buf, int64_t time_ms) {
     if (time_ms < 0) weir_buf_add_char(buf, '-');
     uint64_t ms = time_ms < 0 ? 0 - (uint64_t)time_ms : (uint64_t)time_ms;
     weir_buf_add_u64(buf, ms / 1000);
     if (ms % 1000) weir_buf_printf(buf, ".%03u", (unsigned)(ms % 1000));
+}
+
+static void add_sample(struct weir_json_writer *json, int64_t time_ms, double value) {
+    struct weir_buf *buf = json->buf;
+    weir_json_begin_array(json);
+    weir_api_prometheus_add_seconds(buf, time_ms);
     weir_buf_add_str(buf, ",\"");
     weir_json_format_f64(buf, value);
     weir_buf_add_char(buf, '"');
@@ -260,8 +263,8 @@ static bool common_params(struct question *q) {
     return false;
 }
 
-static struct weir_promql_expr *param_query(struct weir_http_request *req,
-                                            struct weir_arena *arena) {
+struct weir_promql_expr *weir_api_prometheus_param_query(struct weir_http_request *req,
+                                                         struct weir_arena *arena) {
     struct weir_error err = {0};
     struct weir_promql_expr *expr;
     if (weir_promql_parse(arena, weir_http_param(req, "query"), &expr, &err) == 0) return expr;
@@ -283,7 +286,7 @@ static void add_explain(struct question *q, struct weir_json_writer *json,
 static void answer_query(const struct weir_api *api, struct question *q) {
     struct weir_error err = {0};
     struct weir_promql_result result;
-    struct weir_promql_expr *expr = param_query(q->req, &q->query.arena);
+    struct weir_promql_expr *expr = weir_api_prometheus_param_query(q->req, &q->query.arena);
     if (!expr) {
         weir_metric_add(&queries_failed, 1);
         return;
@@ -357,7 +360,7 @@ static void query_range(void *ctx, struct weir_http_request *req) {
 
 static void format_query(void *ctx, struct weir_http_request *req) {
     (void)ctx;
-    struct weir_promql_expr *expr = param_query(req, req->arena);
+    struct weir_promql_expr *expr = weir_api_prometheus_param_query(req, req->arena);
     if (!expr) return;
     struct weir_api_prometheus_answer answer;
     weir_api_prometheus_begin(&answer, req);

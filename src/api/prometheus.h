@@ -4,6 +4,7 @@
  *     {"status":"success","data":{"resultType":"vector","result":[…]},"warnings":[…],"infos":[…]}
  *
  * prometheus.c answers queries, prometheus_meta.c what there is to query,
+ * prometheus_exemplars.c what leads to traces,
  * alerts.c tells the rules and what fires. Every route exists bare
  * and under /prometheus. `?explain=1` adds data.explain (what the query cost) and data.plan.
  *
@@ -43,10 +44,19 @@ void weir_api_prometheus_add_labels(struct weir_json_writer *json, const struct 
 bool weir_api_prometheus_range(struct weir_http_request *req, int64_t *ret_start_ms,
                                int64_t *ret_end_ms);
 
+/* Appends float seconds, a fraction only where there is one, as Prometheus writes them. */
+void weir_api_prometheus_add_seconds(struct weir_buf *buf, int64_t time_ms);
+/* The expression of the parameter `query`, in the arena. NULL: the error has been sent. */
+struct weir_promql_expr *weir_api_prometheus_param_query(struct weir_http_request *req,
+                                                         struct weir_arena *arena);
+
+/* prometheus_exemplars.c */
+weir_http_handler weir_api_prometheus_exemplars;
+
 /* prometheus_meta.c */
 weir_http_handler weir_api_prometheus_labels, weir_api_prometheus_values,
     weir_api_prometheus_series, weir_api_prometheus_metadata, weir_api_prometheus_buildinfo,
-    weir_api_prometheus_exemplars, weir_api_prometheus_targets, weir_api_prometheus_runtimeinfo;
+    weir_api_prometheus_targets, weir_api_prometheus_runtimeinfo;
 /* alerts.c */
 weir_http_handler weir_api_prometheus_rules, weir_api_prometheus_alerts;
 

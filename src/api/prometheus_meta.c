@@ -325,25 +325,20 @@ void weir_api_prometheus_runtimeinfo(void *ctx, struct weir_http_request *req) {
     weir_buf_done(&started);
 }
 
-/* data: an object with one or two empty lists, or an empty list when `first` is NULL. */
+/* data: an object with one or two (`second` may be NULL) empty lists. */
 static void answer_empty(struct weir_http_request *req, const char *first, const char *second) {
     struct weir_api_prometheus_answer answer;
     weir_api_prometheus_begin(&answer, req);
-    if (first) weir_json_begin_object(&answer.json);
+    weir_json_begin_object(&answer.json);
     for (int i = 0; i < 2; i++) {
         const char *key = i ? second : first;
-        if (!key && (i || first)) continue;
-        if (key) weir_json_key(&answer.json, key);
+        if (!key) continue;
+        weir_json_key(&answer.json, key);
         weir_json_begin_array(&answer.json);
         weir_json_end_array(&answer.json);
     }
-    if (first) weir_json_end_object(&answer.json);
+    weir_json_end_object(&answer.json);
     weir_api_prometheus_end(&answer);
-}
-
-void weir_api_prometheus_exemplars(void *ctx, struct weir_http_request *req) {
-    (void)ctx;
-    answer_empty(req, NULL, NULL);
 }
 
 void weir_api_prometheus_targets(void *ctx, struct weir_http_request *req) {

@@ -165,6 +165,24 @@ struct weir_series_cursor {
     void (*close)(struct weir_series_cursor *cursor);
 };
 
+/* A measurement that went into a sample near its time, and the trace that it was made in. */
+struct weir_exemplar {
+    int64_t time_ms;
+    double value;
+    const uint8_t *trace_id;         /* 16 bytes or NULL */
+    const uint8_t *span_id;          /* 8 bytes or NULL */
+    const struct weir_label *labels; /* its other attributes, sorted by name */
+    uint32_t labels_count;
+};
+
+struct weir_exemplar_series {
+    uint64_t id;                     /* as in struct weir_series */
+    const struct weir_label *labels; /* sorted by name, with __name__ */
+    uint32_t labels_count;
+    const struct weir_exemplar *exemplars; /* ascending times, at least one */
+    uint32_t exemplars_count;
+};
+
 struct weir_metric_meta {
     struct weir_view name;      /* Prometheus family name, e.g. http_requests_total */
     struct weir_view otlp_name; /* http.requests */
@@ -186,6 +204,7 @@ typedef bool weir_visit_name(void *arg, struct weir_view name, enum weir_column_
                              enum weir_value_type type);
 typedef bool weir_visit_value(void *arg, struct weir_value value);
 typedef bool weir_visit_meta(void *arg, const struct weir_metric_meta *meta);
+typedef bool weir_visit_exemplars(void *arg, const struct weir_exemplar_series *series);
 /* Live rows, as they are stored; called on a store thread: copy and return at once. The block has
  * the columns asked for in weir_source.tail. */
 typedef void weir_tail_rows(void *arg, const struct weir_block *block);
@@ -198,6 +217,11 @@ struct weir_source {
     int (*select_series)(struct weir_source *source, struct weir_query *query,
                          const struct weir_series_select *select, struct weir_series_cursor **ret,
                          struct weir_error *reterr);
+    /* Exemplars in the range, by the series that they belong to; series without one are not
+     * visited. labels_only has no meaning. NULL: the source has none. */
+    int (*exemplars)(struct weir_source *source, struct weir_query *query,
+                     const struct weir_series_select *select, weir_visit_exemplars *visit,
+                     void *arg, struct weir_error *reterr);
     /* Attribute names that rows of the table carry (scope RESOURCE_ATTR or ATTR). */
     int (*names)(struct weir_source *source, struct weir_query *query, enum weir_table table,
                  int64_t from_ns, int64_t until_ns, weir_visit_name *visit, void *arg,

@@ -287,6 +287,7 @@ static void close_table(struct weir_store_table *base) {
     weir_arena_done(&table->deltas_arena);
     weir_arena_done(&table->scratch);
     weir_buf_done(&table->key);
+    weir_buf_done(&table->labels);
     pthread_mutex_destroy(&table->lock);
     pthread_mutex_destroy(&table->commit);
     pthread_mutex_destroy(&table->metas_lock);
@@ -375,6 +376,7 @@ int weir_store_series_open(const struct weir_store_table_options *options,
     weir_arena_init(&table->deltas_arena, 0);
     weir_arena_init(&table->scratch, 0);
     weir_buf_init(&table->key, WEIR_SERIES_KEY_LEN_MAX);
+    weir_buf_init(&table->labels, WEIR_SERIES_EXEMPLAR_LABELS_LEN_MAX * 2);
     table->path = strdup(options->path);
     table->active = weir_series_mem_new();
     int code = table->path && table->active

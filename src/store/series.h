@@ -49,7 +49,7 @@ struct weir_series_table {
     /* The apply thread's. Running sums start anew with the server: rates see a counter reset. */
     struct weir_map deltas; /* key → bits of the running sum (a double) */
     struct weir_arena deltas_arena, scratch;
-    struct weir_buf key;
+    struct weir_buf key, labels;
 };
 
 static inline struct weir_series_table *weir_series_table_of(struct weir_store_table *table) {

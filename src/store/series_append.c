@@ -12,6 +12,10 @@ WEIR_COUNTER(refused_key, "weir_store_points_refused_total", "Metric points that
              "reason=\"labels too long\"");
 WEIR_COUNTER(samples_total, "weir_store_samples_total", "Samples that metric points became.", "");
 
+WEIR_COUNTER(exemplars_total, "weir_store_exemplars_total", "Exemplars stored.", "");
+WEIR_COUNTER(exemplars_dropped, "weir_store_exemplars_dropped_total",
+             "Exemplars left out: another one stands for the series in these ten seconds.", "");
+
 static const int64_t tell_every_ns = 60 * WEIR_NS_PER_S;
 
 /* Too many series: counted each time, told once a minute, with the metric's name. */
@@ -49,6 +53,21 @@ static bool accumulate(struct weir_series_table *table, double *value) {
     return true;
 }
 
+static int add_exemplars(struct weir_series_table *table, const struct weir_series_point *point) {
+    for (uint32_t i = 0; i < point->exemplars_count; i++) {
+        struct weir_series_exemplar one;
+        if (!weir_series_exemplar_of(&point->exemplars[i], &table->labels, &one))
+            return WEIR_ENOMEMORY;
+        switch (weir_series_mem_add_exemplar(table->active, weir_buf_view(&table->key), &one)) {
+        case WEIR_SERIES_EXEMPLAR_KEPT: weir_metric_add(&exemplars_total, 1); break;
+        case WEIR_SERIES_EXEMPLAR_DROPPED: weir_metric_add(&exemplars_dropped, 1); break;
+        case WEIR_SERIES_EXEMPLAR_SAME: break;
+        case WEIR_SERIES_EXEMPLAR_NO_MEMORY: return WEIR_ENOMEMORY;
+        }
+    }
+    return 0;
+}
+
 static int emit(void *arg, const struct weir_series_point *point) {
     struct weir_series_table *table = arg;
     struct weir_series_mem *mem = table->active;
@@ -70,7 +89,8 @@ static int emit(void *arg, const struct weir_series_point *point) {
     double value = point->value;
     if (point->delta && !accumulate(table, &value)) return WEIR_ENOMEMORY;
     weir_metric_add(&samples_total, 1);
-    return weir_series_mem_add(mem, key, name, point->time_ms, value) ? 0 : WEIR_ENOMEMORY;
+    if (!weir_series_mem_add(mem, key, name, point->time_ms, value)) return WEIR_ENOMEMORY;
+    return add_exemplars(table, point);
 }
 
 static bool meta(void *arg, const struct weir_metric_meta *m) {

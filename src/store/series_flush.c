@@ -42,6 +42,8 @@ static int write_series(struct weir_series_part_writer *writer, struct weir_seri
         else
             code = weir_series_part_writer_add(writer, entries[i]->key, samples.times_ms,
                                                samples.values, samples.count, reterr);
+        if (code == 0)
+            code = weir_series_part_writer_add_exemplars(writer, &entries[i]->exemplars, reterr);
     }
     weir_series_samples_done(&samples);
     weir_arena_done(&arena);
@@ -149,16 +151,23 @@ static uint32_t choose(const struct weir_series_snapshot *s, uint32_t *ret_from)
 }
 
 struct merge {
-    struct weir_series_part_reader readers[MERGE_PARTS_MAX];
-    bool ended[MERGE_PARTS_MAX];
+    struct weir_series_part_reader readers[MERGE_PARTS_MAX], exemplars[MERGE_PARTS_MAX];
+    bool ended[MERGE_PARTS_MAX], exemplars_ended[MERGE_PARTS_MAX];
     uint32_t count;
     const atomic_bool *stop;
     struct weir_series_samples samples;
+    struct weir_arena arena; /* exemplars of one series */
 };
 
 static int advance(struct merge *m, uint32_t i, struct weir_error *reterr) {
     int code = weir_series_part_reader_next(&m->readers[i], reterr);
     m->ended[i] = code == WEIR_END;
+    return code == WEIR_END ? 0 : code;
+}
+
+static int advance_exemplars(struct merge *m, uint32_t i, struct weir_error *reterr) {
+    int code = weir_series_part_reader_next_exemplars(&m->exemplars[i], reterr);
+    m->exemplars_ended[i] = code == WEIR_END;
     return code == WEIR_END ? 0 : code;
 }
 
@@ -190,6 +199,22 @@ static int merge_series(struct merge *m, struct weir_series_part_writer *writer,
                                        m->samples.values, m->samples.count, reterr);
 }
 
+/* Of the series just written. One that has exemplars has samples, in the same part. */
+static int merge_exemplars(struct merge *m, struct weir_series_part_writer *writer,
+                           const struct weir_buf *key, struct weir_error *reterr) {
+    struct weir_series_exemplars set = {0};
+    weir_arena_reset(&m->arena);
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct weir_series_part_reader *reader = &m->exemplars[i];
+        if (m->exemplars_ended[i] || !weir_view_eq(weir_buf_view(&reader->key), weir_buf_view(key)))
+            continue;
+        int code = weir_series_part_reader_exemplars(reader, &m->arena, &set, reterr);
+        if (code == 0) code = advance_exemplars(m, i, reterr);
+        if (code) return code;
+    }
+    return weir_series_part_writer_add_exemplars(writer, &set, reterr);
+}
+
 static int fill_from_parts(void *arg, struct weir_series_part_writer *writer,
                            struct weir_error *reterr) {
     struct merge *m = arg;
@@ -197,13 +222,17 @@ static int fill_from_parts(void *arg, struct weir_series_part_writer *writer,
     struct weir_buf key;
     int code = 0;
     weir_buf_init(&key, WEIR_SERIES_KEY_LEN_MAX);
-    for (uint32_t i = 0; i < m->count && code == 0; i++) code = advance(m, i, reterr);
+    for (uint32_t i = 0; i < m->count && code == 0; i++) {
+        code = advance(m, i, reterr);
+        if (code == 0) code = advance_exemplars(m, i, reterr);
+    }
     while (code == 0 && smallest(m, &next)) {
         if (atomic_load_explicit(m->stop, memory_order_relaxed))
             code = weir_error_set(reterr, WEIR_ECANCELED, "merge was stopped");
         weir_buf_clear(&key);
         weir_buf_add_view(&key, next);
         if (code == 0) code = merge_series(m, writer, &key, reterr);
+        if (code == 0) code = merge_exemplars(m, writer, &key, reterr);
     }
     weir_buf_done(&key);
     return code;
@@ -215,16 +244,24 @@ static int merge_parts(struct weir_series_table *table, struct weir_series_part 
     struct weir_series_part *merged = NULL;
     if (!m) return weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to merge %s", table->path);
     m->stop = stop;
+    weir_arena_init(&m->arena, 0);
     int code = 0;
     for (uint32_t i = 0; i < count && code == 0; i++) {
+        m->count++;
         code = weir_series_part_reader_init(&m->readers[i], parts[i], NULL, NULL, 0, INT64_MIN,
                                             INT64_MAX, reterr);
-        m->count++;
+        if (code == 0)
+            code = weir_series_part_reader_init(&m->exemplars[i], parts[i], NULL, NULL, 0,
+                                                INT64_MIN, INT64_MAX, reterr);
     }
     if (code == 0)
         code = make_part(table, parts[count - 1]->rank, fill_from_parts, m, &merged, reterr);
-    for (uint32_t i = 0; i < m->count; i++) weir_series_part_reader_done(&m->readers[i]);
+    for (uint32_t i = 0; i < m->count; i++) {
+        weir_series_part_reader_done(&m->readers[i]);
+        weir_series_part_reader_done(&m->exemplars[i]);
+    }
     weir_series_samples_done(&m->samples);
+    weir_arena_done(&m->arena);
     free(m);
     return code ? code : commit(table, parts, count, merged, 0, NULL, reterr);
 }

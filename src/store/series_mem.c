@@ -99,6 +99,17 @@ bool weir_series_mem_add(struct weir_series_mem *mem, struct weir_view key, stru
     return true;
 }
 
+enum weir_series_exemplar_fate weir_series_mem_add_exemplar(
+    struct weir_series_mem *mem, struct weir_view key,
+    const struct weir_series_exemplar *exemplar) {
+    const uint64_t *found = weir_map_get(&mem->map, key);
+    if (!found) return WEIR_SERIES_EXEMPLAR_DROPPED;
+    enum weir_series_exemplar_fate fate =
+        weir_series_exemplars_add(&entry_of(*found)->exemplars, &mem->arena, exemplar);
+    mem->exemplars_count += fate == WEIR_SERIES_EXEMPLAR_KEPT;
+    return fate;
+}
+
 static int by_key(const void *a, const void *b) {
     const struct weir_series_mem_entry *x = *(struct weir_series_mem_entry *const *)a;
     const struct weir_series_mem_entry *y = *(struct weir_series_mem_entry *const *)b;

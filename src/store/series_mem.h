@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "store/series_exemplar.h"
 #include "store/series_key.h"
 
 struct weir_series_block {
@@ -30,6 +31,7 @@ struct weir_series_mem_entry {
     struct weir_series_block *first, *last;
     uint32_t samples_count;
     int64_t min_ms, max_ms;
+    struct weir_series_exemplars exemplars;
     struct weir_series_mem_entry *next_of_name; /* series of the same __name__ */
 };
 
@@ -39,7 +41,7 @@ struct weir_series_mem {
     struct weir_arena arena;
     struct weir_map map;   /* key → struct weir_series_mem_entry * */
     struct weir_map names; /* __name__ → first entry of that name */
-    uint64_t samples_count, first_seq, last_seq;
+    uint64_t samples_count, exemplars_count, first_seq, last_seq;
     int64_t since_ns; /* wall time of the first append */
     int64_t min_ms, max_ms;
 };
@@ -52,6 +54,9 @@ void weir_series_mem_unref(struct weir_series_mem *mem);
  * the key. False: out of memory. */
 bool weir_series_mem_add(struct weir_series_mem *mem, struct weir_view key, struct weir_view name,
                          int64_t time_ms, double value);
+/* The same for an exemplar of a series that is there; the labels' bytes are copied. */
+enum weir_series_exemplar_fate weir_series_mem_add_exemplar(
+    struct weir_series_mem *mem, struct weir_view key, const struct weir_series_exemplar *exemplar);
 /* Entries that match, sorted by key, into the arena; NULL with *ret_count 0 when there is none,
  * false when out of memory. Takes the lock for reading. */
 bool weir_series_mem_find(struct weir_series_mem *mem, const struct weir_matcher *matchers,

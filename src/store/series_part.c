@@ -54,7 +54,22 @@ static bool get_metas(struct weir_series_part *part, struct weir_view *rest) {
     return part->metas != NULL;
 }
 
-static bool get_meta(struct weir_series_part *part, struct weir_view rest) {
+static bool get_exemplar_pages(struct weir_series_part *part, struct weir_view *rest) {
+    if (!weir_series_get_u32(rest, &part->exemplar_pages_count)) return false;
+    part->exemplar_pages =
+        array_of(part, *rest, part->exemplar_pages_count, sizeof *part->exemplar_pages);
+    for (uint32_t i = 0; part->exemplar_pages && i < part->exemplar_pages_count; i++) {
+        struct weir_series_exemplar_page *page = &part->exemplar_pages[i];
+        if (!weir_series_get_page(rest, &page->page) ||
+            !weir_series_get_u32(rest, &page->ordinal) || page->ordinal >= part->series_count ||
+            !weir_series_get_zigzag(rest, &page->min_ms) ||
+            !weir_series_get_zigzag(rest, &page->max_ms))
+            return false;
+    }
+    return part->exemplar_pages != NULL;
+}
+
+static bool get_meta(struct weir_series_part *part, uint32_t version, struct weir_view rest) {
     bool ok = weir_series_get_varint(&rest, &part->rank) &&
               weir_series_get_varint(&rest, &part->samples_count) &&
               weir_series_get_u32(&rest, &part->series_count) &&
@@ -62,14 +77,15 @@ static bool get_meta(struct weir_series_part *part, struct weir_view rest) {
               weir_series_get_zigzag(&rest, &part->max_ms) &&
               get_pages(part, &rest, &part->data_pages, &part->data_pages_count) &&
               get_pages(part, &rest, &part->series_pages, &part->series_pages_count) &&
-              get_postings(part, &rest) && get_metas(part, &rest);
+              get_postings(part, &rest) && get_metas(part, &rest) &&
+              (version == 1 || get_exemplar_pages(part, &rest));
     uint64_t pages =
         ((uint64_t)part->series_count + WEIR_SERIES_PAGE_SERIES - 1) / WEIR_SERIES_PAGE_SERIES;
     return ok && rest.len == 0 && pages == part->series_pages_count;
 }
 
 static int read_trailer(struct weir_series_part *part, struct weir_series_page *ret,
-                        struct weir_error *reterr) {
+                        uint32_t *ret_version, struct weir_error *reterr) {
     char bytes[WEIR_SERIES_TRAILER_SIZE];
     if (part->size_bytes < WEIR_SERIES_HEADER_SIZE + WEIR_SERIES_TRAILER_SIZE)
         return corrupt(part, "too short", reterr);
@@ -81,10 +97,11 @@ static int read_trailer(struct weir_series_part *part, struct weir_series_page *
     if (memcmp(bytes + 32, WEIR_SERIES_PART_MAGIC, 8) != 0 ||
         weir_part_get_u32(bytes + 24) != weir_crc32c(0, bytes, 24))
         return corrupt(part, "no valid trailer", reterr);
-    if (weir_part_get_u32(bytes + 20) > WEIR_SERIES_PART_VERSION)
+    *ret_version = weir_part_get_u32(bytes + 20);
+    if (*ret_version > WEIR_SERIES_PART_VERSION)
         return weir_error_set(reterr, WEIR_EVERSION,
                               "%s was written by a newer version (format %u)", part->path,
-                              weir_part_get_u32(bytes + 20));
+                              *ret_version);
     *ret = (struct weir_series_page){weir_part_get_u64(bytes), weir_part_get_u32(bytes + 8),
                                      weir_part_get_u32(bytes + 12), weir_part_get_u32(bytes + 16)};
     bool sane = ret->raw_len <= WEIR_SERIES_PAGE_RAW_MAX && ret->stored_len <= ret->raw_len;
@@ -97,7 +114,8 @@ static int load(struct weir_series_part *part, struct weir_error *reterr) {
     if (code) return code;
     code = weir_disk_size(part->fd, &part->size_bytes);
     if (code) return weir_error_set(reterr, code, "cannot read %s", part->path);
-    code = read_trailer(part, &page, reterr);
+    uint32_t version;
+    code = read_trailer(part, &page, &version, reterr);
     if (code) return code;
     struct weir_buf raw;
     weir_buf_init(&raw, WEIR_SERIES_PAGE_RAW_MAX + 1);
@@ -108,7 +126,7 @@ static int load(struct weir_series_part *part, struct weir_error *reterr) {
     if (code)
         return weir_error_set(reterr, code, "%s: its meta page cannot be read: %s", part->path,
                               weir_error_text(code));
-    return meta.ptr && get_meta(part, meta) ? 0 : corrupt(part, "bad meta page", reterr);
+    return meta.ptr && get_meta(part, version, meta) ? 0 : corrupt(part, "bad meta page", reterr);
 }
 
 int weir_series_part_open(struct weir_disk *disk, const char *path, uint64_t id,
@@ -265,6 +283,7 @@ int weir_series_part_reader_init(struct weir_series_part_reader *r, struct weir_
     weir_buf_init(&r->series, WEIR_SERIES_PAGE_RAW_MAX + 1);
     weir_buf_init(&r->data, WEIR_SERIES_PAGE_RAW_MAX + 1);
     weir_buf_init(&r->key, WEIR_SERIES_KEY_LEN_MAX);
+    weir_buf_init(&r->exemplars, WEIR_SERIES_PAGE_RAW_MAX + 1);
     int code = find(r, matchers, matchers_count, reterr);
     weir_buf_done(&r->postings);
     return code;
@@ -279,6 +298,7 @@ void weir_series_part_reader_done(struct weir_series_part_reader *r) {
     weir_buf_done(&r->series);
     weir_buf_done(&r->data);
     weir_buf_done(&r->key);
+    weir_buf_done(&r->exemplars);
     *r = (struct weir_series_part_reader){0};
 }
 
@@ -355,6 +375,73 @@ int weir_series_part_reader_next(struct weir_series_part_reader *r, struct weir_
     }
     return WEIR_END;
 }
+
+/* ---- exemplars ---- */
+
+static bool is_wanted(const struct weir_series_part_reader *r, uint64_t ordinal) {
+    return r->wanted[ordinal / 64] >> (ordinal % 64) & 1;
+}
+
+/* May the page hold something in the range, of a series that is asked for? */
+static bool may_hold(const struct weir_series_part_reader *r, uint32_t at) {
+    const struct weir_series_part *part = r->part;
+    const struct weir_series_exemplar_page *page = &part->exemplar_pages[at];
+    uint64_t until =
+        at + 1 < part->exemplar_pages_count ? page[1].ordinal : (uint64_t)part->series_count;
+    if (page->max_ms < r->from_ms || page->min_ms > r->until_ms) return false;
+    for (uint64_t i = page->ordinal; i < until; i++)
+        if (is_wanted(r, i)) return true;
+    return false;
+}
+
+/* Goes to the next page that may hold something. */
+static int next_exemplar_page(struct weir_series_part_reader *r, struct weir_error *reterr) {
+    while (r->exemplar_page < r->part->exemplar_pages_count && !may_hold(r, r->exemplar_page))
+        r->exemplar_page++;
+    if (r->exemplar_page == r->part->exemplar_pages_count) return WEIR_END;
+    int code = read_page(r, &r->part->exemplar_pages[r->exemplar_page].page, &r->exemplars, reterr);
+    r->exemplar_page++;
+    r->exemplars_rest = weir_buf_view(&r->exemplars);
+    r->exemplar_ordinal = 0;
+    return code;
+}
+
+int weir_series_part_reader_next_exemplars(struct weir_series_part_reader *r,
+                                           struct weir_error *reterr) {
+    for (;;) {
+        uint64_t delta;
+        int code = r->exemplars_rest.len ? 0 : next_exemplar_page(r, reterr);
+        if (code) return code;
+        if (!weir_series_get_varint(&r->exemplars_rest, &delta) ||
+            !weir_series_get_view(&r->exemplars_rest, &r->some) || delta >= r->part->series_count ||
+            r->exemplar_ordinal + delta >= r->part->series_count ||
+            (uint32_t)(r->exemplar_ordinal + delta) < r->next)
+            return corrupt(r->part, "bad exemplars", reterr);
+        r->exemplar_ordinal += delta;
+        if (!is_wanted(r, r->exemplar_ordinal)) continue;
+        r->next = (uint32_t)r->exemplar_ordinal + 1;
+        return seek(r, (uint32_t)r->exemplar_ordinal, reterr);
+    }
+}
+
+int weir_series_part_reader_exemplars(struct weir_series_part_reader *r, struct weir_arena *arena,
+                                      struct weir_series_exemplars *into,
+                                      struct weir_error *reterr) {
+    struct weir_view rest = r->some;
+    struct weir_series_exemplar one;
+    int64_t time_ms = 0;
+    while (rest.len) {
+        if (!weir_series_exemplar_decode(&rest, &time_ms, &one))
+            return corrupt(r->part, "bad exemplars", reterr);
+        if (time_ms < r->from_ms || time_ms > r->until_ms) continue;
+        if (weir_series_exemplars_add(into, arena, &one) == WEIR_SERIES_EXEMPLAR_NO_MEMORY)
+            return weir_error_set(reterr, WEIR_ENOMEMORY,
+                                  "no memory for the exemplars of one series");
+    }
+    return 0;
+}
+
+/* ---- samples ---- */
 
 bool weir_series_samples_room(struct weir_series_samples *s, uint32_t more) {
     uint64_t wanted = (uint64_t)s->count + more;

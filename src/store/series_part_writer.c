@@ -26,12 +26,15 @@ struct weir_series_part_writer {
     struct posting *postings;
     uint32_t postings_count, postings_room;
     struct weir_map metas;                   /* name → struct weir_metric_meta * */
-    struct weir_buf data, series, key, pair; /* page under way, page under way, last key, scratch */
+    struct weir_buf data, series, exemplars; /* pages under way */
+    struct weir_buf key, pair, some;         /* last key, scratch, scratch */
     uint32_t series_in_page;
     struct weir_series_page *data_pages, *series_pages;
     uint32_t data_pages_count, data_pages_room, series_pages_count, series_pages_room;
     struct weir_series_posting_page *posting_pages;
     uint32_t posting_pages_count, posting_pages_room;
+    struct weir_series_exemplar_page *exemplar_pages; /* the last one is under way */
+    uint32_t exemplar_pages_count, exemplar_pages_room, exemplar_ordinal;
 };
 
 static int no_memory(const struct weir_series_part_writer *w, struct weir_error *reterr) {
@@ -55,6 +58,8 @@ int weir_series_part_writer_open(struct weir_disk *disk, const char *path, uint6
     weir_buf_init(&w->series, WEIR_SERIES_PAGE_RAW_MAX);
     weir_buf_init(&w->key, WEIR_SERIES_KEY_LEN_MAX);
     weir_buf_init(&w->pair, WEIR_SERIES_KEY_LEN_MAX * 2);
+    weir_buf_init(&w->exemplars, WEIR_SERIES_PAGE_RAW_MAX);
+    weir_buf_init(&w->some, WEIR_SERIES_PAGE_RAW_MAX - WEIR_SERIES_PAGE_RAW * 2);
     w->path = weir_arena_strdup(&w->arena, weir_view_str(path));
     int code = w->path ? weir_disk_create(disk, path, &w->fd, reterr)
                        : weir_error_set(reterr, WEIR_ENOMEMORY, "no memory to write %s", path);
@@ -76,6 +81,8 @@ void weir_series_part_writer_close(struct weir_series_part_writer *w) {
     weir_buf_done(&w->series);
     weir_buf_done(&w->key);
     weir_buf_done(&w->pair);
+    weir_buf_done(&w->exemplars);
+    weir_buf_done(&w->some);
     free(w);
 }
 
@@ -174,6 +181,39 @@ int weir_series_part_writer_add(struct weir_series_part_writer *w, struct weir_v
     return ++w->series_in_page == WEIR_SERIES_PAGE_SERIES ? flush_series(w, reterr) : 0;
 }
 
+static int flush_exemplars(struct weir_series_part_writer *w, struct weir_error *reterr) {
+    if (w->exemplars.len == 0) return 0;
+    return write_page(w, &w->exemplars, &w->exemplar_pages[w->exemplar_pages_count - 1].page,
+                      reterr);
+}
+
+int weir_series_part_writer_add_exemplars(struct weir_series_part_writer *w,
+                                          const struct weir_series_exemplars *set,
+                                          struct weir_error *reterr) {
+    if (set->count == 0) return 0;
+    uint32_t ordinal = w->series_count - 1;
+    int64_t min_ms = set->items[0]->time_ms, max_ms = set->items[set->count - 1]->time_ms;
+    if (w->exemplars.len == 0) {
+        struct weir_series_exemplar_page *fresh = WEIR_PUSH(
+            &w->arena, w->exemplar_pages, w->exemplar_pages_count, w->exemplar_pages_room);
+        if (!fresh) return no_memory(w, reterr);
+        fresh->ordinal = ordinal;
+        fresh->min_ms = min_ms;
+        fresh->max_ms = max_ms;
+        w->exemplar_ordinal = 0;
+    }
+    struct weir_series_exemplar_page *page = &w->exemplar_pages[w->exemplar_pages_count - 1];
+    if (min_ms < page->min_ms) page->min_ms = min_ms;
+    if (max_ms > page->max_ms) page->max_ms = max_ms;
+    weir_buf_clear(&w->some);
+    weir_series_exemplars_encode(&w->some, set);
+    if (w->some.failed) return no_memory(w, reterr);
+    weir_series_put_varint(&w->exemplars, ordinal - w->exemplar_ordinal);
+    weir_series_put_view(&w->exemplars, weir_buf_view(&w->some));
+    w->exemplar_ordinal = ordinal;
+    return w->exemplars.len >= WEIR_SERIES_PAGE_RAW ? flush_exemplars(w, reterr) : 0;
+}
+
 bool weir_series_part_writer_add_meta(struct weir_series_part_writer *w,
                                       const struct weir_metric_meta *meta) {
     if (weir_map_get(&w->metas, meta->name)) return true;
@@ -250,6 +290,14 @@ static void put_meta(struct weir_series_part_writer *w, struct weir_buf *out) {
         weir_series_put_view(out, meta->unit);
         weir_series_put_view(out, meta->help);
     }
+    weir_series_put_varint(out, w->exemplar_pages_count);
+    for (uint32_t i = 0; i < w->exemplar_pages_count; i++) {
+        const struct weir_series_exemplar_page *page = &w->exemplar_pages[i];
+        weir_series_put_page(out, &page->page);
+        weir_series_put_varint(out, page->ordinal);
+        weir_series_put_zigzag(out, page->min_ms);
+        weir_series_put_zigzag(out, page->max_ms);
+    }
 }
 
 static int write_ends(struct weir_series_part_writer *w, const struct weir_series_page *meta,
@@ -284,6 +332,7 @@ int weir_series_part_writer_finish(struct weir_series_part_writer *w, struct wei
     struct weir_series_page meta = {0};
     int code = flush_data(w, reterr);
     if (code == 0) code = flush_series(w, reterr);
+    if (code == 0) code = flush_exemplars(w, reterr);
     if (code == 0) code = write_postings(w, reterr);
     if (code) return code;
     weir_buf_clear(&w->data);

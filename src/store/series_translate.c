@@ -2,6 +2,7 @@
 #include "store/series_translate.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/metric.h"
 #include "otlp/prometheus.h"
@@ -34,6 +35,8 @@ struct translator {
     uint32_t labels_count; /* of the point at work, without __name__ and le */
     int64_t time_ms;
     bool stale, delta;
+    struct weir_exemplar *exemplars; /* of the point at work, ascending values */
+    uint32_t exemplars_count, exemplars_at;
 };
 
 static double stale_marker(void) {
@@ -51,8 +54,10 @@ static uint32_t insert(struct weir_label *labels, uint32_t count, struct weir_la
     return count + 1;
 }
 
-/* One sample of name+suffix, with one more label when `extra` has a name. */
-static int emit(struct translator *t, const char *suffix, struct weir_label extra, double value) {
+/* One sample of name+suffix, with one more label when `extra` has a name, and with the exemplars up
+ * to the bound that no sample before has taken. */
+static int emit(struct translator *t, const char *suffix, struct weir_label extra, double value,
+                double bound) {
     struct weir_label labels[WEIR_SERIES_LABELS_MAX + 2];
     uint32_t n = t->labels_count;
     struct weir_view name = t->name;
@@ -61,13 +66,22 @@ static int emit(struct translator *t, const char *suffix, struct weir_label extr
     memcpy(labels, t->labels, n * sizeof *labels);
     n = insert(labels, n, (struct weir_label){WEIR_VIEW("__name__"), name});
     if (extra.name.len) n = insert(labels, n, extra);
-    struct weir_series_point point = {
-        labels, n, name, t->time_ms, t->stale ? stale_marker() : value, t->delta && !t->stale};
+    uint32_t first = t->exemplars_at;
+    while (t->exemplars_at < t->exemplars_count && t->exemplars[t->exemplars_at].value <= bound)
+        t->exemplars_at++;
+    struct weir_series_point point = {.labels = labels,
+                                      .labels_count = n,
+                                      .name = name,
+                                      .time_ms = t->time_ms,
+                                      .value = t->stale ? stale_marker() : value,
+                                      .delta = t->delta && !t->stale,
+                                      .exemplars = t->exemplars + first,
+                                      .exemplars_count = t->exemplars_at - first};
     return t->sink->emit(t->sink->arg, &point);
 }
 
 static int emit_plain(struct translator *t, const char *suffix, double value) {
-    return emit(t, suffix, (struct weir_label){{NULL, 0}, {NULL, 0}}, value);
+    return emit(t, suffix, (struct weir_label){{NULL, 0}, {NULL, 0}}, value, (double)INFINITY);
 }
 
 static int emit_bound(struct translator *t, const char *suffix, const char *label, double bound,
@@ -78,7 +92,7 @@ static int emit_bound(struct translator *t, const char *suffix, const char *labe
     struct weir_view copy = weir_arena_copy(t->arena, weir_buf_view(&text));
     weir_buf_done(&text);
     if (!copy.ptr) return WEIR_ENOMEMORY;
-    return emit(t, suffix, (struct weir_label){weir_view_str(label), copy}, value);
+    return emit(t, suffix, (struct weir_label){weir_view_str(label), copy}, value, bound);
 }
 
 static int emit_totals(struct translator *t, const struct weir_otlp_point *point) {
@@ -183,6 +197,47 @@ static bool take_labels(struct translator *t, struct weir_prometheus_labels labe
     return true;
 }
 
+static int by_value(const void *left, const void *right) {
+    const struct weir_exemplar *a = left, *b = right;
+    return a->value < b->value ? -1 : a->value > b->value;
+}
+
+static bool take_exemplar(struct translator *t, const struct weir_otlp_exemplar *exemplar,
+                          struct weir_exemplar *ret) {
+    struct weir_prometheus_labels attrs;
+    if (!weir_prometheus_point_labels(t->arena, exemplar->attrs,
+                                      (struct weir_prometheus_labels){NULL, 0}, &attrs))
+        return false;
+    struct weir_label *labels = WEIR_NEW_ARRAY(t->arena, struct weir_label, attrs.count + 1U);
+    if (!labels) return false;
+    for (uint32_t i = 0; i < attrs.count; i++)
+        labels[i] = (struct weir_label){attrs.items[i].name, attrs.items[i].value};
+    *ret = (struct weir_exemplar){.time_ms = exemplar->time_ns > 0 ? exemplar->time_ns / 1000000
+                                                                   : t->time_ms,
+                                  .value = exemplar->value,
+                                  .trace_id = exemplar->trace_id,
+                                  .span_id = exemplar->span_id,
+                                  .labels = labels,
+                                  .labels_count = attrs.count};
+    return true;
+}
+
+static bool take_exemplars(struct translator *t, const struct weir_otlp_point *point) {
+    t->exemplars = NULL;
+    t->exemplars_count = t->exemplars_at = 0;
+    if (!point->exemplars_count || t->stale) return true;
+    t->exemplars = WEIR_NEW_ARRAY(t->arena, struct weir_exemplar, point->exemplars_count);
+    if (!t->exemplars) return false;
+    for (uint32_t i = 0; i < point->exemplars_count; i++) {
+        if (isnan(point->exemplars[i].value)) continue; /* no bucket counts it */
+        if (!take_exemplar(t, &point->exemplars[i], &t->exemplars[t->exemplars_count]))
+            return false;
+        t->exemplars_count++;
+    }
+    if (t->exemplars_count) qsort(t->exemplars, t->exemplars_count, sizeof *t->exemplars, by_value);
+    return true;
+}
+
 static int translate_point(struct translator *t, const struct weir_otlp_point *point) {
     const struct weir_otlp_metric *m = &t->batch->metrics[point->metric];
     struct weir_prometheus_labels labels;
@@ -199,6 +254,7 @@ static int translate_point(struct translator *t, const struct weir_otlp_point *p
     t->time_ms = point->time_ns / 1000000;
     t->stale = point->flags & 1;
     t->delta = m->temporality == WEIR_TEMPORALITY_DELTA && m->type != WEIR_METRIC_TYPE_GAUGE;
+    if (!take_exemplars(t, point)) return WEIR_ENOMEMORY;
     if (m->type == WEIR_METRIC_TYPE_HISTOGRAM) return emit_histogram(t, point);
     if (m->type == WEIR_METRIC_TYPE_EXPONENTIAL_HISTOGRAM) return emit_exponential(t, point);
     if (m->type == WEIR_METRIC_TYPE_SUMMARY) return emit_summary(t, point);
@@ -223,6 +279,7 @@ static int translate_resources(struct translator *t) {
         t->name = WEIR_VIEW("target_info");
         t->time_ms = newest_ns / 1000000;
         t->stale = t->delta = false;
+        t->exemplars_count = t->exemplars_at = 0;
         int code = emit_plain(t, "", 1);
         if (code) return code;
     }

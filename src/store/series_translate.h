@@ -6,6 +6,7 @@
  *     exponential       the same, with bounds at powers of 2^(1/4) or coarser
  *     summary           name{quantile}, name_count, name_sum
  *     resource          target_info, once a batch
+ *     exemplar          goes with its sum or gauge, or with the bucket that counted it
  *
  * Threads: any. Memory: what `emit` gets is borrowed for the call.
  * Source: OpenTelemetry specification 1.50, Prometheus and OpenMetrics Compatibility.
@@ -21,8 +22,10 @@ struct weir_series_point {
     uint32_t labels_count;
     struct weir_view name; /* value of __name__ */
     int64_t time_ms;
-    double value; /* stale marker where nothing was recorded */
-    bool delta;   /* value is what was added since the sample before */
+    double value;                          /* stale marker where nothing was recorded */
+    bool delta;                            /* value is what was added since the sample before */
+    const struct weir_exemplar *exemplars; /* of a histogram: those of this bucket */
+    uint32_t exemplars_count;
 };
 
 struct weir_series_sink {

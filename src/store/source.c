@@ -50,6 +50,13 @@ static int select_series(struct weir_source *source, struct weir_query *query,
                                     ret, reterr);
 }
 
+static int exemplars(struct weir_source *source, struct weir_query *query,
+                     const struct weir_series_select *select, weir_visit_exemplars *visit,
+                     void *arg, struct weir_error *reterr) {
+    return weir_store_series_exemplars(store_of(source)->tables[WEIR_SIGNAL_METRIC], query, select,
+                                       visit, arg, reterr);
+}
+
 static int metadata(struct weir_source *source, struct weir_query *query, weir_visit_meta *visit,
                     void *arg, struct weir_error *reterr) {
     return weir_store_series_metadata(store_of(source)->tables[WEIR_SIGNAL_METRIC], query, visit,
@@ -61,6 +68,13 @@ static int select_series(struct weir_source *source, struct weir_query *query,
                          struct weir_error *reterr) {
     (void)source, (void)query, (void)select, (void)ret;
     return weir_error_set(reterr, WEIR_EUNSUPPORTED, "this build stores no metrics");
+}
+
+static int exemplars(struct weir_source *source, struct weir_query *query,
+                     const struct weir_series_select *select, weir_visit_exemplars *visit,
+                     void *arg, struct weir_error *reterr) {
+    (void)source, (void)query, (void)select, (void)visit, (void)arg, (void)reterr;
+    return WEIR_OK;
 }
 
 static int metadata(struct weir_source *source, struct weir_query *query, weir_visit_meta *visit,
@@ -107,6 +121,7 @@ void weir_store_source_init(struct weir_store *store) {
     store->source = (struct weir_source){
         .select = select_rows,
         .select_series = select_series,
+        .exemplars = exemplars,
         .names = names,
         .values = values,
         .metadata = metadata,

@@ -87,6 +87,9 @@ int weir_store_series_open(const struct weir_store_table_options *options,
 int weir_store_series_select(struct weir_store_table *table, struct weir_query *query,
                              const struct weir_series_select *select,
                              struct weir_series_cursor **ret, struct weir_error *reterr);
+int weir_store_series_exemplars(struct weir_store_table *table, struct weir_query *query,
+                                const struct weir_series_select *select,
+                                weir_visit_exemplars *visit, void *arg, struct weir_error *reterr);
 int weir_store_series_metadata(struct weir_store_table *table, struct weir_query *query,
                                weir_visit_meta *visit, void *arg, struct weir_error *reterr);
 

@@ -3,6 +3,7 @@
  * one answer out. */
 #include "api/prometheus.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -293,6 +294,62 @@ static void the_rest(void **state) {
     assert_null(strstr(body, "features")); /* Grafana would take us for Mimir */
 }
 
+/* Two series with exemplars; whoever selects job="b" gets the second alone. */
+static int exemplars(struct weir_source *s, struct weir_query *query,
+                     const struct weir_series_select *select, weir_visit_exemplars *visit,
+                     void *arg, struct weir_error *reterr) {
+    (void)s, (void)query, (void)reterr;
+    static const uint8_t trace_id[16] = {0xAB, 1}, span_id[8] = {0xCD, 2};
+    static const struct weir_label more[] = {{WEIR_VIEW_INIT("trace_id"), WEIR_VIEW_INIT("other")},
+                                             {WEIR_VIEW_INIT("user"), WEIR_VIEW_INIT("\"u\"")}};
+    const struct weir_exemplar of_a[] = {{1500, 0.25, trace_id, span_id, NULL, 0},
+                                         {12000, (double)INFINITY, trace_id, NULL, more, 2}};
+    const struct weir_exemplar of_b = {2000, 7, NULL, NULL, more, 1};
+    struct weir_label a[] = {{WEIR_VIEW("__name__"), WEIR_VIEW("up")},
+                             {WEIR_VIEW("job"), WEIR_VIEW("a")}},
+                      b[] = {{WEIR_VIEW("__name__"), WEIR_VIEW("up")},
+                             {WEIR_VIEW("job"), WEIR_VIEW("b")}};
+    struct weir_exemplar_series first = {1, a, 2, of_a, 2}, second = {2, b, 2, &of_b, 1};
+    assert_int_equal(select->from_ms, 1000);
+    assert_int_equal(select->until_ms, 20500);
+    bool all = true;
+    for (uint32_t i = 0; i < select->matchers_count; i++)
+        all = all && !weir_view_is(select->matchers[i].value, "b");
+    if (all && !visit(arg, &first)) return 0;
+    visit(arg, &second);
+    return 0;
+}
+
+static void exemplars_come_by_series(void **state) {
+    (void)state;
+    static const char series_a[] =
+        "{\"seriesLabels\":{\"__name__\":\"up\",\"job\":\"a\"},\"exemplars\":["
+        "{\"labels\":{\"trace_id\":\"ab010000000000000000000000000000\",\"span_id\":"
+        "\"cd02000000000000\"},\"value\":\"0.25\",\"timestamp\":1.500},"
+        "{\"labels\":{\"trace_id\":\"ab010000000000000000000000000000\",\"user\":\"\\\"u\\\"\"},"
+        "\"value\":\"+Inf\",\"timestamp\":12}]}";
+    static const char series_b[] =
+        "{\"seriesLabels\":{\"__name__\":\"up\",\"job\":\"b\"},\"exemplars\":["
+        "{\"labels\":{\"trace_id\":\"other\"},\"value\":\"7\",\"timestamp\":2}]}";
+    char both[1000], second[1000];
+    source.source.exemplars = exemplars;
+    snprintf(both, sizeof both, "{\"status\":\"success\",\"data\":[%s,%s]}", series_a, series_b);
+    snprintf(second, sizeof second, "{\"status\":\"success\",\"data\":[%s]}", series_b);
+    check("/api/v1/query_exemplars", "query=up\nstart=1\nend=20.5", 200, both);
+    check("/prometheus/api/v1/query_exemplars",
+          "query=histogram_quantile(0.9, sum by (le) (rate(up{job=\"b\"}[5m]))) / topk(2, "
+          "up{job=\"b\"})\nstart=1\nend=20.5",
+          200, second);
+    check("/api/v1/query_exemplars", "query=1+1\nstart=1\nend=20.5", 200,
+          "{\"status\":\"success\",\"data\":[]}");
+    assert_non_null(strstr(call("/api/v1/query_exemplars", "query=up{\nstart=1\nend=2"),
+                           "invalid parameter \\\"query\\\""));
+    assert_int_equal(http.status, 400);
+    assert_non_null(strstr(call("/api/v1/query_exemplars", "query=up\nstart=2\nend=1"),
+                           "end timestamp must not be before start"));
+    assert_int_equal(http.status, 400);
+}
+
 static void large_answers_are_streamed(void **state) {
     (void)state;
     for (int i = 0; i < 5000; i++) {
@@ -317,6 +374,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(explain_tells_cost_and_plan, set_up, tear_down),
         cmocka_unit_test_setup_teardown(labels_and_series, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_rest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(exemplars_come_by_series, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_answers_are_streamed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
