@@ -63,7 +63,7 @@ const struct weir_option weir_options[] = {
 };
 
 const struct weir_option weir_options_doctor[] = {
-    {"brokers", "KAFKA_BROKERS", NULL, WEIR_OPTION_STRING, "HOST:PORT,…", NULL,
+    {"brokers", "KAFKA_BROKERS", NULL, WEIR_OPTION_STRING, "HOST:PORT,...", NULL,
      "Look at these Kafka brokers."},
     {"properties", "KAFKA_PROPERTIES", NULL, WEIR_OPTION_STRING, "FILE", NULL,
      "Read name=value lines for librdkafka, such as security.protocol and sasl.username."},
@@ -292,10 +292,15 @@ static void add_bash(struct weir_buf *out) {
         out, "'\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -F _weir weir\n");
 }
 
+/* In zsh's own grammar a colon divides the argument's name from what completes it. */
 static void add_zsh_option(struct weir_buf *out, const struct weir_option *option) {
-    weir_buf_printf(out, " \\\n  '--%s[%s]%s%s%s'", option->name, option->help,
-                    option->argument ? ":" : "", option->argument ? option->argument : "",
-                    option->argument ? ":_files" : "");
+    weir_buf_printf(out, " \\\n  '--%s[%s]", option->name, option->help);
+    for (const char *at = option->argument; at && *at; at++) {
+        if (at == option->argument) weir_buf_add_char(out, ':');
+        if (*at == ':') weir_buf_add_char(out, '\\');
+        weir_buf_add_char(out, *at);
+    }
+    weir_buf_add_str(out, option->argument ? ":_files'" : "'");
 }
 
 static void add_zsh(struct weir_buf *out) {

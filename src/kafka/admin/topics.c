@@ -161,6 +161,7 @@ static void note_records(struct weir_admin_request *request,
         rd->DeleteRecords_result_offsets(rd->event_DeleteRecords_result(request->event));
     for (size_t i = 0; i < count; i++) {
         int at = 0;
+        if (!records[i].topic) continue;
         while (at < left->cnt && (left->elems[at].partition != records[i].partition ||
                                   strcmp(left->elems[at].topic, records[i].topic) != 0))
             at++;

@@ -36,7 +36,7 @@ static int create(struct weir_admin *admin, char **arguments, struct weir_error 
     const char *names[ITEMS_MAX];
     int32_t partitions = (int32_t)strtol(*arguments++, NULL, 10);
     size_t count = 0, settings_count = 0;
-    for (; *arguments && strcmp(*arguments, "--"); arguments++) names[count++] = *arguments;
+    for (; *arguments && strcmp(*arguments, "--") != 0; arguments++) names[count++] = *arguments;
     if (*arguments) settings_count = settings_of(arguments + 1, settings);
     for (size_t i = 0; i < count; i++)
         topics[i] = (struct weir_admin_topic){.name = names[i],
