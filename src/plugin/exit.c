@@ -55,7 +55,8 @@ static bool is_ours(void) {
 
 /* Runs inside exit(), after main() and after what the program itself registered since its first
  * client. It comes before what librdkafka's libraries registered (OpenSSL's end makes its threads
- * crash): while this waits, they must find everything whole, and afterwards our own thread is gone. */
+ * crash): while this waits, they must find everything whole, and afterwards our own thread is gone.
+ */
 static void say_goodbye(void) {
     if (is_ours()) weir_shutdown(timeout_ms(), NULL);
 }

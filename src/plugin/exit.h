@@ -2,9 +2,9 @@
 /* The end of a process that never heard of us: what was recorded must still be sent.
  *
  * Most programs end by exit(), which calls us and waits up to WEIR_EXIT_TIMEOUT (milliseconds,
- * default 2000, 0: not at all) for a receiver that answers, less for one that is away. Go's runtime ends without
- * any goodbye, so in a Go program the last client's close waits instead. A process that is killed,
- * or calls _exit(), loses at most what was recorded since the last export.
+ * default 2000, 0: not at all) for a receiver that answers, less for one that is away. Go's runtime
+ * ends without any goodbye, so in a Go program the last client's close waits instead. A process
+ * that is killed, or calls _exit(), loses at most what was recorded since the last export.
  *
  * Threads: any.
  */
