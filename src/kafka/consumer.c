@@ -202,6 +202,7 @@ static int poll_some(struct weir_consumer *consumer, int64_t timeout_ms, struct 
     int code = take(client, ms, messages, reterr);
     if (code) return code;
     size_t count = 1 + take_more(consumer, messages + 1, max - 1);
+    weir_kafka_messages_count(messages, count);
     read_headers(client, messages, count);
     weir_kafka_poll_end(client, start_wall_ns, start_ns, messages, count, is_batch);
     consumer->poll = messages[0]->poll;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "sdk/series.h"
 #include "weir/propagation.h"
 
 void weir_kafka_message_read(struct weir_kafka_message *message) {
@@ -52,20 +53,30 @@ void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_k
     weir_kafka_message_read(message);
 }
 
-void weir_kafka_message_count(const struct weir_kafka_message *message) {
-    weir_kafka_entry_add(message->entry, WEIR_KAFKA_CONSUMED, 1, NULL);
-    if (message->pub.timestamp_ms < 0 || !message->entry) return;
-    atomic_store_explicit(&message->entry->timestamp_ms, message->pub.timestamp_ms,
-                          memory_order_relaxed);
-    double age =
-        (double)(weir_clock_wall_coarse_ns() - message->pub.timestamp_ms * WEIR_NS_PER_MS) / 1e9;
-    weir_kafka_entry_record(message->entry, WEIR_KAFKA_EDGE_DURATION, age > 0 ? age : 0, NULL);
+void weir_kafka_messages_count(struct weir_kafka_message *const *messages, size_t count) {
+    int64_t now_ms = weir_clock_wall_coarse_ns() / WEIR_NS_PER_MS;
+    struct weir_series_run run = {.series = NULL}; /* this thread's, and this call's */
+    for (size_t i = 0, end; i < count; i = end) {
+        struct weir_kafka_entry *entry = messages[i]->entry;
+        for (end = i + 1; end < count && messages[end]->entry == entry; end++) continue;
+        if (!entry || !entry->observed || !entry->client->settings->metrics) continue;
+        struct weir_series *edge = weir_kafka_entry_series(entry, WEIR_KAFKA_EDGE_DURATION);
+        weir_kafka_entry_add(entry, WEIR_KAFKA_CONSUMED, (int64_t)(end - i), NULL);
+        for (size_t at = i; edge && at < end; at++) {
+            int64_t timestamp_ms = messages[at]->pub.timestamp_ms, age_ms = now_ms - timestamp_ms;
+            if (timestamp_ms < 0) continue;
+            atomic_store_explicit(&entry->timestamp_ms, timestamp_ms, memory_order_relaxed);
+            weir_series_record_run(&run, edge, age_ms > 0 ? (double)age_ms * 1e-3 : 0);
+        }
+    }
 }
 
 struct weir_kafka_message *weir_kafka_message_new(struct weir_kafka_client *client,
                                                   rd_kafka_message_t *raw) {
     struct weir_kafka_message *message = weir_kafka_message_behind(client, raw, NULL);
-    if (message) weir_kafka_message_read(message);
+    if (!message) return NULL;
+    weir_kafka_message_read(message);
+    weir_kafka_messages_count(&message, 1);
     return message;
 }
 
@@ -76,7 +87,6 @@ struct weir_kafka_message *weir_kafka_message_behind(struct weir_kafka_client *c
     if (!message) return NULL;
     fill(message, client, raw, before);
     message->raw = raw;
-    weir_kafka_message_count(message);
     return message;
 }
 

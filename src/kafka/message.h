@@ -35,7 +35,7 @@ static inline struct weir_kafka_message *weir_kafka_message_of(struct weir_messa
 /* Takes `raw` (unless NULL is given back: out of memory). Counts it as consumed. */
 struct weir_kafka_message *weir_kafka_message_new(struct weir_kafka_client *client,
                                                   rd_kafka_message_t *raw);
-/* The same with its headers left unread, behind another of the same poll (NULL: it is the
+/* The same not counted and with its headers left unread, behind another of the same poll (NULL: it is the
  * first). */
 struct weir_kafka_message *weir_kafka_message_behind(struct weir_kafka_client *client,
                                                      rd_kafka_message_t *raw,
@@ -46,8 +46,8 @@ void weir_kafka_message_read(struct weir_kafka_message *message);
 void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_kafka_client *client,
                                rd_kafka_message_t *raw);
 void weir_kafka_message_done(struct weir_kafka_message *message);
-/* Counts it as consumed; _new has done so. */
-void weir_kafka_message_count(const struct weir_kafka_message *message);
+/* Counts them as consumed, which came together just now; _new has done so. */
+void weir_kafka_messages_count(struct weir_kafka_message *const *messages, size_t count);
 struct weir_kafka_message *weir_kafka_message_ref(struct weir_kafka_message *message);
 void weir_kafka_message_unref(struct weir_kafka_message *message);
 

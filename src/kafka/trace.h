@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The spans of Kafka operations, and the metrics that go with them.
+/* The spans of receiving, and the metrics that go with them; sends are in kafka/send/send.h.
  *
- *     send <topic>     PRODUCER, call to acknowledgement; CLIENT with a link when the message
- *                      already carries its application's context, which then stays as it is
  *     poll <topic>     CLIENT, one per poll that gave messages; links each message's context
  *     process <topic>  CONSUMER, child of the message's context, linked to it and to the poll
  *     commit <topic>   CLIENT, child of the last poll it covers, linked to the others
