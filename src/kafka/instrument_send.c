@@ -67,12 +67,6 @@ static struct weir_kafka_topic *topic_of(struct weir_kafka_sends *self,
                                 self->sender.rd->topic_name(raw->rkt));
 }
 
-static __attribute__((noinline)) void see_topic(struct weir_kafka_sends *self,
-                                                const rd_kafka_message_t *raw) {
-    topic_of(self, raw);
-    atomic_store_explicit(&self->topic_seen, raw->rkt, memory_order_relaxed);
-}
-
 static void keep(struct weir_kafka_sends *self, const rd_kafka_message_t *raw,
                  struct weir_kafka_record *record) {
     struct weir_kafka_record *stale;
@@ -86,9 +80,18 @@ static void keep(struct weir_kafka_sends *self, const rd_kafka_message_t *raw,
     weir_kafka_sending_abandon(&self->sender, record);
 }
 
-static __attribute__((noinline)) void trace(struct weir_kafka_sends *self, rd_kafka_message_t *raw,
-                                            const uint64_t *draw) {
+/* All but the usual case. `draw`: the sampler's, if it was made, and fell on sampling. */
+static __attribute__((noinline)) rd_kafka_resp_err_t trace(struct weir_kafka_sends *self,
+                                                           rd_kafka_message_t *raw, uint64_t draw,
+                                                           bool is_drawn) {
+    const struct weir_kafka_settings *settings = self->sender.settings;
     const struct weir_rd *rd = self->sender.rd;
+    bool only_counts = !settings->spans && settings->propagate == WEIR_KAFKA_PROPAGATE_OFF;
+    if (only_counts && raw->rkt == atomic_load_explicit(&self->topic_seen, memory_order_relaxed))
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    const struct weir_kafka_topic *topic = topic_of(self, raw);
+    atomic_store_explicit(&self->topic_seen, raw->rkt, memory_order_relaxed);
+    if (only_counts) return RD_KAFKA_RESP_ERR_NO_ERROR;
     struct weir_kafka_outgoing message = {.ctx = weir_context_current(),
                                           .key = weir_view(raw->key, raw->key_len),
                                           .value_size = raw->len,
@@ -96,40 +99,33 @@ static __attribute__((noinline)) void trace(struct weir_kafka_sends *self, rd_ka
                                           .raw = raw};
     /* The application's own list is changed in place: replacing it would free it under its feet. */
     if (rd->message_headers(raw, &message.headers)) message.headers = NULL;
-    const struct weir_kafka_topic *topic = topic_of(self, raw);
     struct weir_kafka_record *record =
-        draw ? weir_kafka_sending_drawn(&self->sender, topic, &message, *draw)
-             : weir_kafka_sending_begin(&self->sender, topic, &message);
+        is_drawn ? weir_kafka_sending_drawn(&self->sender, topic, &message, draw)
+                 : weir_kafka_sending_begin(&self->sender, topic, &message);
     last.injected = message.headers ? message.injected : 0; /* new ones go with the message */
     if (record) keep(self, raw, record);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 static rd_kafka_resp_err_t on_send(rd_kafka_t *rk, rd_kafka_message_t *raw, void *opaque) {
     (void)rk;
     struct weir_kafka_sends *self = opaque;
+    struct weir_lane *lane = weir_lane_own;
     last.sends = self;
     last.message = raw;
     last.rkt = raw->rkt;
     last.injected = 0;
-    if (__builtin_expect(raw->rkt != atomic_load_explicit(&self->topic_seen, memory_order_relaxed),
-                         0))
-        see_topic(self, raw);
-    const struct weir_kafka_sender *sender = &self->sender;
     unsigned bits = weir_sdk_bits(), on = WEIR_SDK_RECORDS_SPANS | WEIR_SDK_RUNS;
-    if (sender->plain && !weir_context_top && (bits & (on | WEIR_SDK_FORKED)) == on &&
-        weir_lane_own) {
-        struct weir_lane *lane = weir_lane_own;
-        uint64_t draw = weir_rand_next(&lane->rand);
-        if (__builtin_expect(draw >> 1 >= weir_sdk_config()->sampler.threshold, 1)) {
-            weir_lane_count(&lane->spans_unsampled);
-            return RD_KAFKA_RESP_ERR_NO_ERROR;
-        }
-        trace(self, raw, &draw);
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-    if (!sender->settings->spans && sender->settings->propagate == WEIR_KAFKA_PROPAGATE_OFF)
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    trace(self, raw, NULL);
+    if (__builtin_expect(!self->sender.plain || weir_context_top || !lane ||
+                             (bits & (on | WEIR_SDK_FORKED)) != on ||
+                             raw->rkt !=
+                                 atomic_load_explicit(&self->topic_seen, memory_order_relaxed),
+                         0))
+        return trace(self, raw, 0, false);
+    uint64_t draw = weir_rand_next(&lane->rand);
+    if (__builtin_expect(draw >> 1 < weir_sdk_config()->sampler.threshold, 0))
+        return trace(self, raw, draw, true);
+    weir_lane_count(&lane->spans_unsampled);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -258,7 +254,8 @@ static __attribute__((noinline)) rd_kafka_resp_err_t acknowledge(struct weir_kaf
         failed(self, raw);
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    find_part(self, raw);
+    if (acked.rkt != raw->rkt || acked.partition != raw->partition || !acked.is_plain)
+        find_part(self, raw);
     struct weir_kafka_record *record = weir_kafka_flight_take(&self->flight, raw);
     if (record) {
         end(self, acked.topic, record, 0, raw->partition, raw->offset);

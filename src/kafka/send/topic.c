@@ -245,7 +245,7 @@ const void *weir_kafka_topic_key(const char *name) {
 
 static void count_in(struct weir_series *sent, struct weir_series *duration, int64_t ns,
                      const struct weir_span_context *exemplar) {
-    weir_series_add_with(sent, 1, exemplar);
+    weir_series_add_with(sent, 1, NULL); /* the histogram's exemplars are enough */
     weir_series_record_with(duration, (double)ns * 1e-9, exemplar);
 }
 
