@@ -58,10 +58,10 @@ static int load_rule(struct load *load, const struct weir_yaml *node, struct wei
     if (!record == !alert)
         return weir_yaml_fail(node, reterr, "a rule has either 'record' or 'alert'");
     rule->is_alert = alert != NULL;
-    rule->name = (alert ? alert : record)->text;
-    if (!rule->name.len || (record && !is_name(rule->name, true)))
-        return weir_yaml_fail(alert ? alert : record, reterr, "'%.*s' is no metric name",
-                              WEIR_VIEW_ARG(rule->name));
+    const struct weir_yaml *name = alert ? alert : record;
+    rule->name = name->text;
+    if (!rule->name.len || (!rule->is_alert && !is_name(rule->name, true)))
+        return weir_yaml_fail(name, reterr, "'%.*s' is no metric name", WEIR_VIEW_ARG(rule->name));
     if (!query || !query->text.len) return weir_yaml_fail(node, reterr, "a rule needs an expr");
     rule->query = query->text;
     if (weir_promql_parse(load->arena, rule->query, &expr, &inner) != WEIR_OK)
@@ -76,7 +76,7 @@ static int load_rule(struct load *load, const struct weir_yaml *node, struct wei
     if (!rc)
         rc = load_pairs(load, weir_yaml_get(node, "annotations"), true, &rule->annotations,
                         &rule->annotations_count, reterr);
-    if (!rc && record && (rule->for_ns || rule->keep_ns || rule->annotations_count))
+    if (!rc && !rule->is_alert && (rule->for_ns || rule->keep_ns || rule->annotations_count))
         rc = weir_yaml_fail(node, reterr, "only alerts have for, keep_firing_for and annotations");
     return rc;
 }
