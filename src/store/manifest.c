@@ -104,7 +104,6 @@ static int refuse_parts(void *arg, const char *name) {
 
 int weir_manifest_read(struct weir_disk *disk, const char *folder, struct weir_manifest *ret,
                        struct weir_error *reterr) {
-    (void)disk;
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/manifest", folder) >= (int)sizeof path)
         return weir_error_set(reterr, WEIR_EINVALID, "path too long: %s", folder);
@@ -115,6 +114,8 @@ int weir_manifest_read(struct weir_disk *disk, const char *folder, struct weir_m
     if (rc == WEIR_ENOTFOUND) {
         rc = weir_disk_list(folder, refuse_parts, NULL, reterr);
         if (rc == WEIR_ECORRUPT) corrupt(reterr, folder, "missing, but there are parts");
+        /* Before the first part is: a crash while that is made leaves a part and this manifest. */
+        if (rc == WEIR_OK) rc = weir_manifest_write(disk, folder, &manifest, reterr);
     } else if (rc == WEIR_OK) {
         rc = parse(weir_buf_view(&text), folder, &manifest, reterr);
     }

@@ -60,7 +60,14 @@ static void empty_folder_is_an_empty_table(void **state) {
     assert_int_equal(back.parts_count + back.flushed_seq, 0);
     assert_int_equal(back.next_id, 1);
     weir_manifest_done(&back);
+    /* A crash while the first part is made leaves it behind: nothing counts on it. */
     touch(folder, "0000000000000001.part");
+    assert_int_equal(weir_manifest_read(&disk, folder, &back, NULL), WEIR_OK);
+    assert_int_equal(back.parts_count, 0);
+    weir_manifest_done(&back);
+    char path[100];
+    snprintf(path, sizeof path, "%s/manifest", folder);
+    assert_int_equal(unlink(path), 0);
     struct weir_error err = {0};
     assert_int_equal(weir_manifest_read(&disk, folder, &back, &err), WEIR_ECORRUPT);
     assert_non_null(strstr(err.message, folder));
