@@ -2,7 +2,6 @@
 #include "kafka/send/record.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "kafka/names.h"
@@ -131,8 +130,11 @@ static size_t varying(int semconv, int32_t partition, int64_t offset, char text[
                       struct weir_attribute ret[VARYING_MAX]) {
     size_t count = 0;
     if (partition >= 0) {
-        int len = snprintf(text, 12, "%d", (int)partition);
-        ret[count++] = weir_attribute_strn("messaging.destination.partition.id", text, (size_t)len);
+        char *at = text + 12;
+        do *--at = (char)('0' + partition % 10);
+        while (partition /= 10);
+        ret[count++] =
+            weir_attribute_strn("messaging.destination.partition.id", at, (size_t)(text + 12 - at));
     }
     if (offset >= 0) ret[count++] = WEIR_INT("messaging.kafka.offset", offset);
     if (semconv == WEIR_KAFKA_SEMCONV_1_44) return count;

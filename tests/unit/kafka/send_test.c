@@ -400,6 +400,21 @@ static void test_settings_choose_messages(void **state) {
     assert_view_is(captured_span(1)->name, name);
 }
 
+static void test_older_names(void **state) {
+    (void)state;
+    rd_kafka_t *rk = PRODUCER("weir.semconv=dup");
+    send_plain(rk, 2);
+    close_producer(rk);
+    assert_int_equal(arrived(), 1);
+    struct weir_attrs attrs = captured_span(0)->attrs;
+    const struct weir_value *older =
+        weir_attrs_get(attrs, weir_view_str("messaging.kafka.partition"));
+    assert_view_is(attr_str(attrs, "messaging.destination.partition.id"), "2");
+    assert_view_is(attr_str(attrs, "messaging.destination.name"), topic);
+    assert_view_is(attr_str(attrs, "messaging.destination"), topic);
+    assert_non_null(older);
+}
+
 /* ── failures ────────────────────────────────────────────────────────────────────────────────── */
 
 /* Unsampled, and yet kept; without locks and allocations where librdkafka's threads tell of it. */
@@ -818,6 +833,7 @@ int main(void) {
         ALL(test_malformed_context_is_replaced_and_counted),
         ALL(test_current_context_is_the_parent),
         ALL(test_settings_choose_messages),
+        ALL(test_older_names),
         NONE(test_errors_are_kept),
         NONE(test_slow_acknowledgements_are_kept),
         ALL(test_a_broker_that_is_down),
