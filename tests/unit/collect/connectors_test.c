@@ -25,14 +25,13 @@ static void spans_become_metrics(void **state) {
     weir_graph_stop(graph, 0);
     assert_int_equal(store.records[WEIR_SIGNAL_TRACE], 11);
     assert_int_equal(store.last->signal, WEIR_SIGNAL_METRIC);
-    assert_view_is(weir_attrs_get(store.last->resources[0].attrs, WEIR_VIEW("service.name"))->str,
-                   "shop");
+    assert_view_is(attr_of(store.last->resources[0].attrs, "service.name")->str, "shop");
     const struct weir_otlp_point *calls = point_of(store.last, "traces.span.metrics.calls");
     assert_int_equal(calls->i64, 11);
-    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("span.name"))->str, "work");
-    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("span.kind"))->str, "SPAN_KIND_INTERNAL");
-    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("user"))->str, "42");
-    assert_view_is(weir_attrs_get(calls->attrs, WEIR_VIEW("tier"))->str, "none");
+    assert_view_is(attr_of(calls->attrs, "span.name")->str, "work");
+    assert_view_is(attr_of(calls->attrs, "span.kind")->str, "SPAN_KIND_INTERNAL");
+    assert_view_is(attr_of(calls->attrs, "user")->str, "42");
+    assert_view_is(attr_of(calls->attrs, "tier")->str, "none");
     const struct weir_otlp_point *duration = point_of(store.last, "traces.span.metrics.duration");
     assert_int_equal(duration->count, 11);
     assert_int_equal(duration->bounds_count, 3);
@@ -41,7 +40,7 @@ static void spans_become_metrics(void **state) {
     assert_int_equal(point_of(store.last, "traces_spanmetrics_calls")->i64, 11);
     const struct weir_otlp_point *latency = point_of(store.last, "traces_spanmetrics_latency");
     assert_true(latency->sum > 10.9e-6 && latency->sum < 11.1e-6);
-    assert_view_is(weir_attrs_get(latency->attrs, WEIR_VIEW("service"))->str, "shop");
+    assert_view_is(attr_of(latency->attrs, "service")->str, "shop");
     finish(&file, graph, &store);
 }
 
@@ -107,9 +106,9 @@ static int64_t edge(const struct weir_otlp_batch *batch, const char *metric, con
     for (uint32_t i = 0; i < batch->points_count; i++) {
         const struct weir_otlp_point *point = &batch->points[i];
         if (!weir_view_is(batch->metrics[point->metric].name, metric)) continue;
-        if (weir_view_is(weir_attrs_get(point->attrs, WEIR_VIEW("client"))->str, client) &&
-            weir_view_is(weir_attrs_get(point->attrs, WEIR_VIEW("server"))->str, server) &&
-            weir_view_is(weir_attrs_get(point->attrs, WEIR_VIEW("connection_type"))->str, type))
+        if (weir_view_is(attr_of(point->attrs, "client")->str, client) &&
+            weir_view_is(attr_of(point->attrs, "server")->str, server) &&
+            weir_view_is(attr_of(point->attrs, "connection_type")->str, type))
             return batch->metrics[point->metric].type == WEIR_METRIC_TYPE_SUM
                        ? point->i64
                        : (int64_t)point->count;

@@ -46,13 +46,13 @@ static void processors_edit_in_their_order(void **state) {
     for (uint32_t i = 0; i < 3; i++) {
         struct weir_attrs attrs = store.last->spans[i].attrs;
         assert_int_equal(attrs.count, 3);
-        assert_view_is(weir_attrs_get(attrs, WEIR_VIEW("environment"))->str, "dev");
-        assert_int_equal(weir_attrs_get(attrs, WEIR_VIEW("user"))->i64, 42);
-        assert_int_equal(weir_attrs_get(attrs, WEIR_VIEW("copy"))->i64, 42);
+        assert_view_is(attr_of(attrs, "environment")->str, "dev");
+        assert_int_equal(attr_of(attrs, "user")->i64, 42);
+        assert_int_equal(attr_of(attrs, "copy")->i64, 42);
     }
     struct weir_attrs resource = store.last->resources[0].attrs;
-    assert_view_is(weir_attrs_get(resource, WEIR_VIEW("service.name"))->str, "shop");
-    assert_view_is(weir_attrs_get(resource, WEIR_VIEW("deployment.environment"))->str, "test");
+    assert_view_is(attr_of(resource, "service.name")->str, "shop");
+    assert_view_is(attr_of(resource, "deployment.environment")->str, "test");
     assert_false(weir_graph_takes(graph, "otlp", WEIR_SIGNAL_METRIC));
     finish(&file, graph, &store);
 }

@@ -3,6 +3,9 @@
 #ifndef WEIR_TESTS_PIPELINE_H
 #define WEIR_TESTS_PIPELINE_H
 
+#include <stdatomic.h>
+
+#include "attrs.h"
 #include "base/rand.h"
 #include "collect/graph.h"
 #include "otlp/encode.h"
@@ -10,11 +13,12 @@
 
 /* ---- a store that counts, and answers as told ------------------------------------------------ */
 
+/* Senders and the pipelines' own thread may both push. */
 struct counting {
     struct weir_sink sink;
     int code;
-    uint32_t records[WEIR_SIGNALS_COUNT], batches;
-    struct weir_otlp_batch *last;
+    _Atomic uint32_t records[WEIR_SIGNALS_COUNT], batches;
+    struct weir_otlp_batch *_Atomic last;
 };
 
 static inline void count(struct weir_sink *sink, struct weir_otlp_batch *batch,
@@ -23,8 +27,7 @@ static inline void count(struct weir_sink *sink, struct weir_otlp_batch *batch,
     const struct weir_sink_answer answer = {.code = counting->code, .message = "as told"};
     counting->batches++;
     counting->records[batch->signal] += weir_otlp_batch_records_count(batch);
-    weir_otlp_batch_unref(counting->last);
-    counting->last = batch;
+    weir_otlp_batch_unref(atomic_exchange(&counting->last, batch));
     done(arg, &answer);
 }
 
@@ -122,8 +125,9 @@ static inline const struct weir_otlp_point *point_of(const struct weir_otlp_batc
     for (uint32_t i = 0; i < batch->points_count; i++)
         if (weir_view_is(batch->metrics[batch->points[i].metric].name, name))
             return &batch->points[i];
+    static const struct weir_otlp_point none;
     fail_msg("no metric %s", name);
-    return NULL;
+    return &none;
 }
 
 #endif

@@ -111,8 +111,7 @@ static void traces_are_kept_whole(void **state) {
     weir_graph_stop(graph, weir_clock_mono_ns());
     assert_int_equal(store.records[WEIR_SIGNAL_TRACE], expected);
     assert_view_is(store.last->scopes[0].name, "lib");
-    assert_view_is(weir_attrs_get(store.last->resources[0].attrs, WEIR_VIEW("service.name"))->str,
-                   "shop");
+    assert_view_is(attr_of(store.last->resources[0].attrs, "service.name")->str, "shop");
     finish(&file, graph, &store);
 }
 
@@ -135,7 +134,7 @@ static void late_spans_follow_the_decision(void **state) {
     struct weir_graph *graph = open_good(&file, text, &store);
     assert_int_equal(push(graph, whole(&left)).code, WEIR_OK);
     assert_int_equal(push(graph, whole(&kept)).code, WEIR_OK);
-    for (int i = 0; i < 1000 && !__atomic_load_n(&store.records[0], __ATOMIC_SEQ_CST); i++)
+    for (int i = 0; i < 1000 && !store.records[WEIR_SIGNAL_TRACE]; i++)
         weir_clock_sleep_ns(10 * WEIR_NS_PER_MS);
     assert_int_equal(store.records[WEIR_SIGNAL_TRACE], 1);
     kept.error = false; /* by itself this span would not be kept */
