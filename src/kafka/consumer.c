@@ -168,16 +168,17 @@ static size_t take_more(struct weir_consumer *consumer, struct weir_kafka_messag
     while (count < room) {
         size_t want = room - count < 128 ? room - count : 128;
         ssize_t got = rd->consume_batch_queue(consumer->queue, 0, raws, want);
+        struct weir_kafka_batch *batch = got > 0 ? weir_kafka_batch_new(client, (size_t)got) : NULL;
         for (ssize_t i = 0; i < got; i++) {
-            struct weir_kafka_message *made =
-                raws[i]->err ? NULL
-                             : weir_kafka_message_behind(
-                                   client, raws[i], count ? messages[count - 1] : messages[-1]);
-            if (made)
-                messages[count++] = made;
-            else
+            if (batch && !raws[i]->err) {
+                messages[count] =
+                    weir_kafka_batch_add(batch, raws[i], messages[(ssize_t)count - 1]);
+                count++;
+            } else {
                 rd->message_destroy(raws[i]);
+            }
         }
+        if (batch) weir_kafka_batch_unref(batch);
         if (got < (ssize_t)want) break;
     }
     return count;

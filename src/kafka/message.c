@@ -7,6 +7,13 @@
 #include "sdk/series.h"
 #include "weir/propagation.h"
 
+struct weir_kafka_batch {
+    struct weir_kafka_client *client; /* referenced */
+    atomic_uint refs;                 /* its messages, and its maker */
+    uint32_t count;
+    struct weir_kafka_message messages[];
+};
+
 void weir_kafka_message_read(struct weir_kafka_message *message) {
     struct weir_kafka_client *client = message->client;
     if (!message->unread) return;
@@ -26,9 +33,10 @@ static void fill(struct weir_kafka_message *message, struct weir_kafka_client *c
                  rd_kafka_message_t *raw, const struct weir_kafka_message *like) {
     const struct weir_rd *rd = client->rd;
     bool same = like && like->raw->rkt == raw->rkt && like->raw->partition == raw->partition;
+    const struct weir_kafka_message *twin = same ? like : NULL;
     rd_kafka_timestamp_type_t type;
     int64_t timestamp_ms = rd->message_timestamp(raw, &type);
-    const char *topic = same ? like->pub.topic : rd->topic_name(raw->rkt);
+    const char *topic = twin ? twin->pub.topic : rd->topic_name(raw->rkt);
     *message = (struct weir_kafka_message){
         .pub = {.topic = topic,
                 .partition = raw->partition,
@@ -39,8 +47,8 @@ static void fill(struct weir_kafka_message *message, struct weir_kafka_client *c
                 .value_size = raw->len,
                 .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms},
         .unread = raw,
-        .client = weir_kafka_client_ref(client),
-        .entry = same ? like->entry : weir_kafka_entry_get(client, topic, raw->partition),
+        .client = client, /* whose reference is the caller's */
+        .entry = twin ? twin->entry : weir_kafka_entry_get(client, topic, raw->partition),
         .fetched_ns = like ? like->fetched_ns : weir_clock_mono_ns(),
     };
     atomic_init(&message->refs, 1);
@@ -49,7 +57,7 @@ static void fill(struct weir_kafka_message *message, struct weir_kafka_client *c
 
 void weir_kafka_message_borrow(struct weir_kafka_message *message, struct weir_kafka_client *client,
                                rd_kafka_message_t *raw) {
-    fill(message, client, raw, NULL);
+    fill(message, weir_kafka_client_ref(client), raw, NULL);
     weir_kafka_message_read(message);
 }
 
@@ -85,15 +93,45 @@ struct weir_kafka_message *weir_kafka_message_behind(struct weir_kafka_client *c
                                                      const struct weir_kafka_message *before) {
     struct weir_kafka_message *message = malloc(sizeof *message);
     if (!message) return NULL;
-    fill(message, client, raw, before);
+    fill(message, weir_kafka_client_ref(client), raw, before);
     message->raw = raw;
     return message;
 }
 
+/* ── batches ─────────────────────────────────────────────────────────────────────────────────── */
+
+struct weir_kafka_batch *weir_kafka_batch_new(struct weir_kafka_client *client, size_t room) {
+    struct weir_kafka_batch *batch = malloc(sizeof *batch + room * sizeof batch->messages[0]);
+    if (!batch) return NULL;
+    batch->client = weir_kafka_client_ref(client);
+    batch->count = 0;
+    atomic_init(&batch->refs, 1);
+    return batch;
+}
+
+struct weir_kafka_message *weir_kafka_batch_add(struct weir_kafka_batch *batch,
+                                                rd_kafka_message_t *raw,
+                                                const struct weir_kafka_message *before) {
+    struct weir_kafka_message *message = &batch->messages[batch->count++];
+    fill(message, batch->client, raw, before);
+    message->raw = raw;
+    message->batch = batch;
+    atomic_fetch_add_explicit(&batch->refs, 1, memory_order_relaxed);
+    return message;
+}
+
+void weir_kafka_batch_unref(struct weir_kafka_batch *batch) {
+    if (atomic_fetch_sub_explicit(&batch->refs, 1, memory_order_acq_rel) != 1) return;
+    weir_kafka_client_unref(batch->client);
+    free(batch);
+}
+
+/* ── ends ────────────────────────────────────────────────────────────────────────────────────── */
+
 void weir_kafka_message_done(struct weir_kafka_message *message) {
     weir_context_unref(message->context);
     if (message->raw) message->client->rd->message_destroy(message->raw);
-    weir_kafka_client_unref(message->client);
+    if (!message->batch) weir_kafka_client_unref(message->client);
     free(message->error_type);
     free(message->error_message);
 }
@@ -105,8 +143,12 @@ struct weir_kafka_message *weir_kafka_message_ref(struct weir_kafka_message *mes
 
 void weir_kafka_message_unref(struct weir_kafka_message *message) {
     if (!message || atomic_fetch_sub_explicit(&message->refs, 1, memory_order_acq_rel) != 1) return;
+    struct weir_kafka_batch *batch = message->batch;
     weir_kafka_message_done(message);
-    free(message);
+    if (batch)
+        weir_kafka_batch_unref(batch);
+    else
+        free(message);
 }
 
 void weir_message_free(struct weir_message *message) {

@@ -16,7 +16,8 @@ struct weir_kafka_message {
     rd_kafka_message_t *raw;          /* NULL: someone else's */
     const rd_kafka_message_t *unread; /* whose headers nobody has looked at; NULL: somebody has */
     rd_kafka_headers_t *headers;      /* borrowed from raw; NULL: none */
-    struct weir_kafka_client *client; /* referenced */
+    struct weir_kafka_client *client; /* referenced, by the message or by its batch */
+    struct weir_kafka_batch *batch;   /* where it lies; NULL: by itself */
     struct weir_kafka_entry *entry;   /* of its partition; may be NULL */
     struct weir_context *context;     /* pub.context */
     struct weir_span_context sender;  /* identity in `context`; invalid: none */
@@ -40,6 +41,14 @@ struct weir_kafka_message *weir_kafka_message_new(struct weir_kafka_client *clie
 struct weir_kafka_message *weir_kafka_message_behind(struct weir_kafka_client *client,
                                                      rd_kafka_message_t *raw,
                                                      const struct weir_kafka_message *before);
+/* Room for the messages of one call, which is freed when the last of them and the caller are done
+ * with it. NULL: out of memory. */
+struct weir_kafka_batch *weir_kafka_batch_new(struct weir_kafka_client *client, size_t room);
+/* As weir_kafka_message_behind; there is room. */
+struct weir_kafka_message *weir_kafka_batch_add(struct weir_kafka_batch *batch,
+                                                rd_kafka_message_t *raw,
+                                                const struct weir_kafka_message *before);
+void weir_kafka_batch_unref(struct weir_kafka_batch *batch);
 /* Reads the headers, unless that has been done: context, sender, has_spans. */
 void weir_kafka_message_read(struct weir_kafka_message *message);
 /* Fills a caller's message around a raw one that stays the caller's; end with _done. */
