@@ -9,10 +9,11 @@
  *     entry     tag of the address (22 bits) │ record's address / 64 (42 bits)      0: empty
  *
  * Eight entries share a cache line: that of the KiB that the message lies in, since messages that
- * are sent one after the other mostly lie side by side, and are acknowledged in that order. An
- * entry is put by one compare-and-swap and removed by one; a search reads one line of each level that may
- * hold something, which is one level but for a while after it grew. A message that has no record
- * costs one line.
+ * are sent one after the other mostly lie side by side, and are acknowledged in that order.
+ *
+ * An entry is put by one compare-and-swap and removed by one; a search reads one line of each level
+ * that may hold something, which is one level but for a while after it grew. A message that has no
+ * record costs one line.
  *
  * Threads: any. An address is put by one thread, and taken after that. put may allocate, and locks
  * when it opens a level; take does neither.
