@@ -144,6 +144,20 @@ static uint32_t list_exemplars(const struct weir_tally_histogram *from, uint32_t
     return count;
 }
 
+/* Of a count: the newest of its distribution; what it added is 1. */
+static uint32_t newest_exemplar(const struct weir_tally_histogram *from, uint32_t buckets,
+                                struct weir_otlp_exemplar *to) {
+    const struct weir_tally_exemplar *newest = &from->exemplars[0];
+    for (uint32_t i = 1; i < buckets; i++)
+        if (from->exemplars[i].time_ns > newest->time_ns) newest = &from->exemplars[i];
+    if (!newest->time_ns) return 0;
+    *to = (struct weir_otlp_exemplar){.time_ns = newest->time_ns,
+                                      .value = 1,
+                                      .trace_id = newest->trace_id,
+                                      .span_id = newest->span_id};
+    return 1;
+}
+
 static void put_series(const struct weir_tally *tally, const struct weir_tally_series *series,
                        struct weir_otlp_metric_open *open, enum weir_tally_what what,
                        const double *bounds, double scale, int64_t now_ns) {
@@ -155,6 +169,11 @@ static void put_series(const struct weir_tally *tally, const struct weir_tally_s
         point.is_int = true;
         point.i64 = (int64_t)(what == WEIR_TALLY_COUNT ? series->count : series->failed);
         point.value = (double)point.i64;
+        if (what == WEIR_TALLY_COUNT && tally->histograms_count) {
+            point.exemplars = exemplars;
+            point.exemplars_count =
+                newest_exemplar(&series->histograms[0], tally->bounds_count + 1, exemplars);
+        }
     } else {
         const struct weir_tally_histogram *histogram = &series->histograms[what - WEIR_TALLY_FIRST];
         if (!histogram->count) return;

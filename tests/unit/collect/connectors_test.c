@@ -37,6 +37,9 @@ static void spans_become_metrics(void **state) {
     assert_int_equal(duration->bounds_count, 3);
     assert_int_equal(duration->counts[1], 11); /* each took 1 us */
     assert_int_equal(duration->exemplars_count, 1);
+    assert_int_equal(calls->exemplars_count, 1);
+    assert_true(calls->exemplars[0].value == 1);
+    assert_memory_equal(calls->exemplars[0].span_id, duration->exemplars[0].span_id, 8);
     assert_int_equal(point_of(store.last, "traces_spanmetrics_calls")->i64, 11);
     const struct weir_otlp_point *latency = point_of(store.last, "traces_spanmetrics_latency");
     assert_true(latency->sum > 10.9e-6 && latency->sum < 11.1e-6);
