@@ -23,8 +23,8 @@ struct weir_manifest {
 bool weir_manifest_part_path(const char *folder, uint64_t id, char *ret, size_t ret_size);
 
 /* Reads "<folder>/manifest". A missing file gives an empty manifest (next_id 1), which is written,
- * unless part files lie in the folder: then WEIR_ECORRUPT. Also WEIR_ECORRUPT for a bad checksum, WEIR_EVERSION for a
- * newer format. */
+ * unless part files lie in the folder: then WEIR_ECORRUPT. Also WEIR_ECORRUPT for a bad checksum,
+ * WEIR_EVERSION for a newer format. */
 int weir_manifest_read(struct weir_disk *disk, const char *folder, struct weir_manifest *ret,
                        struct weir_error *reterr);
 /* Replaces the file; durable when it returns 0. */
