@@ -36,8 +36,8 @@ static inline struct weir_kafka_message *weir_kafka_message_of(struct weir_messa
 /* Takes `raw` (unless NULL is given back: out of memory). Counts it as consumed. */
 struct weir_kafka_message *weir_kafka_message_new(struct weir_kafka_client *client,
                                                   rd_kafka_message_t *raw);
-/* The same not counted and with its headers left unread, behind another of the same poll (NULL: it is the
- * first). */
+/* The same not counted and with its headers left unread, behind another of the same poll (NULL: it
+ * is the first). */
 struct weir_kafka_message *weir_kafka_message_behind(struct weir_kafka_client *client,
                                                      rd_kafka_message_t *raw,
                                                      const struct weir_kafka_message *before);
