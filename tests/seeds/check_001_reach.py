@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far instrumentation reaches: brokers of earlier generations, programs in other languages."""
+"""How far instrumentation reaches: brokers of earlier generations."""
 import contextlib
 import subprocess
 
@@ -7,7 +7,6 @@ from bed import ROOT
 from kafka_worker import read_all
 from otlp_json import attributes_of
 from rows import row
-from shop import LANGUAGES, Shop
 from weir_server import free_port
 
 GENERATIONS = ["2.8.2", "3.5.2", "4.3.0"]
@@ -49,26 +48,3 @@ def exchange(bed, rng, version, servers):
         sender = sent.get(span.get("parent_span_id"))
         assert sender and sender["trace_id"] == span["trace_id"], f"{version}: a processing that hangs on no sending"
         assert any(link["span_id"] == sender["span_id"] for link in span.get("links", [])), f"{version}: no link to the message"
-
-
-@row("001-plugin", bed="clients", bugs=["propagates-nothing", "makes-no-spans", "counts-nothing"])
-def plugin(bed, rng):
-    """Each language sends and takes with one configuration line; every hop is connected through the headers."""
-    spoiled = {"propagates-nothing": {"WEIR_KAFKA_PROPAGATE": "off"}, "makes-no-spans": {"WEIR_KAFKA_SPANS": "false"},
-               "counts-nothing": {"WEIR_KAFKA_METRICS": "false"}}
-    folder = bed.path / "shop"
-    folder.mkdir()
-    shop = Shop(bed.bootstrap, bed.build / "src/plugin/libweir-kafka.so", folder, rng, **spoiled.get(bed.bug, {}))
-    assert not shop.missing, f"languages that this machine lacks: {shop.missing}"
-    try:
-        shop.run()
-        for hop in shop.hops:
-            hop.check(shop.count)
-        for language in LANGUAGES:
-            index = shop.names.index(language)
-            for metric, topic in (("sent", shop.topics[index]), ("consumed", shop.topics[index - 1])):
-                total = shop.sink.total(f"messaging.client.{metric}.messages", {"messaging.destination.name": topic})
-                assert total == shop.count, f"{language}: {total} of {shop.count} messages counted as {metric}"
-        assert shop.sink.assert_nothing_lost() == 0, "spans were lost"
-    finally:
-        shop.sink.close()
