@@ -6,6 +6,7 @@
  * Each thread records in bursts of 100, a span with six attributes as in bench/span.c. Prints spans
  * started, exported and dropped; seconds until the last was sent; nanoseconds of processor time a
  * span, of the recording threads and of all else in the process, which is the exporter. */
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,11 +93,10 @@ int main(int argc, char **argv) {
     struct weir_stats s = {.struct_size = sizeof s};
     weir_stats_get(&s);
     double count = (double)s.spans_started;
-    printf("%llu %llu %llu %.3f %.1f %.1f\n", (unsigned long long)s.spans_started,
-           (unsigned long long)s.spans_exported,
-           (unsigned long long)(s.spans_dropped_queue + s.spans_dropped_memory +
-                                s.spans_dropped_export),
-           took, (double)recording_ns / count, (double)(process_cpu_ns() - recording_ns) / count);
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %.3f %.1f %.1f\n", s.spans_started,
+           s.spans_exported,
+           s.spans_dropped_queue + s.spans_dropped_memory + s.spans_dropped_export, took,
+           (double)recording_ns / count, (double)(process_cpu_ns() - recording_ns) / count);
     weir_shutdown(1000, NULL);
     return 0;
 }

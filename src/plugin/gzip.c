@@ -82,8 +82,8 @@ static int by_count(const void *a, const void *b) {
 
 /* Huffman's tree over the sorted leaves; gives its depth. */
 static unsigned measure(const struct leaf *leaves, unsigned count, uint8_t *lengths) {
-    uint32_t weights[2 * LITERALS];
-    uint16_t parents[2 * LITERALS];
+    uint32_t weights[2 * LITERALS] = {0};
+    uint16_t parents[2 * LITERALS] = {0};
     uint8_t depths[2 * LITERALS];
     unsigned leaf = 0, inner = count, made = count, deepest = 0;
     for (unsigned i = 0; i < count; i++) weights[i] = leaves[i].count;

@@ -156,7 +156,7 @@ static int add_function(struct weir_rd_symtab *table, const ElfW(Sym) * symbol, 
 static int read_functions(struct weir_rd_symtab *table, int fd, const ElfW(Shdr) * symbols,
                           const char *prefix, struct weir_error *reterr) {
     if (symbols->sh_entsize != sizeof(ElfW(Sym))) return corrupt(reterr, "its symbols' size");
-    ElfW(Sym) *some = malloc(SYMBOLS_AT_ONCE * sizeof *some);
+    ElfW(Sym) *some = calloc(SYMBOLS_AT_ONCE, sizeof *some);
     if (!some) return no_memory(reterr);
     uint64_t left = symbols->sh_size / sizeof *some, offset = symbols->sh_offset;
     int code = WEIR_OK;

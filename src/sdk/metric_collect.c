@@ -100,16 +100,14 @@ static uint32_t *slot_of(const struct weir_observer *observer, struct weir_view 
     return &observer->slots[at];
 }
 
-/* The point that this collection's callbacks have reported for the same attributes, or NULL. */
-static struct weir_point *reported(const struct weir_observer *observer, struct weir_view attrs) {
-    struct weir_point *points = observer->snapshot->points;
-    if (observer->slots) {
-        uint32_t found = *slot_of(observer, attrs);
-        return found ? &points[found - 1] : NULL;
-    }
+/* The number of the point that this collection's callbacks have reported for the same attributes,
+ * from 1; 0: there is none. */
+static uint32_t reported(const struct weir_observer *observer, struct weir_view attrs) {
+    const struct weir_point *points = observer->snapshot->points;
+    if (observer->slots) return *slot_of(observer, attrs);
     for (uint32_t i = observer->first; i < observer->snapshot->count; i++)
-        if (weir_view_eq(points[i].attrs, attrs)) return &points[i];
-    return NULL;
+        if (weir_view_eq(points[i].attrs, attrs)) return i + 1;
+    return 0;
 }
 
 /* From so many points on they are found by their hash, if memory is there. */
@@ -156,9 +154,9 @@ void weir_observer_record(struct weir_observer *observer, double value,
     struct weir_buf buf;
     weir_buf_init(&buf, ATTRS_SIZE_MAX);
     if (weir_attr_add_canonical(&buf, WEIR_ATTR_TAG_NUMBER, attrs, attrs ? count : 0)) {
-        struct weir_point *point = reported(observer, weir_buf_view(&buf));
-        if (point)
-            point->f64 = value;
+        uint32_t number = reported(observer, weir_buf_view(&buf));
+        if (number)
+            observer->snapshot->points[number - 1].f64 = value;
         else if (observer->snapshot->count - observer->first < WEIR_SERIES_MAX - 1)
             report(observer, weir_buf_view(&buf), value);
         else

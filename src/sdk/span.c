@@ -360,7 +360,7 @@ static bool cut_attribute(struct weir_span *span, struct weir_view key) {
     for (;;) {
         const uint8_t *start = pb.at;
         struct weir_pb_field field;
-        if (weir_pb_next(&pb, &field) <= 0) return false;
+        if (!start || weir_pb_next(&pb, &field) <= 0) return false;
         struct weir_pb inner = weir_pb(field.bytes);
         struct weir_pb_field name;
         if (*start != SPAN_ATTRIBUTE || weir_pb_next(&inner, &name) <= 0 ||
@@ -383,7 +383,7 @@ __attribute__((noinline)) static void set_attribute_any(struct weir_span *span,
     if (attr->type == WEIR_ATTRIBUTE_NONE) return;
     const struct weir_config *config = weir_sdk_config();
     size_t value_max = config->span_value_max, size = weir_attr_size(attr, value_max);
-    if (!size) {
+    if (!size || !attr->key) {
         drop_attribute(span);
         return;
     }
@@ -408,7 +408,7 @@ static inline void set_attribute(struct weir_span *span, const struct weir_attri
     bool named = attr->key && attr->key_size;
     uint64_t bit = named ? weir_attr_key_bit(attr->key, attr->key_size) : 0;
     uint8_t *end = NULL, *at = record->data + record->size;
-    if (bit & ~span->keys && record->room - record->size >= WEIR_ATTR_SHORT_SIZE &&
+    if (named && bit & ~span->keys && record->room - record->size >= WEIR_ATTR_SHORT_SIZE &&
         span->attributes_count < config->span_attributes_max)
         end = weir_attr_encode_short(at, SPAN_ATTRIBUTE, attr, config->span_value_max);
     if (__builtin_expect(!end, 0)) {

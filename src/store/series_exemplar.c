@@ -51,8 +51,14 @@ static bool fill(struct weir_series_exemplar *item, struct weir_arena *arena,
     return true;
 }
 
+static uint64_t bits_of(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static bool same(const struct weir_series_exemplar *a, const struct weir_series_exemplar *b) {
-    return a->time_ms == b->time_ms && memcmp(&a->value, &b->value, sizeof a->value) == 0 &&
+    return a->time_ms == b->time_ms && bits_of(a->value) == bits_of(b->value) &&
            memcmp(a->trace_id, b->trace_id, 16) == 0 && memcmp(a->span_id, b->span_id, 8) == 0 &&
            weir_view_eq(a->labels, b->labels);
 }
@@ -141,12 +147,10 @@ void weir_series_exemplars_encode(struct weir_buf *out, const struct weir_series
     int64_t before_ms = 0;
     for (uint32_t i = 0; i < set->count; i++) {
         const struct weir_series_exemplar *one = set->items[i];
-        uint64_t bits;
-        memcpy(&bits, &one->value, sizeof bits);
         bool trace = !is_zero(one->trace_id, 16), span = !is_zero(one->span_id, 8);
         weir_series_put_zigzag(out, (int64_t)((uint64_t)one->time_ms - (uint64_t)before_ms));
         weir_buf_add_char(out, (char)((trace ? HAS_TRACE : 0) | (span ? HAS_SPAN : 0)));
-        weir_part_put_u64(out, bits);
+        weir_part_put_u64(out, bits_of(one->value));
         if (trace) weir_buf_add(out, one->trace_id, 16);
         if (span) weir_buf_add(out, one->span_id, 8);
         weir_series_put_view(out, one->labels);

@@ -266,9 +266,12 @@ void weir_kafka_topic_count(struct weir_kafka_topics *topics, struct weir_kafka_
             weir_exporter_wake(NULL);
         return;
     }
-    if (!failed && err) failed = &topics->rest_failed;
-    count_in(failed ? failed->sent : topics->rest->sent,
-             failed ? failed->duration : topics->rest->duration, duration_ns, exemplar);
+    if (!err) {
+        count_in(topics->rest->sent, topics->rest->duration, duration_ns, exemplar);
+        return;
+    }
+    if (!failed) failed = &topics->rest_failed;
+    count_in(failed->sent, failed->duration, duration_ns, exemplar);
 }
 
 static void hand_over(void *arg, const struct weir_kafka_pending_sum *sum) {
