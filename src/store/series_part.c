@@ -114,7 +114,7 @@ static int load(struct weir_series_part *part, struct weir_error *reterr) {
     if (code) return code;
     code = weir_disk_size(part->fd, &part->size_bytes);
     if (code) return weir_error_set(reterr, code, "cannot read %s", part->path);
-    uint32_t version;
+    uint32_t version = 0;
     code = read_trailer(part, &page, &version, reterr);
     if (code) return code;
     struct weir_buf raw;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "attrs.h"
 #include "base/rand.h"
 #include "capture.h"
 #include "sdk/sdk.h"
@@ -124,9 +125,8 @@ static void edits_against_a_model(void **state) {
         for (int i = 0; i < 40; i++) {
             char key[8];
             snprintf(key, sizeof key, "k%d", i);
-            const struct weir_value *value = weir_attrs_get(out->attrs, weir_view_str(key));
-            assert_int_equal(value != NULL, there[i]);
-            if (value) assert_int_equal(value->i64, model[i]);
+            assert_int_equal(weir_attrs_get(out->attrs, weir_view_str(key)) != NULL, there[i]);
+            if (there[i]) assert_int_equal(attr_of(out->attrs, key)->i64, model[i]);
         }
     }
     capture_done();
