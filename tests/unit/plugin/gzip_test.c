@@ -42,7 +42,7 @@ static void test_runs(void **state) {
     (void)state;
     memset(bytes, 0, 1 << 20);
     assert_true(check(1 << 20) < 6000);
-    for (size_t i = 0; i < 1 << 20; i++) bytes[i] = (uint8_t)"weir"[i % 4];
+    for (size_t i = 0; i < 1 << 20; i++) bytes[i] = (uint8_t) "weir"[i % 4];
     assert_true(check(1 << 20) < 6000);
 }
 
