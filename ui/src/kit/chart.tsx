@@ -13,7 +13,10 @@ import { theme } from '../state/theme';
 
 export interface Series { name: string; full?: string; values: (number | null)[]; color?: string }
 
-export interface ChartData { times: number[]; series: Series[]; range: Range }   // times in seconds
+/** A link at a time (seconds) and a value. */
+export interface Dot { time: number; value: number; href: string; title: string }
+
+export interface ChartData { times: number[]; series: Series[]; range: Range; dots?: Dot[] }   // times in seconds
 
 interface Props {
   data: ChartData; height?: number; format?: (v: number | null | undefined) => string; legend?: boolean;
@@ -24,7 +27,8 @@ const css = (name: string): string => getComputedStyle(document.documentElement)
 export const seriesColor = (i: number): string => `--c${i % 10}`;
 
 function optionsFor(data: ChartData, size: { width: number; height: number },
-                    format: (v: number | null | undefined) => string, cursor: Signal<number | null>): uPlot.Options {
+                    format: (v: number | null | undefined) => string, cursor: Signal<number | null>,
+                    dots: () => Dot[]): uPlot.Options {
   const rangeMs = data.range.end - data.range.start;
   const axis = {
     stroke: css('--muted'), font: `11px ${css('--font')}`,
@@ -51,6 +55,7 @@ function optionsFor(data: ChartData, size: { width: number; height: number },
       ...(data.series.length === 1 ? { fill: `${css(s.color ?? seriesColor(i))}22` } : {}),
     }))],
     hooks: {
+      draw: [(u) => placeDots(u, dots())],
       setCursor: [(u) => { cursor.value = u.cursor.idx ?? null; }],
       setSelect: [(u) => {
         const { left, width } = u.select;
@@ -59,6 +64,29 @@ function optionsFor(data: ChartData, size: { width: number; height: number },
       }],
     },
   };
+}
+
+const DOT_RADIUS = 6;
+const inside = (at: number, size: number): number => Math.min(Math.max(at, DOT_RADIUS), size - DOT_RADIUS);
+
+/** Links over the plot. One whose value is off the scale lies at its edge. Nodes are kept, so that a click survives
+ *  a drawing in between. */
+function placeDots(u: uPlot, dots: Dot[]): void {
+  const nodes = [...u.over.querySelectorAll<HTMLAnchorElement>('a.exemplar')];
+  const { clientWidth: width, clientHeight: height } = u.over;
+  const shown = dots.map((dot) => ({ dot, x: u.valToPos(dot.time, 'x'), y: u.valToPos(dot.value, 'y') }))
+    .filter(({ x, y }) => x >= 0 && x <= width && Number.isFinite(y));
+  shown.forEach(({ dot, x, y }, i) => {
+    const node = nodes[i] ?? u.over.appendChild(document.createElement('a'));
+    node.className = 'exemplar';
+    node.href = dot.href;
+    node.title = dot.title;
+    node.draggable = false;
+    node.setAttribute('aria-label', dot.title);
+    node.style.left = `${inside(x, width)}px`;
+    node.style.top = `${inside(y, height)}px`;
+  });
+  nodes.slice(shown.length).forEach((node) => node.remove());
 }
 
 function yRange(min: number | null, max: number | null): [number, number] {
@@ -82,7 +110,7 @@ export function TimeChart({ data, height = 240, format = num, legend = true, lab
     const make = () => {
       plot.current?.destroy();
       const d = latest.current;
-      const o = optionsFor(d, { width: el.clientWidth, height }, format, cursor);
+      const o = optionsFor(d, { width: el.clientWidth, height }, format, cursor, () => latest.current.dots ?? []);
       o.scales!.x!.range = () => [latest.current.range.start / 1000, latest.current.range.end / 1000];
       plot.current = new uPlot(o, toPlot(d), el);
     };

@@ -33,6 +33,15 @@ export async function promInstant(query: string, timeMs: number, signal?: AbortS
     .map((s) => ({ metric: s.metric, value: Number(s.value[1]) }));
 }
 
+export interface Exemplar { labels: Record<string, string>; time: number; value: number }   // time in seconds
+
+/** The measurements behind a query's series, each with the trace that it was made in. */
+export async function promExemplars(query: string, range: Range, signal?: AbortSignal): Promise<Exemplar[]> {
+  const answer = await postForm<PromAnswer<{ exemplars: { labels: Record<string, string>; value: string; timestamp: number }[] }[]>>(
+    '/api/v1/query_exemplars', { query, start: range.start / 1000, end: range.end / 1000 }, signal);
+  return answer.data.flatMap((s) => s.exemplars.map((e) => ({ labels: e.labels, time: e.timestamp, value: Number(e.value) })));
+}
+
 export async function promLabelValues(label: string, range: Range, match?: string, signal?: AbortSignal): Promise<string[]> {
   const answer = await getJson<PromAnswer<string[]>>(`/api/v1/label/${encodeURIComponent(label)}/values`, {
     start: range.start / 1000, end: range.end / 1000, 'match[]': match,

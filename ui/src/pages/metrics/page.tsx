@@ -4,19 +4,19 @@
 import { useMemo, useState } from 'preact/hooks';
 
 import { Button, Choice, CopyButton, ErrorNote, Loading, Panel } from '../../kit/basics';
-import { TimeChart, type Series } from '../../kit/chart';
+import { TimeChart, type Dot, type Series } from '../../kit/chart';
 import { NothingYet, NoMatch } from '../../kit/empty';
 import { QueryBox } from '../../kit/editor';
 import { Popover } from '../../kit/popover';
 import { Table, type Column } from '../../kit/table';
-import { byMetricName, plural } from '../../lib/format';
+import { byMetricName, clock, plural } from '../../lib/format';
 import type { Sample } from '../../lib/flow';
 import { onGrid } from '../../lib/matrix';
 import { legendNames, seriesName } from '../../lib/query';
 import { alignRange, stepFor, type Range } from '../../lib/time';
-import { promInstant, promRange } from '../../state/api';
+import { promExemplars, promInstant, promRange, type Exemplar } from '../../state/api';
 import { range } from '../../state/range';
-import { params, setParams } from '../../state/route';
+import { href, params, setParams } from '../../state/route';
 import { useQuery } from '../../state/use-query';
 import { Explorer } from './explorer';
 
@@ -29,11 +29,14 @@ const EXAMPLES: readonly [string, string][] = [
 ];
 const MAX_QUERIES = 8;
 const POINTS = 300;
+const DOTS_MAX = 200;
 
 interface Found {
   range: Range;
   times: number[];
-  perQuery: { query: string; common: string; series: Series[]; samples: Sample[]; error?: Error; warnings: string[] }[];
+  perQuery: {
+    query: string; common: string; series: Series[]; samples: Sample[]; exemplars: Exemplar[]; error?: Error; warnings: string[];
+  }[];
 }
 
 async function ask(queries: string[], asked: Range, signal: AbortSignal): Promise<Found> {
@@ -42,16 +45,17 @@ async function ask(queries: string[], asked: Range, signal: AbortSignal): Promis
   let times: number[] = onGrid([], grid, step).times;
   const perQuery = await Promise.all(queries.map(async (query) => {
     try {
-      const [{ series, warnings }, samples] = await Promise.all([
+      const [{ series, warnings }, samples, exemplars] = await Promise.all([
         promRange(query, grid, step, signal), promInstant(query, asked.end, signal),
+        promExemplars(query, grid, signal).catch(() => []),   // the series are worth showing without
       ]);
       const placed = onGrid(series, grid, step);
       times = placed.times;
       const { common, names } = legendNames(placed.rows.map((r) => r.metric));
-      return { query, warnings, samples, common, series: placed.rows.map((r, i) => ({ name: names[i]!, full: seriesName(r.metric), values: r.values })) };
+      return { query, warnings, samples, exemplars, common, series: placed.rows.map((r, i) => ({ name: names[i]!, full: seriesName(r.metric), values: r.values })) };
     } catch (error) {
       if ((error as Error).name === 'AbortError') throw error;
-      return { query, common: '', series: [], samples: [], warnings: [], error: error as Error };
+      return { query, common: '', series: [], samples: [], exemplars: [], warnings: [], error: error as Error };
     }
   }));
   return { range: grid, times, perQuery };
@@ -157,12 +161,22 @@ function formatFor(found: Found) {
   return byMetricName(same && !counts && !rates ? names[0]! : '');
 }
 
+/** Those with a trace; of many the largest, since outliers are what one looks for. */
+function dotsOf(found: Found, format: (v: number) => string): Dot[] {
+  return found.perQuery.flatMap((p) => p.exemplars).filter((e) => e.labels.trace_id)
+    .sort((a, b) => b.value - a.value).slice(0, DOTS_MAX)
+    .map((e) => ({
+      time: e.time, value: e.value, href: href(`trace/${e.labels.trace_id}`),
+      title: `${format(e.value)} at ${clock(e.time * 1000)}: open trace ${e.labels.trace_id!.slice(0, 8)}`,
+    }));
+}
+
 function Result({ found, view }: { found: Found; view: 'chart' | 'table' }) {
   const many = found.perQuery.length > 1;
   const series = useMemo(() => found.perQuery.flatMap((p, i) =>
     p.series.map((s) => ({ ...s, name: many ? `${letter(i)} ${s.name === '{}' ? p.query : s.name}` : s.name === '{}' ? p.query : s.name }))), [found]);
   const format = useMemo(() => formatFor(found), [found]);
-  const data = useMemo(() => ({ times: found.times, series, range: found.range }), [found, series]);
+  const data = useMemo(() => ({ times: found.times, series, range: found.range, dots: dotsOf(found, format) }), [found, series, format]);
   const warnings = [...new Set(found.perQuery.flatMap((p) => p.warnings))];
   if (!series.length) return found.perQuery.some((p) => p.error) ? null : <FirstTime />;
   return (
