@@ -75,7 +75,8 @@ static void make_harmless(char *text) {
 }
 
 /* `old` with one more line; frees `old`. NULL: memory is out. */
-static char *with_line(char *old, const char *format, va_list args) {
+__attribute__((format(printf, 2, 0))) static char *with_line(char *old, const char *format,
+                                                             va_list args) {
     struct weir_buf buf;
     weir_buf_init(&buf, WORDS_SIZE_MAX);
     if (old) weir_buf_printf(&buf, "%s\n", old);

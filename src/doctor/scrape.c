@@ -48,7 +48,7 @@ static bool parse_line(struct weir_view line, struct weir_scrape_sample *ret) {
 }
 
 bool weir_scrape_parse(struct weir_arena *arena, struct weir_view page, struct weir_scrape *ret) {
-    *ret = (struct weir_scrape){NULL};
+    *ret = (struct weir_scrape){.samples = NULL};
     while (page.ptr) {
         struct weir_scrape_sample sample, *kept;
         if (!parse_line(weir_view_cut(&page, '\n'), &sample)) continue;

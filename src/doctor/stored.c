@@ -95,7 +95,7 @@ int weir_stored_read(struct weir_doctor *doctor, const char *url, struct weir_vi
         .url = url,
         .connect_timeout_ms = weir_doctor_left_ms(doctor, CONNECT_TIMEOUT_MS),
         .answer_size_max = ANSWER_SIZE_MAX};
-    *ret = (struct weir_stored){NULL};
+    *ret = (struct weir_stored){.trace = NULL};
     int rc = weir_http_client_open(&options, &client, reterr);
     if (rc) return rc;
     rc = read_trace(doctor, client, trace_id, &ret->trace, reterr);
@@ -110,5 +110,5 @@ int weir_stored_read(struct weir_doctor *doctor, const char *url, struct weir_vi
 void weir_stored_done(struct weir_stored *stored) {
     weir_otlp_batch_unref(stored->trace);
     for (uint32_t i = 0; i < stored->linked_count; i++) weir_otlp_batch_unref(stored->linked[i]);
-    *stored = (struct weir_stored){NULL};
+    *stored = (struct weir_stored){.trace = NULL};
 }

@@ -134,7 +134,7 @@ static void say_lost(struct weir_doctor *doctor, const struct weir_otlp_batch *b
 
 static void say_hop(struct weir_doctor *doctor, const struct weir_stored *stored,
                     const struct weir_otlp_span *sent) {
-    struct receivers found = {NULL};
+    struct receivers found = {.below = NULL};
     char id[33] = "";
     look_in(stored->trace, sent, &found);
     for (uint32_t i = 0; i < stored->linked_count; i++) look_in(stored->linked[i], sent, &found);

@@ -31,7 +31,7 @@ static size_t settings_of(char **arguments, struct weir_admin_setting *ret) {
 
 /* create PARTITIONS NAME... [-- SETTING=VALUE...] */
 static int create(struct weir_admin *admin, char **arguments, struct weir_error *err) {
-    struct weir_admin_topic topics[ITEMS_MAX] = {{NULL}};
+    struct weir_admin_topic topics[ITEMS_MAX] = {{.name = NULL}};
     struct weir_admin_setting settings[ITEMS_MAX];
     const char *names[ITEMS_MAX];
     int32_t partitions = (int32_t)strtol(*arguments++, NULL, 10);

@@ -533,7 +533,7 @@ static void test_batches(void **state) {
     }
     assert_int_equal(linked, COUNT + 1); /* the first of all ended with the batch */
     assert_int_equal(handled, COUNT + 1);
-#ifndef __SANITIZE_THREAD__ /* nothing is fast enough there */
+#ifndef __SANITIZE_THREAD__           /* nothing is fast enough there */
     assert_in_range(polls, 1, COUNT); /* at least two came together */
 #endif
     assert_accounts();
