@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Produce and consume against a real Kafka, instrumented and not, in pairs; how long on_send takes; instructions of the hooks."""
+"""Produce to a real Kafka, instrumented and not, in pairs; how long on_send takes; instructions of the hooks."""
 import os
 import pathlib
 import re
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 
 import common
@@ -14,7 +13,6 @@ from weir_server import free_port
 
 MESSAGES, SIZE = 500_000, 100
 PAIRS = int(os.environ.get("WEIR_BENCH_PAIRS", "15"))
-PARTS = sys.argv[1:]  # produce, consume; none: both
 MODES = {"off": {"OTEL_SDK_DISABLED": "true"}, "1": {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"},
          "100": {"OTEL_TRACES_SAMPLER": "parentbased_always_on"}}
 
@@ -99,14 +97,7 @@ def main():
         port = int(sink.stdout.readline())
         try:
             client("produce", brokers, "warm")
-            if PARTS != ["consume"]:
-                produce(brokers, port)
-            if PARTS == ["produce"]:
-                return
-            client("produce", brokers, "consume-headers", "instrument", port, **MODES["100"])
-            client("consume", brokers, "consume-headers")
-            for name, env in MODES.items():
-                rows(f"consume.{name}", *pairs("consume", brokers, "consume-headers", port, env), f"{SIZE} B with traceparent, {PAIRS} pairs")
+            produce(brokers, port)
         finally:
             sink.terminate()
             sink.wait()
