@@ -373,6 +373,50 @@ static void a_set_is_bounded(void **state) {
     weir_arena_done(&arena);
 }
 
+/* Cut anywhere or with flipped bits, bytes give an end or exemplars, and nothing beyond them is
+ * read. */
+static void malformed_bytes_end(void **state) {
+    (void)state;
+    struct weir_arena arena;
+    struct weir_series_exemplars set = {0};
+    struct weir_buf bytes;
+    struct weir_rand rand;
+    uint64_t seed = weir_rand_seed();
+    print_message("seed %llu\n", (unsigned long long)seed);
+    weir_rand_init(&rand, seed);
+    weir_arena_init(&arena, 0);
+    weir_buf_init(&bytes, 1 << 20);
+    for (int64_t i = 0; i < 5; i++) {
+        struct weir_series_exemplar one = {
+            .time_ms = i * 20000 - 40000, .value = (double)i, .labels = WEIR_VIEW("\1a\1b")};
+        one.trace_id[0] = (uint8_t)(i % 2);
+        one.span_id[7] = (uint8_t)(i % 3);
+        weir_series_exemplars_add(&set, &arena, &one);
+    }
+    weir_series_exemplars_encode(&bytes, &set);
+    for (size_t len = 0; len <= bytes.len; len++)
+        for (int flips = 0; flips < 50; flips++) {
+            char *copy =
+                malloc(len ? len : 1); /* its own block: the sanitizer sees each step too far */
+            memcpy(copy, bytes.ptr, len);
+            for (int i = 0; i < flips && len; i++)
+                copy[weir_rand_below(&rand, len)] ^= (char)(1 << weir_rand_below(&rand, 8));
+            struct weir_view rest = weir_view(copy, len);
+            struct weir_series_exemplar one;
+            int64_t time_ms = 0;
+            uint32_t count = 0;
+            while (rest.len && weir_series_exemplar_decode(&rest, &time_ms, &one)) {
+                if (!flips) assert_int_equal(time_ms, set.items[count]->time_ms);
+                assert_true(one.labels.len <= len);
+                count++;
+            }
+            if (!flips) assert_true(len == bytes.len ? count == 5 : count < 5);
+            free(copy);
+        }
+    weir_buf_done(&bytes);
+    weir_arena_done(&arena);
+}
+
 static void they_leave_with_their_part(void **state) {
     (void)state;
     struct world w;
@@ -653,6 +697,7 @@ int main(void) {
         cmocka_unit_test(an_exponential_bucket_too),
         cmocka_unit_test(sums_and_long_labels),
         cmocka_unit_test(a_set_is_bounded),
+        cmocka_unit_test(malformed_bytes_end),
         cmocka_unit_test(they_leave_with_their_part),
         cmocka_unit_test(golden_parts),
         cmocka_unit_test(a_newer_version_is_refused),
