@@ -78,6 +78,7 @@ static void push_appends_zeroed_items(void **state) {
     for (int i = 0; i < 1000; i++) {
         struct item *item = WEIR_PUSH(&arena, items, count, room);
         assert_non_null(item);
+        if (!item) return;
         assert_null(item->b);
         item->a = i;
     }

@@ -132,6 +132,7 @@ static inline int memory_labels(struct weir_arena *arena, struct weir_view text,
         return -1;
     for (uint32_t i = 0; i < expr->matchers_count; i++) {
         struct weir_label *label = WEIR_PUSH(arena, *ret, n, room);
+        if (!label) return -1;
         *label = (struct weir_label){expr->matchers[i].name, expr->matchers[i].value};
     }
     qsort(*ret, n, sizeof **ret, memory_compare_label);
@@ -144,6 +145,7 @@ static inline struct memory_series *memory_add(struct memory_source *m, struct w
     int n = memory_labels(&m->arena, labels, &parsed);
     if (n < 0) return NULL;
     struct memory_series *s = WEIR_PUSH(&m->arena, m->series, m->count, m->room);
+    if (!s) return NULL;
     s->labels = parsed;
     s->labels_count = (uint32_t)n;
     return s;
@@ -152,10 +154,11 @@ static inline struct memory_series *memory_add(struct memory_source *m, struct w
 static inline void memory_sample(struct memory_source *m, struct memory_series *s, int64_t time_ms,
                                  double value) {
     uint32_t n = s->samples_count, room = s->room;
-    (void)WEIR_PUSH(&m->arena, s->times_ms, n, room);
-    (void)WEIR_PUSH(&m->arena, s->values, s->samples_count, s->room);
-    s->times_ms[n - 1] = time_ms;
-    s->values[n - 1] = value;
+    int64_t *last_ms = WEIR_PUSH(&m->arena, s->times_ms, n, room);
+    double *last = WEIR_PUSH(&m->arena, s->values, s->samples_count, s->room);
+    if (!last_ms || !last) return;
+    *last_ms = time_ms;
+    *last = value;
 }
 
 static inline void memory_sort(struct memory_source *m) {

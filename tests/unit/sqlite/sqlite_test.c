@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../sdk/capture.h"
+#include "attrs.h"
 #include "random_sql.h"
 #include "sql/sql.h"
 #include "weir/metric.h"
@@ -70,8 +71,7 @@ static void rows_and_batches(void **state) {
     assert_int_equal(rows, 2);
     weir_flush(5000, NULL);
     assert_view_is(name_of(0), "BATCH");
-    assert_int_equal(
-        weir_attrs_get(captured_span(0)->attrs, WEIR_VIEW("db.operation.batch.size"))->i64, 3);
+    assert_int_equal(attr_of(captured_span(0)->attrs, "db.operation.batch.size")->i64, 3);
     assert_view_is(name_of(1), "SELECT t");
     assert_view_is(attr_str(captured_span(1)->attrs, "error.type"), "4"); /* SQLITE_ABORT */
 }
@@ -100,8 +100,8 @@ static void a_statement_is_a_span_for_each_run(void **state) {
     for (uint32_t i = 1; i < 4; i++) assert_view_is(name_of(i), "INSERT t");
     const struct weir_otlp_span *whole = captured_span(4), *left = captured_span(5);
     assert_view_is(attr_str(whole->attrs, "db.query.text"), "SELECT a FROM t WHERE a < ?");
-    assert_int_equal(weir_attrs_get(whole->attrs, WEIR_VIEW("db.response.returned_rows"))->i64, 2);
-    assert_int_equal(weir_attrs_get(left->attrs, WEIR_VIEW("db.response.returned_rows"))->i64, 1);
+    assert_int_equal(attr_of(whole->attrs, "db.response.returned_rows")->i64, 2);
+    assert_int_equal(attr_of(left->attrs, "db.response.returned_rows")->i64, 1);
     assert_int_equal(left->status_code, 0); /* stopping early is no error */
 }
 

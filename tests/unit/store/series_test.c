@@ -45,8 +45,8 @@ static void world_init(struct world *w) {
     uint64_t seed = weir_rand_seed();
     print_message("seed %llu\n", (unsigned long long)seed);
     weir_rand_init(&w->rand, seed);
-    for (double *v = &w->model->values[0][0][0][0]; v < &w->model->values[METRICS][0][0][0]; v++)
-        *v = (double)NAN;
+    double *values = &w->model->values[0][0][0][0];
+    for (size_t i = 0; i < sizeof w->model->values / sizeof *values; i++) values[i] = (double)NAN;
     snprintf(w->path, sizeof w->path, "/tmp/weir-series-XXXXXX");
     assert_non_null(mkdtemp(w->path));
     weir_disk_init(&w->disk, false);
