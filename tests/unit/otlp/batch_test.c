@@ -4,17 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "attrs.h"
 #include "base/rand.h"
 #include "otlp/value.h"
 #include "wire/pb.h"
 
 #define T0 INT64_C(1700000000000000000)
-
-static const struct weir_value *attr(struct weir_attrs attrs, const char *key) {
-    const struct weir_value *value = weir_attrs_get(attrs, weir_view_str(key));
-    if (!value) fail_msg("no attribute %s", key);
-    return value;
-}
 
 static void assert_json(struct weir_value value, const char *expected) {
     struct weir_buf buf;
@@ -27,32 +22,32 @@ static void assert_json(struct weir_value value, const char *expected) {
 
 static void assert_all_kinds(struct weir_attrs attrs) {
     assert_int_equal(attrs.count, 10);
-    assert_json(*attr(attrs, "string"), "\"v\xc3\xa4rde \\\"quoted\\\"\\n\"");
-    assert_json(*attr(attrs, "yes"), "true");
-    assert_json(*attr(attrs, "no"), "false");
-    assert_json(*attr(attrs, "int"), "-7");
-    assert_json(*attr(attrs, "big"), "9223372036854775807");
-    assert_json(*attr(attrs, "double"), "0.1");
-    assert_json(*attr(attrs, "bytes"), "\"AP8Q\"");
-    assert_json(*attr(attrs, "array"), "[\"a\",1,[2.5]]");
-    assert_json(*attr(attrs, "map"), "{\"inner\":{\"deep\":\"x\"},\"n\":3}");
-    assert_json(*attr(attrs, "empty"), "\"\"");
-    assert_int_equal(attr(attrs, "empty")->type, WEIR_VALUE_STRING);
-    assert_int_equal(attr(attrs, "bytes")->type, WEIR_VALUE_BYTES);
+    assert_json(*attr_of(attrs, "string"), "\"v\xc3\xa4rde \\\"quoted\\\"\\n\"");
+    assert_json(*attr_of(attrs, "yes"), "true");
+    assert_json(*attr_of(attrs, "no"), "false");
+    assert_json(*attr_of(attrs, "int"), "-7");
+    assert_json(*attr_of(attrs, "big"), "9223372036854775807");
+    assert_json(*attr_of(attrs, "double"), "0.1");
+    assert_json(*attr_of(attrs, "bytes"), "\"AP8Q\"");
+    assert_json(*attr_of(attrs, "array"), "[\"a\",1,[2.5]]");
+    assert_json(*attr_of(attrs, "map"), "{\"inner\":{\"deep\":\"x\"},\"n\":3}");
+    assert_json(*attr_of(attrs, "empty"), "\"\"");
+    assert_int_equal(attr_of(attrs, "empty")->type, WEIR_VALUE_STRING);
+    assert_int_equal(attr_of(attrs, "bytes")->type, WEIR_VALUE_BYTES);
 }
 
 static void assert_head(const struct weir_otlp_batch *batch) {
     assert_int_equal(batch->resources_count, 1);
     const struct weir_otlp_resource *resource = &batch->resources[0];
     assert_int_equal(resource->attrs.count, 4);
-    assert_view_is(attr(resource->attrs, "service.name")->str, "orders");
+    assert_view_is(attr_of(resource->attrs, "service.name")->str, "orders");
     assert_view_is(resource->schema_url, "https://example.com/resource");
     const struct weir_otlp_scope *scope = &batch->scopes[0];
     assert_int_equal(scope->resource, 0);
     assert_view_is(scope->name, "lib");
     assert_view_is(scope->version, "1.2.3");
     assert_view_is(scope->schema_url, "https://example.com/scope");
-    assert_view_is(attr(scope->attrs, "scope.attr")->str, "s");
+    assert_view_is(attr_of(scope->attrs, "scope.attr")->str, "s");
     assert_int_equal(batch->rejected_count, 0);
 }
 
@@ -83,14 +78,14 @@ static void reads_every_field_of_a_span(void **state) {
     assert_true(span->events[0].time_ns == T0 + 1);
     assert_view_is(span->events[0].name, "exception");
     assert_int_equal(span->events[0].dropped_attrs_count, 5);
-    assert_view_is(attr(span->events[0].attrs, "exception.type")->str, "E");
+    assert_view_is(attr_of(span->events[0].attrs, "exception.type")->str, "E");
     assert_int_equal(span->links_count, 1);
     assert_memory_equal(span->links[0].trace_id, "\20\17\16\15\14\13\12\11\10\7\6\5\4\3\2\1", 16);
     assert_memory_equal(span->links[0].span_id, "('&%$#\"!", 8);
     assert_view_is(span->links[0].trace_state, "w=2");
     assert_int_equal(span->links[0].flags, 0x101);
     assert_int_equal(span->links[0].dropped_attrs_count, 6);
-    assert_true(attr(span->links[0].attrs, "link")->i64 == 1);
+    assert_true(attr_of(span->links[0].attrs, "link")->i64 == 1);
     assert_null(batch->spans[1].parent_span_id);
     assert_int_equal(batch->spans[1].scope, 1);
     assert_int_equal(batch->scopes[1].name.len, 0);
@@ -125,7 +120,7 @@ static void assert_exemplar(const struct weir_otlp_point *point) {
     assert_true(point->exemplars[0].value == 0.25);
     assert_int_equal(point->exemplars[0].trace_id[0], 1);
     assert_int_equal(point->exemplars[0].span_id[0], 0x21);
-    assert_view_is(attr(point->exemplars[0].attrs, "k")->str, "v");
+    assert_view_is(attr_of(point->exemplars[0].attrs, "k")->str, "v");
 }
 
 static void reads_every_field_of_points(void **state) {
@@ -138,7 +133,7 @@ static void reads_every_field_of_points(void **state) {
     const struct weir_otlp_point *points = batch->points;
     for (uint32_t i = 0; i < 6; i++) {
         assert_true(points[i].start_ns == T0 && points[i].time_ns == T0 + 5);
-        assert_view_is(attr(points[i].attrs, "topic")->str, "t");
+        assert_view_is(attr_of(points[i].attrs, "topic")->str, "t");
         assert_int_equal(points[i].metric, i < 2 ? 0 : i - 1);
     }
     assert_view_is(metrics[0].name, "queue.size");

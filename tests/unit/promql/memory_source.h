@@ -153,6 +153,7 @@ static inline struct memory_series *memory_add(struct memory_source *m, struct w
 
 static inline void memory_sample(struct memory_source *m, struct memory_series *s, int64_t time_ms,
                                  double value) {
+    if (!s) return;
     uint32_t n = s->samples_count, room = s->room;
     int64_t *last_ms = WEIR_PUSH(&m->arena, s->times_ms, n, room);
     double *last = WEIR_PUSH(&m->arena, s->values, s->samples_count, s->room);
