@@ -57,9 +57,8 @@ def weir_module(build_dir):
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def kafka():
-    """Bootstrap servers of a real one-broker Apache Kafka, shared by the session."""
+def one_broker():
+    """Gives the bootstrap servers of a real one-broker Apache Kafka, and ends it."""
     with tempfile.TemporaryDirectory(prefix="weir-kafka-") as folder:
         port = free_port(span=120)
         command = [str(ROOT / "tools/kafka")]
@@ -67,3 +66,15 @@ def kafka():
         assert up.returncode == 0, up.stderr
         yield up.stdout.strip().splitlines()[-1]
         subprocess.run([*command, "down", "--dir", folder], capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def kafka():
+    """Bootstrap servers of a broker that all tests of the session share."""
+    yield from one_broker()
+
+
+@pytest.fixture(scope="module")
+def own_kafka():
+    """The same for one test file, whose programs name their topics themselves."""
+    yield from one_broker()

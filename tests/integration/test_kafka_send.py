@@ -121,6 +121,7 @@ def test_a_topic_that_cannot_be(send):
     assert {span.attributes["error.type"] for span in worker.sink.received} <= {"INVALID_TOPIC_EXCEPTION", "UNKNOWN_TOPIC_OR_PARTITION", "_UNKNOWN_TOPIC", "_MSG_TIMED_OUT"}
 
 
+@pytest.mark.slow  # a sanitizer keeps what is freed, so this asks the release build
 def test_memory_does_not_grow(topic, send):
     worker = send(topic(), 1_500_000, 20, "queue.buffering.max.messages=100000", **ratio(0.01))
     ((_, half, end),) = [(m[0], int(m[1]), int(m[2])) for m in worker.find(r"memory (\d+) (\d+)")]

@@ -52,11 +52,11 @@ def test_there_are_two_programs_and_the_first_is_short():
     assert len(lines) <= 10 and len(ours) <= 5
 
 
-def test_the_producer(installed, weir_module, kafka, tmp_path):
+def test_the_producer(installed, weir_module, own_kafka, tmp_path):
     program = compile_program(installed, PROGRAMS[0], tmp_path / "producer")
-    done = subprocess.run([program], env=environment_for(weir_module, kafka, "readme-producer"), capture_output=True, text=True, timeout=60)
+    done = subprocess.run([program], env=environment_for(weir_module, own_kafka, "readme-producer"), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and not done.stdout and not done.stderr
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "readme", "auto.offset.reset": "earliest"})
+    consumer = Consumer({"bootstrap.servers": own_kafka, "group.id": "readme", "auto.offset.reset": "earliest"})
     consumer.subscribe(["orders"])
     message = wait_until(lambda: consumer.poll(1), 30, what="the message")
     consumer.close()
@@ -67,13 +67,13 @@ def test_the_producer(installed, weir_module, kafka, tmp_path):
     assert [span["name"] for span in spans] == ["send orders"] and spans[0]["span_id"] == span_id
 
 
-def test_the_processor(installed, weir_module, kafka, tmp_path):
+def test_the_processor(installed, weir_module, own_kafka, tmp_path):
     program = compile_program(installed, PROGRAMS[1], tmp_path / "processor")
-    producer = Producer({"bootstrap.servers": kafka})
+    producer = Producer({"bootstrap.servers": own_kafka})
     for i in range(20):
         producer.produce("orders", f"order {i}".encode() if i % 5 else b"")
     producer.flush(30)
-    process = subprocess.Popen([program], env=environment_for(weir_module, kafka, "readme-processor"))
+    process = subprocess.Popen([program], env=environment_for(weir_module, own_kafka, "readme-processor"))
     try:
         wait_until(lambda: weir_module.promql_sum('weir_runner_processed_total{service_name="readme-processor",outcome="ok"}') >= 16, 40, what="processed")
         wait_until(lambda: weir_module.promql_sum('weir_runner_processed_total{service_name="readme-processor",outcome="dead_lettered"}') == 4, what="dead letters")
@@ -81,7 +81,7 @@ def test_the_processor(installed, weir_module, kafka, tmp_path):
         assert process.wait(30) == 0
     finally:
         process.kill()
-    dead = Consumer({"bootstrap.servers": kafka, "group.id": "readme-dlq", "auto.offset.reset": "earliest"})
+    dead = Consumer({"bootstrap.servers": own_kafka, "group.id": "readme-dlq", "auto.offset.reset": "earliest"})
     dead.subscribe(["orders.dlq"])
     found = wait_until(lambda: (lambda m: m if len(m) == 4 else None)(dead.consume(4, 5)), 30, what="the dead letters")
     dead.close()
