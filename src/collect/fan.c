@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "collect/component.h"
 
 /* A batch on its way to several. */
 struct call {
@@ -48,13 +49,6 @@ static void answered(void *arg, const struct weir_sink_answer *answer) {
     free(call);
 }
 
-static void refuse(struct weir_otlp_batch *batch, weir_sink_done *done, void *arg, int code,
-                   const char *message) {
-    const struct weir_sink_answer answer = {.code = code, .message = message};
-    weir_otlp_batch_unref(batch);
-    done(arg, &answer);
-}
-
 static void push(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sink_done *done,
                  void *arg) {
     const struct weir_fan *fan = (const struct weir_fan *)sink;
@@ -64,8 +58,8 @@ static void push(struct weir_sink *sink, struct weir_otlp_batch *batch, weir_sin
     }
     struct call *call = fan->count ? calloc(1, sizeof *call) : NULL;
     if (!call) {
-        refuse(batch, done, arg, fan->count ? WEIR_ENOMEMORY : WEIR_EINVALID,
-               fan->count ? "out of memory" : "no pipeline takes this");
+        weir_component_answer(batch, done, arg, fan->count ? WEIR_ENOMEMORY : WEIR_EINVALID,
+                              fan->count ? "out of memory" : "no pipeline takes this");
         return;
     }
     pthread_mutex_init(&call->mutex, NULL);

@@ -298,10 +298,6 @@ static void turn(struct servicegraph *self) {
     self->young = !self->young;
 }
 
-static void forget(void *arg, const struct weir_sink_answer *answer) {
-    (void)arg, (void)answer; /* cumulative: the next flush tells it again */
-}
-
 static void put_all(const struct weir_tally *edges, struct weir_buf *buf, int64_t now_ns) {
     struct weir_otlp_group group;
     weir_otlp_group_begin(&group, buf, (struct weir_attrs){NULL, 0}, WEIR_VIEW("servicegraph"),
@@ -319,19 +315,11 @@ static void put_all(const struct weir_tally *edges, struct weir_buf *buf, int64_
 
 static void flush(struct servicegraph *self) {
     struct weir_buf buf;
-    struct weir_otlp_batch *batch = NULL;
-    size_t len = 0;
     weir_buf_init(&buf, OUT_SIZE_MAX);
     pthread_mutex_lock(&self->mutex);
     if (self->edges.map.count) put_all(&self->edges, &buf, weir_clock_wall_ns());
     pthread_mutex_unlock(&self->mutex);
-    if (buf.failed || !buf.len) {
-        weir_buf_done(&buf);
-        return;
-    }
-    char *body = weir_buf_take(&buf, &len);
-    if (weir_otlp_batch_decode(WEIR_SIGNAL_METRIC, body, len, 0, &batch, NULL) == WEIR_OK)
-        weir_sink_push(self->component.next[WEIR_SIGNAL_METRIC], batch, forget, NULL);
+    weir_tally_give(self->component.next[WEIR_SIGNAL_METRIC], &buf);
 }
 
 static void tick(struct weir_component *component, int64_t mono_ns) {
@@ -376,24 +364,6 @@ static int read_names(const struct weir_yaml *list, const char *what, struct wei
     return WEIR_OK;
 }
 
-static int read_buckets(const struct weir_yaml *list, double *bounds, uint32_t *count,
-                        struct weir_error *reterr) {
-    if (!list) return WEIR_OK;
-    if (list->type != WEIR_YAML_LIST || list->count > WEIR_TALLY_BOUNDS_MAX)
-        return weir_yaml_fail(list, reterr,
-                              "latency_histogram_buckets is a list of at most %d durations",
-                              WEIR_TALLY_BOUNDS_MAX);
-    for (*count = 0; *count < list->count; ++*count) {
-        int64_t bound_ns;
-        if (!weir_view_to_duration_ns(list->items[*count]->text, &bound_ns))
-            return weir_yaml_fail(list->items[*count], reterr, "a bucket is a duration like 100ms");
-        bounds[*count] = (double)bound_ns / 1e9;
-        if (*count && bounds[*count] <= bounds[*count - 1])
-            return weir_yaml_fail(list->items[*count], reterr, "buckets must ascend");
-    }
-    return WEIR_OK;
-}
-
 static int read_config(struct servicegraph *self, const struct weir_yaml *config,
                        struct weir_error *reterr) {
     static const char *const store_keys[] = {"ttl", "max_items", NULL};
@@ -408,8 +378,8 @@ static int read_config(struct servicegraph *self, const struct weir_yaml *config
         rc =
             weir_yaml_get_duration_ns(config, "metrics_flush_interval", &self->interval_ns, reterr);
     if (!rc)
-        rc = read_buckets(weir_yaml_get(config, "latency_histogram_buckets"), bounds, &bounds_count,
-                          reterr);
+        rc = weir_tally_read_buckets(weir_yaml_get(config, "latency_histogram_buckets"),
+                                     WEIR_NS_PER_S, bounds, &bounds_count, reterr);
     if (!rc)
         rc = read_names(weir_yaml_get(config, "dimensions"), "dimensions", self->dimensions,
                         DIMENSIONS_MAX, &self->dimensions_count, reterr);

@@ -164,14 +164,9 @@ static void put_service(const struct spanmetrics *self, const struct service *se
     weir_otlp_group_end(&group);
 }
 
-static void forget(void *arg, const struct weir_sink_answer *answer) {
-    (void)arg, (void)answer; /* cumulative: the next flush tells it again */
-}
-
 static void flush(struct spanmetrics *self) {
     int64_t now_ns = weir_clock_wall_ns();
     struct weir_buf buf;
-    struct weir_otlp_batch *batch = NULL;
     weir_buf_init(&buf, OUT_SIZE_MAX);
     pthread_mutex_lock(&self->mutex);
     for (uint32_t i = 0; i < self->services.count; i++) {
@@ -184,14 +179,7 @@ static void flush(struct spanmetrics *self) {
             put_service(self, service, &buf, now_ns);
     }
     pthread_mutex_unlock(&self->mutex);
-    size_t len = buf.failed ? 0 : buf.len;
-    if (!len) {
-        weir_buf_done(&buf);
-        return;
-    }
-    char *body = weir_buf_take(&buf, &len);
-    if (weir_otlp_batch_decode(WEIR_SIGNAL_METRIC, body, len, 0, &batch, NULL) == WEIR_OK)
-        weir_sink_push(self->component.next[WEIR_SIGNAL_METRIC], batch, forget, NULL);
+    weir_tally_give(self->component.next[WEIR_SIGNAL_METRIC], &buf);
 }
 
 static void tick(struct weir_component *component, int64_t mono_ns) {
@@ -237,22 +225,8 @@ static int read_histogram(struct spanmetrics *self, const struct weir_yaml *conf
         return weir_yaml_fail(weir_yaml_get(config, "unit"), reterr, "unit is ms or s");
     self->scale = weir_view_is(unit, "s") ? 1e-3 : 1;
     self->histogram = !disable;
-    const struct weir_yaml *buckets = weir_yaml_get(explicit, "buckets");
-    if (!buckets) return WEIR_OK;
-    if (buckets->type != WEIR_YAML_LIST || buckets->count > WEIR_TALLY_BOUNDS_MAX)
-        return weir_yaml_fail(buckets, reterr, "buckets is a list of at most %d durations",
-                              WEIR_TALLY_BOUNDS_MAX);
-    self->bounds_count = 0;
-    for (uint32_t i = 0; i < buckets->count; i++) {
-        int64_t bound_ns;
-        if (!weir_view_to_duration_ns(buckets->items[i]->text, &bound_ns))
-            return weir_yaml_fail(buckets->items[i], reterr, "a bucket is a duration like 100ms");
-        self->bounds[i] = (double)bound_ns / 1e6;
-        if (i && self->bounds[i] <= self->bounds[i - 1])
-            return weir_yaml_fail(buckets->items[i], reterr, "buckets must ascend");
-        self->bounds_count++;
-    }
-    return WEIR_OK;
+    return weir_tally_read_buckets(weir_yaml_get(explicit, "buckets"), WEIR_NS_PER_MS, self->bounds,
+                                   &self->bounds_count, reterr);
 }
 
 static int read_dimensions(struct spanmetrics *self, const struct weir_yaml *list,

@@ -209,3 +209,39 @@ void weir_tally_put(const struct weir_tally *tally, struct weir_buf *buf, const 
         put_series(tally, series_of(&tally->map.entries[i]), &open, what, bounds, scale, now_ns);
     weir_otlp_metric_end(&open);
 }
+
+static void forget(void *arg, const struct weir_sink_answer *answer) {
+    (void)arg, (void)answer;
+}
+
+void weir_tally_give(struct weir_sink *sink, struct weir_buf *buf) {
+    struct weir_otlp_batch *batch;
+    size_t len = buf->failed ? 0 : buf->len;
+    if (!len) {
+        weir_buf_done(buf);
+        return;
+    }
+    char *body = weir_buf_take(buf, &len);
+    if (weir_otlp_batch_decode(WEIR_SIGNAL_METRIC, body, len, 0, &batch, NULL) == WEIR_OK)
+        weir_sink_push(sink, batch, forget, NULL);
+}
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+int weir_tally_read_buckets(const struct weir_yaml *list, int64_t unit_ns,
+                            double bounds[WEIR_TALLY_BOUNDS_MAX], uint32_t *count,
+                            struct weir_error *reterr) {
+    if (!list) return WEIR_OK;
+    if (list->type != WEIR_YAML_LIST || list->count > WEIR_TALLY_BOUNDS_MAX)
+        return weir_yaml_fail(list, reterr, "buckets is a list of at most %d durations",
+                              WEIR_TALLY_BOUNDS_MAX);
+    for (*count = 0; *count < list->count; ++*count) {
+        int64_t bound_ns;
+        if (!weir_view_to_duration_ns(list->items[*count]->text, &bound_ns))
+            return weir_yaml_fail(list->items[*count], reterr, "a bucket is a duration like 100ms");
+        bounds[*count] = (double)bound_ns / (double)unit_ns;
+        if (*count && bounds[*count] <= bounds[*count - 1])
+            return weir_yaml_fail(list->items[*count], reterr, "buckets must ascend");
+    }
+    return WEIR_OK;
+}

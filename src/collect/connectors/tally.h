@@ -14,6 +14,8 @@
 
 #include "base/map.h"
 #include "otlp/encode.h"
+#include "otlp/sink.h"
+#include "wire/yaml.h"
 
 enum { WEIR_TALLY_BOUNDS_MAX = 64, WEIR_TALLY_HISTOGRAMS_MAX = 2, WEIR_TALLY_ATTRS_MAX = 40 };
 
@@ -65,5 +67,15 @@ enum weir_tally_what { WEIR_TALLY_COUNT, WEIR_TALLY_FAILED, WEIR_TALLY_FIRST, WE
 void weir_tally_put(const struct weir_tally *tally, struct weir_buf *buf, const char *name,
                     const char *unit, const char *description, enum weir_tally_what what,
                     double scale, int64_t now_ns);
+
+/* Sends a request of such metrics on and empties the buffer; nothing when it is empty or too large.
+ * The answer is not waited for: what is cumulative is told again. */
+void weir_tally_give(struct weir_sink *sink, struct weir_buf *buf);
+
+/* Reads a list of durations, in units of `unit_ns`, as ascending bounds; NULL leaves them as they
+ * are. */
+int weir_tally_read_buckets(const struct weir_yaml *list, int64_t unit_ns,
+                            double bounds[WEIR_TALLY_BOUNDS_MAX], uint32_t *count,
+                            struct weir_error *reterr);
 
 #endif
